@@ -1,0 +1,1 @@
+"""Cyclades: a cloud on top of Ganeti."""

@@ -1,0 +1,1 @@
+"""The HTTP APIs: OpenStack's identity, compute, image and network."""

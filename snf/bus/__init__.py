@@ -1,0 +1,1 @@
+"""Messages between Ganeti masters and the cloud, over AMQP."""

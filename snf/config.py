@@ -1,0 +1,271 @@
+"""Configuration: a TOML file becomes frozen settings, or one clear sentence.
+
+Every table of a file is one class here; a class's defaults are the defaults.  Secrets
+are never written in these files: a key that ends in ``_file`` names the file that
+holds one.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
+
+from attrs import NOTHING, Factory, fields, frozen, has
+
+_Settings = TypeVar("_Settings")
+
+
+class ConfigError(Exception):
+    """A setting is wrong; the text names the file, the table and the key."""
+
+
+@frozen
+class Services:
+    """``[services]``: what this process does."""
+
+    run: tuple[str, ...] = ("api", "submitter", "dispatcher", "reconciler")
+
+    def check(self) -> None:
+        known = ("api", "submitter", "dispatcher", "reconciler")
+        for name in self.run:
+            if name not in known:
+                raise ValueError(f"run: {name!r} is not one of {', '.join(known)}")
+        if not self.run:
+            raise ValueError("run: name at least one service")
+
+
+@frozen
+class Database:
+    """``[database]``: where PostgreSQL is."""
+
+    dsn: str
+    password_file: Path | None = None
+    threads: int = 8
+
+    def check(self) -> None:
+        _at_least("threads", self.threads, 1)
+        if "password" in self.dsn:
+            raise ValueError("dsn: holds a password; put it into password_file")
+
+
+@frozen
+class Broker:
+    """``[broker]``: where RabbitMQ is; ``memory:`` is a bus inside this process."""
+
+    url: str
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    prefetch: int = 200
+
+    def check(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("amqp", "amqps", "memory"):
+            raise ValueError("url: must begin with amqp://, amqps:// or memory:")
+        if parts.password is not None:
+            raise ValueError("url: holds a password; put it into password_file")
+        _at_least("prefetch", self.prefetch, 1)
+
+
+@frozen
+class Api:
+    """``[api]``: how clients reach the HTTP APIs."""
+
+    listen: str = "tcp:8774:interface=127.0.0.1"
+    public_url: str = "http://127.0.0.1:8774"
+    max_body_bytes: int = 1_048_576
+    page_size: int = 1000
+
+    def check(self) -> None:
+        _at_least("max_body_bytes", self.max_body_bytes, 1024)
+        _at_least("page_size", self.page_size, 1)
+        parts = urlsplit(self.public_url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise ValueError("public_url: must be an http or https URL")
+        if self.public_url.endswith("/"):
+            raise ValueError("public_url: must not end in a slash")
+
+
+@frozen
+class Identity:
+    """``[identity]``: the embedded users and their tokens."""
+
+    token_lifetime_s: int = 14_400
+    region: str = "RegionOne"
+
+    def check(self) -> None:
+        _at_least("token_lifetime_s", self.token_lifetime_s, 60)
+
+
+@frozen
+class Ganeti:
+    """``[ganeti]``: what is common to all clusters."""
+
+    instance_prefix: str = "snf"
+    shutdown_timeout_s: int = 120
+    request_timeout_s: float = 40.0
+
+    def check(self) -> None:
+        if not self.instance_prefix.isalnum() or not self.instance_prefix.isascii():
+            raise ValueError("instance_prefix: letters and digits only")
+        _at_least("shutdown_timeout_s", self.shutdown_timeout_s, 1)
+        _at_least("request_timeout_s", self.request_timeout_s, 1)
+
+
+@frozen
+class Submitter:
+    """``[submitter]``: how orders go to Ganeti."""
+
+    poll_s: float = 5.0
+    per_cluster: int = 8
+    attempts: int = 10
+    settle_s: float = 2.0
+
+    def check(self) -> None:
+        _at_least("poll_s", self.poll_s, 0.1)
+        _at_least("per_cluster", self.per_cluster, 1)
+        _at_least("attempts", self.attempts, 1)
+        _at_least("settle_s", self.settle_s, 0)
+
+
+@frozen
+class Reconciler:
+    """``[reconciler]``: how often the database is compared with the clusters."""
+
+    interval_s: float = 60.0
+
+    def check(self) -> None:
+        _at_least("interval_s", self.interval_s, 1)
+
+
+@frozen
+class Cyclades:
+    """``cyclades.toml``, the file of ``twistd cyclades`` and ``snf-manage``."""
+
+    database: Database
+    broker: Broker
+    services: Services = Services()
+    api: Api = Api()
+    identity: Identity = Identity()
+    ganeti: Ganeti = Ganeti()
+    submitter: Submitter = Submitter()
+    reconciler: Reconciler = Reconciler()
+
+
+@frozen
+class Queue:
+    """``[queue]``: Ganeti's job queue on this master."""
+
+    directory: Path = Path("/var/lib/ganeti/queue")
+    mark_file: Path = Path("/var/lib/snf-eventd/mark")
+
+
+@frozen
+class Spool:
+    """``[spool]``: where the hook leaves its messages."""
+
+    directory: Path = Path("/var/spool/snf-eventd")
+
+
+@frozen
+class Master:
+    """``[master]``: how to tell whether this node is the master now."""
+
+    ssconf_directory: Path = Path("/var/lib/ganeti")
+    node_name: str = ""
+
+
+@frozen
+class Eventd:
+    """``eventd.toml``, the file of ``twistd snf-eventd``."""
+
+    broker: Broker
+    queue: Queue = Queue()
+    spool: Spool = Spool()
+    master: Master = Master()
+    ganeti: Ganeti = Ganeti()
+
+
+def load(path: Path, kind: type[_Settings]) -> _Settings:
+    """
+    Read a TOML file into one of the classes above.
+
+    :raises ConfigError: The file cannot be read, is not TOML, has a table or key that
+        is not known, lacks one that is needed, or a value is of the wrong type or size.
+    """
+    try:
+        with path.open("rb") as file:
+            tables = tomllib.load(file)
+    except OSError as failure:
+        raise ConfigError(f"{path}: {failure.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+        raise ConfigError(f"{path}: {failure}") from None
+    return _build(str(path), kind, tables)
+
+
+def secret(path: Path) -> str:
+    """
+    Return what a secret's file holds, without the newline at its end.
+
+    :raises ConfigError: It cannot be read or is empty.
+    """
+    try:
+        text = path.read_text("utf-8").rstrip("\n")
+    except OSError as failure:
+        raise ConfigError(f"{path}: {failure.strerror}") from None
+    if not text:
+        raise ConfigError(f"{path}: is empty")
+    return text
+
+
+def _at_least(key: str, value: float, least: float) -> None:
+    if value < least:
+        raise ValueError(f"{key}: must be at least {least}")
+
+
+def _build(where: str, kind: type[_Settings], given: Mapping[str, Any]) -> _Settings:
+    hints = get_type_hints(kind)
+    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    for key in given:
+        if key not in known:
+            raise ConfigError(f"{where}: {key}: not known; one of {', '.join(known)}")
+    values = {}
+    for name, field in known.items():
+        if name in given:
+            values[name] = _value(f"{where}: {name}", hints[name], given[name])
+        elif field.default is NOTHING:
+            raise ConfigError(f"{where}: {name}: is missing")
+        elif isinstance(field.default, Factory):  # type: ignore[arg-type]
+            raise TypeError(f"{kind.__name__}.{name}: plain defaults only")
+    settings = kind(**values)
+    check = getattr(settings, "check", None)
+    if check is not None:
+        try:
+            check()
+        except ValueError as failure:
+            raise ConfigError(f"{where}: {failure}") from None
+    return settings
+
+
+_WORDS = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _value(where: str, hint: Any, given: Any) -> Any:
+    if has(hint):
+        if not isinstance(given, dict):
+            raise ConfigError(f"{where}: must be a table")
+        return _build(where, hint, given)
+    if get_origin(hint) in (Union, UnionType):
+        [hint] = [choice for choice in get_args(hint) if choice is not type(None)]
+    if get_origin(hint) is tuple:
+        if not isinstance(given, list):
+            raise ConfigError(f"{where}: must be a list")
+        return tuple(_value(where, get_args(hint)[0], item) for item in given)
+    if hint is Path:
+        return Path(_value(where, str, given))
+    if hint is float and type(given) is int:
+        return float(given)
+    if type(given) is not hint:
+        raise ConfigError(f"{where}: must be {_WORDS[hint]}, not {given!r}")
+    return given

@@ -1,0 +1,1 @@
+"""What the cloud decides, as plain values and functions: no I/O, no clock, no Twisted."""

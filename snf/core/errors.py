@@ -1,0 +1,49 @@
+"""What can be refused, each with a sentence for the user.
+
+They are raised where the fact is known; ``snf.api.json`` alone knows which HTTP
+status each one becomes.
+"""
+
+
+class SnfError(Exception):
+    """A refusal; its text is shown to the user."""
+
+
+class BadRequest(SnfError):
+    """The request makes no sense: names the field and what is allowed there."""
+
+
+class Unauthorized(SnfError):
+    """There is no valid token, or the user name and password do not match."""
+
+
+class Forbidden(SnfError):
+    """The caller is known but may not do this."""
+
+
+class NotFound(SnfError):
+    """There is no such thing, or it belongs to somebody else: the two look the same."""
+
+
+class MethodNotAllowed(SnfError):
+    """The URL exists, this method on it does not."""
+
+
+class Conflict(SnfError):
+    """The thing's present state forbids this."""
+
+
+class QuotaExceeded(SnfError):
+    """A limit of the project has been reached."""
+
+
+class TooLarge(SnfError):
+    """The request's body is larger than the server takes."""
+
+
+class UnsupportedVersion(SnfError):
+    """The microversion asked for is not served."""
+
+
+class Unavailable(SnfError):
+    """A part that is needed does not answer; trying again later may help."""

@@ -1,0 +1,50 @@
+"""The names that our things carry on a Ganeti cluster."""
+
+import re
+from uuid import UUID
+
+
+def instance_name(prefix: str, server_id: int) -> str:
+    """Return the Ganeti instance name of a server: ``snf-42``."""
+    return f"{prefix}-{server_id}"
+
+
+def server_id(prefix: str, name: str) -> int | None:
+    """
+    Return the id of the server that an instance name stands for.
+
+    None when the instance is not ours: several deployments, and an operator's own
+    machines, may share a cluster.
+    """
+    match = re.fullmatch(rf"{re.escape(prefix)}-([1-9][0-9]{{0,17}})", name)
+    return int(match[1]) if match else None
+
+
+def nic_name(port_id: UUID) -> str:
+    """Return the name of a port's NIC, unique within its instance."""
+    return f"snf-nic-{port_id}"
+
+
+def port_id(name: str | None) -> UUID | None:
+    """Return the port that a NIC name stands for; None when it is not one of ours."""
+    if name is None or not name.startswith("snf-nic-"):
+        return None
+    try:
+        return UUID(name.removeprefix("snf-nic-"))
+    except ValueError:
+        return None
+
+
+def order_reason(order_id: UUID) -> str:
+    """Return what an order puts into the reason trail of its Ganeti job (ASCII)."""
+    return f"cyclades:{order_id}"
+
+
+def order_id(reason: str) -> UUID | None:
+    """Return the order that a reason names; None when it is not one of ours."""
+    if not reason.startswith("cyclades:"):
+        return None
+    try:
+        return UUID(reason.removeprefix("cyclades:"))
+    except ValueError:
+        return None

@@ -1,0 +1,97 @@
+"""Orders: what is to be done at Ganeti for a server, and how far it has come."""
+
+from collections.abc import Mapping
+from enum import Enum
+from uuid import UUID
+
+from attrs import evolve, field, frozen
+
+
+class Kind(Enum):
+    """What an order asks of Ganeti."""
+
+    CREATE = "create"
+    START = "start"
+    STOP = "stop"
+    REBOOT = "reboot"
+    DELETE = "delete"
+
+
+class State(Enum):
+    """How far an order has come.
+
+    ``SUBMITTING`` is durable: it is written before Ganeti is asked, so that whoever
+    takes over after a crash knows to look for the job before asking again.
+    """
+
+    NEW = "new"
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    DONE = "done"
+    FAILED = "failed"
+
+    @property
+    def open(self) -> bool:
+        """Whether something is still to come of it."""
+        return self not in (State.DONE, State.FAILED)
+
+
+@frozen
+class NicRequest:
+    """A network interface to make: Ganeti's NIC parameters."""
+
+    name: str
+    mac: str
+    ip: str | None
+    mode: str
+    link: str
+
+
+@frozen
+class Build:
+    """What a CREATE order makes.  Memory in MiB, disk in GiB; 0 GiB is diskless."""
+
+    vcpus: int
+    ram_mib: int
+    disk_gib: int
+    disk_template: str
+    os: str
+    hypervisor: str | None = None
+    hypervisor_parameters: Mapping[str, object] = field(factory=dict)
+    os_parameters: Mapping[str, str] = field(factory=dict)
+    nics: tuple[NicRequest, ...] = ()
+
+
+@frozen
+class Order:
+    """One thing to do at Ganeti.
+
+    ``build`` belongs to CREATE; ``hard`` to REBOOT (a power cycle instead of a
+    polite restart).  ``job`` is Ganeti's job once it is known.
+    """
+
+    id: UUID
+    server: int
+    kind: Kind
+    state: State = State.NEW
+    job: int | None = None
+    build: Build | None = None
+    hard: bool = False
+    error: str | None = None
+
+    def submitted(self, job: int) -> "Order":
+        """Return it as carried by a job; one that has ended stays as it is."""
+        if not self.state.open:
+            return self
+        return evolve(self, state=State.SUBMITTED, job=job)
+
+    def ended(self, error: str | None, job: int | None = None) -> "Order":
+        """Return it as ended: failed when there is an error, else done."""
+        if not self.state.open:
+            return self
+        return evolve(
+            self,
+            state=State.FAILED if error else State.DONE,
+            error=error,
+            job=job if self.job is None else self.job,
+        )

@@ -1,0 +1,98 @@
+"""What Ganeti says has happened, whichever way the news came.
+
+eventd's messages, the hook's, and the answers of the remote API are all turned into
+these before anything is decided.  Times are seconds since the epoch on the Ganeti
+master's clock.
+"""
+
+from enum import Enum
+from uuid import UUID
+
+from attrs import frozen
+
+
+class JobStatus(Enum):
+    """A status of a job or of one of its ops (Ganeti lib/constants.py, JOBS_*)."""
+
+    QUEUED = "queued"
+    WAITING = "waiting"
+    CANCELING = "canceling"
+    RUNNING = "running"
+    CANCELED = "canceled"
+    SUCCESS = "success"
+    ERROR = "error"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more will follow."""
+        return self in _FINAL
+
+
+_FINAL = frozenset({JobStatus.CANCELED, JobStatus.SUCCESS, JobStatus.ERROR})
+
+
+@frozen
+class JobReport:
+    """The state of one op of a job that concerns one server.
+
+    ``order`` is the order that asked for the job, where the reason trail names one.
+    ``ends_job`` is whether the whole job is final, not only this op.
+    ``error`` is the text of a failed op; ``error_code`` is Ganeti's own word for it
+    (``already_exists``, ``unknown_entity`` ...; lib/errors.py, ECODE_*).
+    """
+
+    server: int
+    job: int
+    opcode: str
+    status: JobStatus
+    time: float
+    ends_job: bool
+    order: UUID | None = None
+    error: str | None = None
+    error_code: str | None = None
+
+
+@frozen
+class Nic:
+    """One network interface as Ganeti has it."""
+
+    mac: str
+    name: str | None = None
+    ip: str | None = None
+    link: str | None = None
+    network: str | None = None
+
+
+@frozen
+class NicReport:
+    """All network interfaces of a server, in their order."""
+
+    server: int
+    nics: tuple[Nic, ...]
+    time: float | None = None
+
+
+@frozen
+class ProgressReport:
+    """How much of a server's disk has been filled, in percent, 0 to 100."""
+
+    server: int
+    percent: int
+    time: float | None = None
+
+
+Report = JobReport | NicReport | ProgressReport
+
+
+@frozen
+class Sighting:
+    """What a listing of a cluster's instances said of one server.
+
+    ``running`` is None where the node does not answer.
+    """
+
+    server: int
+    time: float
+    present: bool
+    running: bool | None = None
+    nics: tuple[Nic, ...] = ()

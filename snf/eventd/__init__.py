@@ -1,0 +1,1 @@
+"""snf-eventd: publishes what Ganeti's jobs do, from the master."""

@@ -1,0 +1,1 @@
+"""What carries orders to Ganeti, folds in its news, and levels the two."""

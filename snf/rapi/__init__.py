@@ -1,0 +1,1 @@
+"""Ganeti's remote API."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: the only source of truth for what users see."""

@@ -1,0 +1,1 @@
+"""One module a daemon: its options and the service they make."""

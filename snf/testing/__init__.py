@@ -1,0 +1,1 @@
+"""Verified stand-ins for outside systems, and the tests that verify them."""
