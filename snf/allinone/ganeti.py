@@ -14,8 +14,9 @@ from pathlib import Path
 from attrs import frozen
 
 from snf.allinone.certificate import self_signed
+from snf.allinone.files import password, write
 from snf.allinone.guest import QEMU, Guest
-from snf.allinone.layout import Instance, Layout, password, write
+from snf.allinone.layout import Instance, Layout
 from snf.allinone.namespace import BRIDGE, Namespace
 from snf.allinone.process import Identity, run, stop_all, wait_for
 
@@ -184,7 +185,7 @@ class Ganeti:
             "kernel_path": str(self.guest.kernel),
             "initrd_path": str(self.guest.ramdisk),
             "root_path": "/dev/ram0",
-            "kernel_args": "ro",
+            "kernel_args": "ro quiet",
         }
         parameters = ",".join(f"{key}={value}" for key, value in hypervisor.items())
         command = ["gnt-cluster", "init", "--enabled-hypervisors=kvm,fake"]

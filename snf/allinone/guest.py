@@ -23,6 +23,8 @@ from snf.allinone.process import clean_environment, run
 
 QEMU = "/usr/bin/qemu-system-x86_64"
 _KERNEL_PACKAGE = "linux-image-cloud-amd64"
+# Downloading as the unprivileged _apt would need a directory open to it.
+_DOWNLOAD = ("apt-get", "-q", "-o", "APT::Sandbox::User=root", "download")
 _MODULES = ("virtio_pci", "virtio_net", "virtio_blk", "button", "evdev")
 _ALIVE = b"USERLAND-UP"
 
@@ -92,9 +94,7 @@ class Guest:
         if found is None:
             raise Failure(f"apt knows no {_KERNEL_PACKAGE}: apt-get update", log)
         run(
-            # Downloading as the unprivileged _apt would need a directory open to it.
-            ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download"]
-            + [found[1], "busybox-static"],
+            [*_DOWNLOAD, found[1], "busybox-static"],
             log,
             "downloading the guest's kernel",
             timeout_s=300,

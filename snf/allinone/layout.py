@@ -6,8 +6,6 @@ side by side and each finds its own things again.
 
 import hashlib
 import json
-import os
-import secrets
 import socket
 import subprocess
 from collections.abc import Callable
@@ -17,6 +15,7 @@ from pathlib import Path
 from attrs import asdict, evolve, frozen
 
 from snf.allinone.failure import Failure
+from snf.allinone.files import write
 
 DEFAULT_PORT = 8774
 _PORTS = range(20_000, 30_000)
@@ -168,7 +167,15 @@ def choose(
     octet = _first(octets, free_octet, 1)
     if len(ports) < 5 or not octet:
         raise Failure("no free port or no free network 10.213.N.0/24 on this machine")
-    return Instance(digest.hex()[:6], octet[0], *ports)
+    return Instance(
+        id=digest.hex()[:6],
+        octet=octet[0],
+        api_port=ports[0],
+        postgres_port=ports[1],
+        amqp_port=ports[2],
+        epmd_port=ports[3],
+        distribution_port=ports[4],
+    )
 
 
 def for_port(
@@ -206,28 +213,6 @@ def octet_is_free(octet: int) -> bool:
         check=False,
     )
     return shown.returncode == 0 and not shown.stdout.strip()
-
-
-def password(path: Path, owner: str | None = None) -> str:
-    """Return what a secret's file holds; a new random one is made at first."""
-    if not path.exists():
-        write(path, secrets.token_urlsafe(18) + "\n", 0o600, owner)
-    return path.read_text().strip()
-
-
-def write(path: Path, text: str, mode: int = 0o644, owner: str | None = None) -> None:
-    """Write a file whole or not at all, never readable to more than ``mode`` says."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    fresh.chmod(mode)
-    if owner is not None:
-        import shutil
-
-        shutil.chown(fresh, owner, owner)
-    fresh.replace(path)
 
 
 def _first(choices: list[int], free: Callable[[int], bool], count: int) -> list[int]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from attrs import frozen
 
 from snf.allinone.failure import Failure
-from snf.allinone.layout import Instance, Layout, write
+from snf.allinone.files import write
+from snf.allinone.layout import Instance, Layout
 from snf.allinone.process import Daemon, clean_environment, run, stop_all, wait_for
 
 BRIDGE = "gnt0"

@@ -7,7 +7,8 @@ import psycopg2
 from attrs import frozen
 
 from snf.allinone.failure import Failure
-from snf.allinone.layout import Instance, Layout, password, write
+from snf.allinone.files import password, write
+from snf.allinone.layout import Instance, Layout
 from snf.allinone.process import Daemon, clean_environment, run, wait_for
 
 _CONF = """\

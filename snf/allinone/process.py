@@ -57,8 +57,7 @@ def run(
     except FileNotFoundError:
         raise Failure(f"{what} failed: {argv[0]} is not installed", log) from None
     except subprocess.TimeoutExpired as late:
-        output = late.stdout or b""
-        _note(log, argv, output if isinstance(output, str) else output.decode())
+        _note(log, argv, _text(late.stdout))
         raise Failure(f"{what} did not end within {timeout_s:.0f} s", log) from None
     _note(log, argv, done.stdout)
     if done.returncode:
@@ -210,6 +209,10 @@ def _as_user(user: str | None) -> dict:
     if user is None:
         return {}
     return {"user": user, "group": user, "extra_groups": []}
+
+
+def _text(output: object) -> str:
+    return output.decode("utf-8", "replace") if isinstance(output, bytes) else ""
 
 
 def _note(log: Path, argv: Sequence[str], output: str) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from attrs import frozen
 
-from snf.allinone.layout import Instance, Layout, password, write
+from snf.allinone.files import password, write
+from snf.allinone.layout import Instance, Layout
 from snf.allinone.process import Daemon, clean_environment, wait_for
 
 _SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
