@@ -150,6 +150,10 @@ class Ganeti:
             return None
         return pid
 
+    def addresses(self) -> list[tuple[str, str]]:
+        """Return the daemons, and where those listen that clients talk to."""
+        return [(name, self.rapi_url if name == "rapi" else "") for name in _DAEMONS]
+
     def answers(self) -> bool:
         """Return whether the remote API serves our user, over verified TLS."""
         credentials = f"{RAPI_USER}:{self.password_file.read_text().strip()}"

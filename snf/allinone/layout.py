@@ -8,7 +8,7 @@ import hashlib
 import json
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -178,19 +178,41 @@ def choose(
     )
 
 
-def for_port(
-    instance: Instance, port: int | None, free_port: Callable[[int], bool]
+def for_ports(
+    instance: Instance,
+    port: int | None,
+    used: Collection[str],
+    free_port: Callable[[int], bool],
 ) -> Instance:
     """
-    Return the choices with another API port, if one is asked for.
+    Return the choices with ports that can be used now.
 
-    :raises Failure: It is taken.
+    :param port: The API port that is asked for, if one is.
+    :param used: Names of the ports at which our own parts run; these stay.
+    :raises Failure: Something else listens on the API's port.
     """
-    if port is None or port == instance.api_port:
-        return instance
-    if not free_port(port):
-        raise Failure(f"port {port} is in use: choose another with --port")
-    return evolve(instance, api_port=port)
+    if port not in (None, instance.api_port) and "api_port" in used:
+        raise Failure(f"it runs at port {instance.api_port}: ./cloud down first")
+    if "api_port" not in used:
+        wanted = port or instance.api_port
+        if not free_port(wanted):
+            raise Failure(f"port {wanted} is in use: choose another with --port")
+        instance = evolve(instance, api_port=wanted)
+    for name, others in (
+        ("postgres_port", ()),
+        ("amqp_port", ("epmd_port", "distribution_port")),
+    ):
+        for each in (name, *others) if name not in used else ():
+            if not free_port(getattr(instance, each)):
+                instance = evolve(instance, **{each: _another(instance, free_port)})
+    return instance
+
+
+def _another(instance: Instance, free_port: Callable[[int], bool]) -> int:
+    taken = set(asdict(instance).values())
+    choices = [port for port in _PORTS if port not in taken]
+    [found] = _first(choices, free_port, 1)
+    return found
 
 
 def port_is_free(port: int) -> bool:

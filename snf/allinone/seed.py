@@ -22,11 +22,6 @@ from snf.storage import clusters, flavors, images, migrate, networks, users
 from snf.storage.database import Transaction, connect
 
 _NETWORK = "default"
-_FLAVORS = (
-    Flavor(uuid4(), "m1.tiny", 1, 128, 0, "diskless"),
-    Flavor(uuid4(), "m1.small", 1, 256, 1, "file"),
-    Flavor(uuid4(), "m1.medium", 2, 512, 2, "file"),
-)
 _IMAGES = (
     # name, hypervisor
     ("tiny", "kvm"),
@@ -90,7 +85,11 @@ def _person(txn: Transaction, person: Person, password_file: Path) -> None:
 
 def _flavors(txn: Transaction) -> None:
     known = {flavor.name for flavor in flavors.listing(txn, None, 1000)}
-    for flavor in _FLAVORS:
+    for flavor in (
+        Flavor(uuid4(), "m1.tiny", 1, 128, 0, "diskless"),
+        Flavor(uuid4(), "m1.small", 1, 256, 1, "file"),
+        Flavor(uuid4(), "m1.medium", 2, 512, 2, "file"),
+    ):
         if flavor.name not in known:
             flavors.add(txn, flavor)
 
