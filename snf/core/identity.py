@@ -54,6 +54,11 @@ class Grant:
     issued: datetime
     expires: datetime
 
+    @property
+    def project_id(self) -> UUID | None:
+        """The id of the project that it is for; None when it is unscoped."""
+        return None if self.project is None else self.project.id
+
     def may(self, role: Role) -> bool:
         """Whether any of its roles includes one."""
         return any(role in _INCLUDES[held] for held in self.roles)

@@ -105,7 +105,10 @@ class Life:
         return _PLAIN[self.observed]
 
 
-_WHILE_UP = {Task.REBOOTING: Status.REBOOT, Task.REBOOTING_HARD: Status.HARD_REBOOT}
+_WHILE_UP: dict[Task | None, Status] = {
+    Task.REBOOTING: Status.REBOOT,
+    Task.REBOOTING_HARD: Status.HARD_REBOOT,
+}
 
 _PLAIN = {
     Observed.BUILD: Status.BUILD,
@@ -176,6 +179,21 @@ def _task(order: Order) -> Task:
         Kind.STOP: Task.STOPPING,
         Kind.DELETE: Task.DELETING,
     }[order.kind]
+
+
+def ask_to_delete(life: Life, order: Order) -> Life:
+    """
+    Return a life whose owner wants it to end, by a DELETE order.
+
+    Orders that Ganeti has not heard of are called off.  When the build is one of them
+    there is nothing to delete: the server is gone at once, and without the order.
+    """
+    called_off = [known for known in life.orders if known.untried]
+    for known in called_off:
+        life = with_order(life, known.ended("called off: the server is deleted"))
+    if any(known.kind is Kind.CREATE for known in called_off):
+        return evolve(life, observed=Observed.GONE, deletion_asked=True)
+    return with_order(life, order)
 
 
 def with_order(life: Life, order: Order) -> Life:

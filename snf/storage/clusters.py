@@ -15,7 +15,8 @@ _COLUMNS = (
 
 
 def _from_row(row: tuple) -> Cluster:
-    return Cluster(*row[:7], tuple(row[7]), *row[8:])
+    values = (*row[:7], tuple(row[7]), *row[8:])
+    return Cluster(*values)
 
 
 def listing(txn: Transaction) -> list[Cluster]:

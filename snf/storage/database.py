@@ -44,7 +44,8 @@ _WAITING_AT_MOST = 1000
 class Transaction(Protocol):
     """What a function that runs in the database is given."""
 
-    rowcount: int
+    @property
+    def rowcount(self) -> int: ...
 
     def execute(self, query: str, arguments: Any = ...) -> None: ...
 
@@ -184,8 +185,9 @@ _PASSING = frozenset({DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, SERIALIZATION_FAILU
 
 def connect(dsn: str, password: str | None) -> "psycopg2.extensions.connection":
     """Return a new connection, with our time limits set on it."""
-    extra = {} if password is None else {"password": password}
-    return psycopg2.connect(dsn, connect_timeout=5, options=_OPTIONS, **extra)
+    if password is not None:
+        dsn = psycopg2.extensions.make_dsn(dsn, password=password)
+    return psycopg2.connect(dsn, connect_timeout=5, options=_OPTIONS)
 
 
 def _roll_back(connection: "psycopg2.extensions.connection | None") -> None:

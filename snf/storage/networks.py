@@ -39,7 +39,8 @@ class Wanted:
 
 
 def _network_from(row: tuple) -> Network:
-    return Network(*row[:10], tuple(row[10]))
+    values = (*row[:10], tuple(row[10]))
+    return Network(*values)
 
 
 def _subnet_from(row: tuple) -> Subnet:

@@ -11,7 +11,7 @@ from snf.core.order import Build, Kind, NicRequest, Order, State
 from snf.storage.database import Transaction
 from snf.storage.rows import every
 
-COLUMNS = "o.id, o.server_id, o.kind, o.state, o.job, o.arguments, o.error"
+COLUMNS = "o.id, o.server_id, o.kind, o.state, o.job, o.arguments, o.error, o.attempts"
 
 
 @frozen
@@ -25,7 +25,6 @@ class Claim:
     order: Order
     cluster: int
     floor: int
-    attempts: int
     again: bool
     after: int | None
 
@@ -43,6 +42,7 @@ def from_row(row: tuple) -> Order:
         build=None if build is None else _build_from(build),
         hard=arguments.get("hard", False),
         error=row[6],
+        attempts=row[7],
     )
 
 
@@ -137,7 +137,7 @@ def claim(
             claimed = now(), attempts = attempts + 1,
             job_floor = coalesce(o.job_floor, c.last_job)
         FROM ready, cluster c WHERE o.id = ready.id AND c.id = o.cluster_id
-        RETURNING {COLUMNS}, o.cluster_id, o.job_floor, o.attempts,
+        RETURNING {COLUMNS}, o.cluster_id, o.job_floor,
             ready.state = 'submitting' OR o.attempts > 1,
             (SELECT max(e.job) FROM orders e WHERE e.server_id = o.server_id
              AND e.number < o.number AND e.state = 'submitted'), o.number
@@ -151,7 +151,17 @@ def claim(
         },
     )
     rows.sort(key=lambda row: row[12])
-    return [Claim(from_row(row[:7]), *row[7:12]) for row in rows]
+    return [_claim_from(row) for row in rows]
+
+
+def _claim_from(row: tuple) -> Claim:
+    return Claim(
+        order=from_row(row[:8]),
+        cluster=row[8],
+        floor=row[9],
+        again=row[10],
+        after=row[11],
+    )
 
 
 # The class of the advisory locks that say which submitters are alive.

@@ -28,7 +28,8 @@ def _from_row(row: tuple) -> Port:
     addresses = tuple(
         FixedIP(UUID(subnet), ip_address(address)) for subnet, address in row[9]
     )
-    return Port(*row[:9], addresses)
+    values = (*row[:9], addresses)
+    return Port(*values)
 
 
 def listing(

@@ -104,25 +104,23 @@ _FROM = (
 
 
 def _from_row(row: tuple) -> Server:
-    return Server(
-        *row[:7],
-        observed=Observed(row[7]),
-        status=Status(row[8]),
-        task=None if row[9] is None else Task(row[9]),
-        progress=row[10],
-        fault=None if row[11] is None else Fault(**row[11]),
-        created=row[12],
-        updated=row[13],
-        launched=row[14],
-        deleted=row[15],
-        cluster_name=row[16],
-        metadata=row[17] or {},
-        places=tuple(
-            Place(network, mac, ip_address(address))
-            for network, mac, address in row[18] or ()
-        ),
-        flavor=flavors.from_row(row[19:]),
+    places = tuple(
+        Place(network, mac, ip_address(address))
+        for network, mac, address in row[18] or ()
     )
+    values = (
+        *row[:7],
+        Observed(row[7]),
+        Status(row[8]),
+        row[9] and Task(row[9]),
+        row[10],
+        row[11] and Fault(**row[11]),
+        *row[12:17],
+        flavors.from_row(row[19:]),
+        row[17] or {},
+        places,
+    )
+    return Server(*values)
 
 
 def get(txn: Transaction, project: UUID | None, server: UUID) -> Server:

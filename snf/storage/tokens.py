@@ -17,7 +17,7 @@ def add(txn: Transaction, digest: bytes, grant: Grant) -> None:
             digest,
             grant.audit_id,
             grant.user.id,
-            grant.project and grant.project.id,
+            grant.project_id,
             list(grant.methods),
             grant.issued,
             grant.expires,
