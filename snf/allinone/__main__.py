@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import click
 
+from snf.allinone import checks, packages
 from snf.allinone import cloud as whole
-from snf.allinone import packages
+from snf.allinone import demo as demonstration
 from snf.allinone.cloud import Cloud
 from snf.allinone.credentials import PEOPLE, exports, password_of
 from snf.allinone.failure import Failure
@@ -49,7 +51,7 @@ def cloud() -> None:
 @_port
 def up(state: Path, port: int | None) -> None:
     """Make it, or start what of it does not run."""
-    whole.check_machine()
+    whole.check_machine("up")
     layout = Layout(state.resolve())
     progress = Progress()
     layout.create()
@@ -57,7 +59,8 @@ def up(state: Path, port: int | None) -> None:
         instance = _instance(layout, port)
         Cloud(layout, instance, progress).up()
     progress.say("cloud", "ready")
-    _introduce(layout, instance, _own_words(state))
+    given = "" if state == STATE else f" --state {state}"
+    _introduce(layout, instance, given, f"sudo ./cloud down{given}")
 
 
 @cloud.command()
@@ -110,6 +113,41 @@ def env(state: Path, who: str) -> None:
     print(exports(instance.api_port, person, password, "RegionOne"), end="")
 
 
+@cloud.command(name="demo")
+@_state(demonstration.default_state())
+@_port
+@click.option("--down", "stop", is_flag=True, help="Stop it.")
+@click.option("--purge", is_flag=True, help="With --down: delete its state as well.")
+def demo(state: Path, port: int | None, stop: bool, purge: bool) -> None:
+    """The same over a simulated Ganeti: needs no root."""
+    layout = Layout(state.resolve())
+    progress = Progress()
+    if stop and layout.load() is None:
+        return
+    layout.create()
+    with _alone(layout):
+        instance = _instance(layout, port, stop)
+        running = demonstration.Demo(layout, instance, progress)
+        if stop:
+            running.down()
+            if purge:
+                shutil.rmtree(layout.state)
+            return
+        running.up()
+    progress.say("demo", "ready")
+    given = "" if state == demonstration.default_state() else f" --state {state}"
+    _introduce(layout, instance, f" --state {state}", f"./cloud demo --down{given}")
+
+
+@cloud.command()
+@click.argument("names", nargs=-1)
+def test(names: tuple[str, ...]) -> None:
+    """Run every test, or those of these names, with the real parts."""
+    count = checks.run(names, Progress())
+    print(count, flush=True)
+    sys.exit(1 if count.failed else 0)
+
+
 @cloud.command()
 @_state(None)
 @click.argument("action", type=click.Choice(["up", "down"]))
@@ -130,9 +168,11 @@ def services(state: Path, action: str) -> None:
         print(f"export {name}='{value}'")
 
 
-def _instance(layout: Layout, port: int | None) -> Instance:
+def _instance(layout: Layout, port: int | None, stop: bool = False) -> Instance:
     """Return the choices, made now if this is the first time, and keep them."""
     known = layout.load()
+    if known is not None and stop:
+        return known
     if known is None:
         instance = choose(layout.state, port, port_is_free, octet_is_free)
     else:
@@ -152,18 +192,14 @@ def _alone(layout: Layout) -> Iterator[None]:
         yield
 
 
-def _own_words(state: Path) -> str:
-    return "" if state == STATE else f" --state {state}"
-
-
-def _introduce(layout: Layout, instance: Instance, options: str) -> None:
+def _introduce(layout: Layout, instance: Instance, options: str, stop: str) -> None:
     person = PEOPLE["user"]
     print(
         f"API       http://127.0.0.1:{instance.api_port}\n"
         f"user      {person.name}, project {person.project}\n"
         f"password  {password_of(layout, person)}\n"
         f"clients   source <(./cloud env{options}); openstack server list\n"
-        f"stop      sudo ./cloud down{options}"
+        f"stop      {stop}"
     )
 
 

@@ -211,14 +211,14 @@ class Cloud:
         )
 
 
-def check_machine() -> None:
+def check_machine(command: str) -> None:
     """
-    Return if this process may do all that is needed here.
+    Return if this process may do all that ``./cloud COMMAND`` needs here.
 
     :raises Failure: It may not; the text offers what it may do.
     """
     if os.getuid() != 0:
-        raise Failure("this needs root: sudo ./cloud up, or without root ./cloud demo")
+        raise Failure(f"root is needed: sudo ./cloud {command}; without: ./cloud demo")
     if shutil.which("apt-get") is None:
         raise Failure("this machine has no apt-get (Debian): try ./cloud demo instead")
     if refused():

@@ -1,16 +1,13 @@
 """Files of the state directory: written whole or not at all, secrets for few eyes."""
 
 import os
+import pwd
 import secrets
-import shutil
 from pathlib import Path
 
 
 def write(path: Path, text: str, mode: int = 0o644, owner: str | None = None) -> None:
-    """Write a file, never readable to more than ``mode`` says.
-
-    ``owner`` is a user of the group of the same name; None is the caller.
-    """
+    """Write a file, never readable to more than ``mode`` says; None is the caller."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
@@ -18,8 +15,14 @@ def write(path: Path, text: str, mode: int = 0o644, owner: str | None = None) ->
         file.write(text)
     fresh.chmod(mode)
     if owner is not None:
-        shutil.chown(fresh, owner, owner)
+        give(fresh, owner)
     fresh.replace(path)
+
+
+def give(path: Path, owner: str) -> None:
+    """Make a file or directory a user's own, and of the user's first group."""
+    account = pwd.getpwnam(owner)
+    os.chown(path, account.pw_uid, account.pw_gid)
 
 
 def password(path: Path) -> str:

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Callable, Collection
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+from typing import Any
 
 from attrs import asdict, evolve, frozen
 
@@ -204,7 +205,8 @@ def for_ports(
     ):
         for each in (name, *others) if name not in used else ():
             if not free_port(getattr(instance, each)):
-                instance = evolve(instance, **{each: _another(instance, free_port)})
+                change: dict[str, Any] = {each: _another(instance, free_port)}
+                instance = evolve(instance, **change)
     return instance
 
 

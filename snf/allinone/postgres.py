@@ -1,5 +1,6 @@
 """A private PostgreSQL: its own cluster, on a TCP port of 127.0.0.1 only."""
 
+import shutil
 import signal
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import psycopg2
 from attrs import frozen
 
 from snf.allinone.failure import Failure
-from snf.allinone.files import password, write
+from snf.allinone.files import give, password, write
 from snf.allinone.layout import Instance, Layout
 from snf.allinone.process import Daemon, clean_environment, run, wait_for
 
@@ -116,15 +117,13 @@ class Postgres:
         return self.daemon.stop(15, signal.SIGINT)
 
     def _create(self) -> None:
-        import shutil
-
         shutil.rmtree(self.data, ignore_errors=True)
         self.data.mkdir(mode=0o700, parents=True)
         superuser = password(self.layout.secret("postgres-superuser"))
         write(self._passfile, f"127.0.0.1:*:*:postgres:{superuser}\n", 0o600)
         given = self.layout / "run" / "initdb.password"
         if self.user is not None:
-            shutil.chown(self.data, self.user, self.user)
+            give(self.data, self.user)
         write(given, superuser + "\n", 0o600, self.user)
         try:
             run(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import signal
 import subprocess
 import time
@@ -208,7 +209,8 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
 def _as_user(user: str | None) -> dict:
     if user is None:
         return {}
-    return {"user": user, "group": user, "extra_groups": []}
+    account = pwd.getpwnam(user)
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
 def _text(output: object) -> str:

@@ -1,12 +1,11 @@
 """A private RabbitMQ: its own node, everything of it on 127.0.0.1."""
 
-import shutil
 import socket
 from pathlib import Path
 
 from attrs import frozen
 
-from snf.allinone.files import password, write
+from snf.allinone.files import give, password, write
 from snf.allinone.layout import Instance, Layout
 from snf.allinone.process import Daemon, clean_environment, wait_for
 
@@ -68,7 +67,7 @@ class RabbitMQ:
         :raises Failure: It does not come up.
         """
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        shutil.chown(self.home, _USER, _USER)
+        give(self.home, _USER)
         write(
             self.home / "rabbitmq.conf",
             _CONF.format(
