@@ -6,6 +6,7 @@ side by side and each finds its own things again.
 
 import hashlib
 import json
+import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Collection
@@ -230,6 +231,8 @@ def port_is_free(port: int) -> bool:
 
 def octet_is_free(octet: int) -> bool:
     """Return whether no route of this machine leads into 10.213.N.0/24."""
+    if shutil.which("ip") is None:
+        return True  # ./cloud demo needs none
     shown = subprocess.run(
         ["ip", "-4", "route", "show", "table", "all", "root", f"10.213.{octet}.0/24"],
         capture_output=True,
