@@ -242,11 +242,14 @@ def ports_for(layout: Layout, instance: Instance, port: int | None) -> Instance:
 
     :raises Failure: Something else listens on the API's port.
     """
+    rabbitmq = RabbitMQ(layout, instance)
     running = {
         "api_port": daemons.cyclades(layout).pid(),
         "postgres_port": _postgres_daemon_pid(layout, instance),
-        "amqp_port": RabbitMQ(layout, instance).daemon.pid(),
+        "amqp_port": rabbitmq.daemon.pid(),
     }
+    if running["amqp_port"] is None:
+        rabbitmq.down()  # what is left of it would occupy its ports
     used = {name for name, pid in running.items() if pid is not None}
     return for_ports(instance, port, used, port_is_free)
 

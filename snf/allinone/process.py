@@ -102,15 +102,10 @@ class Identity:
         """Return that of a living process; None when there is none of this pid."""
         with suppress(KeyError, ChildProcessError):
             _children[pid].poll()  # our own dead children are reaped here
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-        except OSError:
+        stat = _stat(pid)
+        if stat is None or stat[0] in "ZX":
             return None
-        after_name = stat[stat.rindex(")") + 2 :].split()
-        if after_name[0] in "ZX":
-            return None
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return cls(pid, int(after_name[19]), boot)
+        return cls(pid, int(stat[19]), _boot())
 
     @property
     def alive(self) -> bool:
@@ -136,16 +131,14 @@ class Daemon:
 
     def pid(self) -> int | None:
         """Return its pid; None when it does not run."""
-        try:
-            known = Identity(**json.loads(self.state_file.read_text()))
-        except (OSError, ValueError, TypeError):
-            return None
-        return known.pid if known.alive else None
+        known = self._known()
+        return known.pid if known and known.alive else None
 
     def start(self) -> bool:
         """Start it unless it runs; return whether it had to be started."""
         if self.pid() is not None:
             return False
+        self.stop(0)  # what outlived it would be in the way
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.state_file.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
@@ -172,12 +165,20 @@ class Daemon:
     def stop(
         self, timeout_s: float = 10, first: signal.Signals = signal.SIGTERM
     ) -> bool:
-        """Stop it and all of its session; return whether it ran."""
-        pid = self.pid()
-        if pid is not None:
-            stop_all([pid], timeout_s, first, send=_signal_group)
+        """Stop it and all of its session; return whether anything of it ran."""
+        known = self._known()
+        members = _session(known.pid) if known and known.boot == _boot() else []
+        if known and known.alive:
+            stop_all([known.pid], timeout_s, first, send=_signal_group)
+        stop_all(members, 0)
         self.state_file.unlink(missing_ok=True)
-        return pid is not None
+        return bool(members)
+
+    def _known(self) -> Identity | None:
+        try:
+            return Identity(**json.loads(self.state_file.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
 
 
 def stop_all(
@@ -204,6 +205,30 @@ def stop_all(
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
     os.killpg(pid, number)
+
+
+def _stat(pid: int) -> list[str] | None:
+    """Return the fields of proc_pid_stat(5) from the third on; None: no process."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return None
+    return text[text.rindex(")") + 2 :].split()
+
+
+def _session(leader: int) -> list[int]:
+    """Return the processes of a session.
+
+    While it has any, the kernel gives the number of its leader to no other process.
+    """
+    pids = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+    stats = ((pid, _stat(pid)) for pid in pids)
+    return [pid for pid, stat in stats if stat is not None and int(stat[3]) == leader]
+
+
+def _boot() -> str:
+    """Return which start of the machine this is."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def _as_user(user: str | None) -> dict:

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from snf.allinone.failure import Failure
@@ -76,6 +77,21 @@ class DaemonTests(SynchronousTestCase):
         os.kill(pid, 9)
         wait_for(lambda: self.daemon.pid() is None, "its end", 10)
         self.assertTrue(self.daemon.start())
+
+    def test_outlived(self):
+        """What a killed daemon leaves behind ends before it starts again."""
+        script = "import os, time; print(os.fork(), flush=True); time.sleep(60)"
+        daemon = evolve(self.daemon, argv=(sys.executable, "-c", script))
+        daemon.start()
+        wait_for(lambda: daemon.log.read_text().count("\n") == 2, "its child", 10)
+        pid = daemon.pid()
+        assert pid is not None
+        [child] = {int(line) for line in daemon.log.read_text().split()} - {0}
+        os.kill(pid, 9)
+        wait_for(lambda: daemon.pid() is None, "its end", 10)
+        self.assertIsNotNone(Identity.of(child))
+        daemon.start()
+        wait_for(lambda: Identity.of(child) is None, "its child's end", 10)
 
     def test_pid_of_another(self):
         """A process that got the same pid since is not taken for it, nor stopped."""
