@@ -1,6 +1,5 @@
 """``/compute/*/servers``."""
 
-
 from snf.testing.world import ALICE, SMALL, TINY
 from tests.api.case import ROOT, ApiTestCase
 
