@@ -179,14 +179,25 @@ def submitted(txn: Transaction, claim: Claim, claimant: int, job: int) -> bool:
 
 
 def put_off(
-    txn: Transaction, claim: Claim, claimant: int, seconds: float, error: str
+    txn: Transaction,
+    claim: Claim,
+    claimant: int,
+    seconds: float,
+    error: str,
+    counts: bool,
 ) -> None:
-    """Try an order that we had claimed again later; ``error`` says why."""
+    """
+    Try an order that we had claimed again later.
+
+    :param error: Why.
+    :param counts: Whether this was one of the attempts that an order has.
+    """
     txn.execute(
         "UPDATE orders SET state = 'new', error = %s,"
-        " not_before = now() + make_interval(secs => %s)"
+        " not_before = now() + make_interval(secs => %s),"
+        " attempts = CASE WHEN %s THEN attempts ELSE greatest(1, attempts - 1) END"
         " WHERE id = %s AND state = 'submitting' AND claimed_by = %s",
-        (error, seconds, claim.order.id, claimant),
+        (error, seconds, counts, claim.order.id, claimant),
     )
 
 

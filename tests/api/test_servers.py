@@ -16,7 +16,6 @@ class CreateTests(ApiTestCase):
         server = reply.json["server"]["id"]
         self.assertEqual(f"{ROOT}{SERVERS}/{server}", reply.header("Location"))
         shown = self.call("GET", f"{SERVERS}/{server}", by=ALICE).json["server"]
-        print(shown)
         self.assertEqual("BUILD", shown["status"])
 
     def create(self, **changes):
