@@ -20,6 +20,8 @@ _CREDENTIALS = frozenset({401, 403})
 # A proxy's "too slow" and "too many"; Ganeti's "the queue is full" and "luxid is away".
 _LATER = frozenset({408, 429, 502, 503, 504})
 _NOT_IMPLEMENTED = 501
+# A value of a wrong type in a place where only luxid looks: a 502, but for good.
+_UNREADABLE = "Failed to parse request"
 
 
 def refusal(call: str, status: int, content: bytes) -> RapiError:
@@ -28,6 +30,8 @@ def refusal(call: str, status: int, content: bytes) -> RapiError:
     text = f"{call}: {status} {explanation or ''}".rstrip()
     if status in _CREDENTIALS:
         return WrongCredentials(text)
+    if explanation and explanation.startswith(_UNREADABLE):
+        return Refused(text, status)
     if status in _LATER or (explanation and "drained" in explanation.lower()):
         # An operator who drains the queue (gnt-cluster queue drain) wants no new jobs
         # for a while.  Ganeti 3.0 says 500 then, although it means to say 503.
