@@ -248,7 +248,12 @@ def _build(where: str, kind: type[_Settings], given: Mapping[str, Any]) -> _Sett
     return settings
 
 
-_WORDS = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
+_WORDS = {
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+}
 
 
 def _value(where: str, hint: Any, given: Any) -> Any:
