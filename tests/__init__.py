@@ -1,1 +1,1 @@
-"""Tests of ``snf``."""
+"""The tests, laid out as the product is."""

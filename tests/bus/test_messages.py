@@ -214,7 +214,22 @@ _MESSAGES = st.fixed_dictionaries(
         ),
         "instance": st.just("snf-42"),
     },
-    optional=dict.fromkeys(["operation", "jobId", "status", "job_status", "event_time", "order", "result", "error_code", "rprogress", "progress", "nics"], _VALUES),
+    optional=dict.fromkeys(
+        [
+            "operation",
+            "jobId",
+            "status",
+            "job_status",
+            "event_time",
+            "order",
+            "result",
+            "error_code",
+            "rprogress",
+            "progress",
+            "nics",
+        ],
+        _VALUES,
+    ),
 )
 
 
