@@ -244,3 +244,30 @@ def _arguments(order: Order) -> dict[str, Any]:
 def _build_from(stored: dict[str, Any]) -> Build:
     nics = tuple(NicRequest(**nic) for nic in stored["nics"])
     return Build(**{**stored, "nics": nics})
+
+
+# The columns of ``overview``.
+OVERVIEW = (
+    "order",
+    "server",
+    "cluster",
+    "kind",
+    "state",
+    "job",
+    "attempts",
+    "not before",
+    "error",
+)
+
+
+def overview(txn: Transaction, everything: bool, limit: int) -> list[tuple[Any, ...]]:
+    """Return orders as operators look at them, the newest first."""
+    return every(
+        txn,
+        "SELECT o.id, s.uuid, c.name, o.kind, o.state, o.job, o.attempts,"
+        " o.not_before, o.error FROM orders o JOIN server s ON s.id = o.server_id"
+        " JOIN cluster c ON c.id = o.cluster_id"
+        " WHERE %s OR o.state IN ('new', 'submitting', 'submitted')"
+        " ORDER BY o.number DESC LIMIT %s",
+        (everything, limit),
+    )
