@@ -89,7 +89,7 @@ def add(
             username=user,
             password_file=str(password_file),
             tls=tls,
-            ca_file=ca_file and str(ca_file),
+            ca_file=None if ca_file is None else str(ca_file),
             disk_templates=disk_templates,
             mac_prefix=mac_prefix,
         ),
