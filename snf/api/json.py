@@ -93,10 +93,9 @@ def route(
         @app.route(url, methods=[method])
         @wraps(function)
         async def handle(self: Any, request: IRequest, **params: str) -> bytes:
-            work = partial(function, self)
-            if not iscoroutinefunction(function):
-                work = partial(self.edge.transact, work)
-            return await self.edge.answer(request, work, params, role, body, code)
+            how = converse if iscoroutinefunction(function) else transact
+            work = partial(how, self.edge.database, partial(function, self), role)
+            return await self.edge.answer(request, work, params, body, code)
 
         return function
 
@@ -122,7 +121,6 @@ class Edge:
         request: IRequest,
         work: Callable[..., Awaitable[Any]],
         params: Mapping[str, str],
-        role: Role | None,
         body: type | None,
         code: int,
     ) -> bytes:
@@ -132,7 +130,7 @@ class Edge:
         try:
             version = self.dialect.version(request)
             call = self._call(request, request_id, version, body)
-            result = await work(call, role, **params)
+            result = await work(call, **params)
         except errors.SnfError as refusal:
             return self.refuse(request, version, refusal)
         except CancelledError:
@@ -146,14 +144,6 @@ class Edge:
             )
             return self._fault(request, version, 500, "InternalError", _BUG, request_id)
         return self._success(request, version, code, result)
-
-    async def transact(
-        self, work: Callable[..., Any], call: Call, role: Role | None, **params: str
-    ) -> Any:
-        """Identify the caller and do the work, in one transaction."""
-        return await self.database.run(
-            lambda txn: work(txn, identify(txn, call, role), **params)
-        )
 
     def refuse(
         self, request: IRequest, version: Version, refusal: errors.SnfError
@@ -245,6 +235,32 @@ def begin(request: IRequest) -> str:
         request_id = f"req-{uuid.uuid4()}"
         request.snf_id = request_id  # type: ignore[attr-defined]
     return request_id
+
+
+async def transact(
+    database: Database,
+    work: Callable[..., Any],
+    role: Role | None,
+    call: Call,
+    **params: str,
+) -> Any:
+    """Identify the caller and do the work, in one transaction."""
+    return await database.run(
+        lambda txn: work(txn, identify(txn, call, role), **params)
+    )
+
+
+async def converse(
+    database: Database,
+    work: Callable[..., Awaitable[Any]],
+    role: Role | None,
+    call: Call,
+    **params: str,
+) -> Any:
+    """Identify the caller, then let a coroutine do the work."""
+    if role is not None:
+        call = await database.run(identify, call, role)
+    return await work(call, **params)
 
 
 def identify(txn: Transaction, call: Call, role: Role | None) -> Call:

@@ -7,10 +7,10 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.web.resource import IResource, Resource
-from twisted.web.server import NOT_DONE_YET, Request, Site
+from twisted.web.server import Request, Site
 
 from snf.api.json import Edge, begin
-from snf.core.errors import NotFound, TooLarge
+from snf.core.errors import BadRequest, NotFound, TooLarge
 
 _log = Logger()
 
@@ -121,6 +121,35 @@ class Branch(Resource):
         return self._here.render(request)
 
 
+class Noun(Resource):
+    """The routes of one noun, which are relative to where it is in the tree.
+
+    A slash at the end makes no difference.
+    """
+
+    isLeaf = True
+
+    def __init__(self, noun: Any) -> None:
+        super().__init__()
+        self._edge: Edge = noun.edge
+        self._routes = noun.app.resource()
+
+    def render(self, request: Any) -> Any:
+        while request.postpath and request.postpath[-1] == b"":
+            request.postpath.pop()
+        # Klein takes no empty path, and answers in plain text what it cannot decode.
+        request.postpath = request.postpath or [b""]
+        try:
+            b"/".join(request.postpath).decode("utf-8")
+            request.getRequestHostname().decode("ascii")
+            request.method.decode("ascii")
+        except UnicodeDecodeError:
+            return self._edge.refuse(
+                request, (0, 0), BadRequest("The URL is not UTF-8")
+            )
+        return self._routes.render(request)
+
+
 class Missing(Resource):
     """Where there is nothing."""
 
@@ -130,11 +159,6 @@ class Missing(Resource):
         super().__init__()
         self._edge = edge
 
-    def render(self, request: Request) -> bytes | int:
+    def render(self, request: Request) -> bytes:
         refusal = NotFound("The resource could not be found.")
-        body = self._edge.refuse(request, (0, 0), refusal)
-        if request.method == b"HEAD":
-            request.write(b"")
-            request.finish()
-            return NOT_DONE_YET
-        return body
+        return self._edge.refuse(request, (0, 0), refusal)

@@ -17,7 +17,7 @@ from snf.api.identity.tokens import Tokens
 from snf.api.image.images import Images
 from snf.api.json import Edge
 from snf.api.network.readonly import Extensions, collections
-from snf.api.site import ApiSite, Branch
+from snf.api.site import ApiSite, Branch, Noun
 from snf.config import Api, Identity
 from snf.storage.database import Database
 
@@ -64,7 +64,7 @@ def site(parts: Parts) -> ApiSite:
 def _identity(parts: Parts) -> IResource:
     edge = parts.edge("/identity/v3", dialect.Identity())
     tokens = Tokens(edge, parts.identity, parts.verify, parts.new_token)
-    auth = Branch(edge, {"tokens": tokens.app.resource()})
+    auth = Branch(edge, {"tokens": Noun(tokens)})
     v3 = Branch(edge, {"auth": auth}, _document(edge, discovery.identity_v3))
     return Branch(edge, {"v3": v3}, _document(edge, discovery.identity, 300))
 
@@ -81,7 +81,7 @@ def _compute(parts: Parts) -> IResource:
         }
         versions[path] = Branch(
             edge,
-            {name: noun.app.resource() for name, noun in nouns.items()},
+            {name: Noun(noun) for name, noun in nouns.items()},
             _document(edge, discovery.compute_version(path)),
         )
     edge = parts.edge("/compute", dialect.Compute())
@@ -91,7 +91,7 @@ def _compute(parts: Parts) -> IResource:
 def _image(parts: Parts) -> IResource:
     edge = parts.edge("/image", dialect.Image())
     images = Images(edge, parts.api.page_size)
-    v2 = Branch(edge, {"images": images.app.resource()})
+    v2 = Branch(edge, {"images": Noun(images)})
     versions = _document(edge, discovery.image)
     return Branch(
         edge, {"v2": v2, "versions": versions}, _document(edge, discovery.image, 300)
@@ -100,14 +100,14 @@ def _image(parts: Parts) -> IResource:
 
 def _network(parts: Parts) -> IResource:
     edge = parts.edge("/network/v2.0", dialect.Network())
-    children = {
-        name: noun.app.resource()
+    children: dict[str, IResource] = {
+        name: Noun(noun)
         for name, noun in collections(edge, parts.api.page_size).items()
     }
-    children["extensions"] = Extensions(edge).app.resource()
+    children["extensions"] = Noun(Extensions(edge))
     v2 = Branch(edge, children, _document(edge, discovery.network_v2))
     return Branch(edge, {"v2.0": v2}, _document(edge, discovery.network))
 
 
 def _document(edge: Edge, write: Callable[[str], Any], code: int = 200) -> IResource:
-    return Document(edge, write, code).app.resource()
+    return Noun(Document(edge, write, code))

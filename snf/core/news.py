@@ -46,8 +46,11 @@ def level(life: Life, sighting: Sighting) -> Life:
     Return the life after a listing of all instances.
 
     The final reports of the jobs behind open orders are to be folded in first; while
-    an order is still open its end decides, and the listing changes nothing.
+    an order is still open its end decides, and the listing changes nothing.  Nor does
+    a listing that is older than other news.
     """
+    if life.clock[0] > sighting.time:
+        return life
     if life.observed is Observed.GONE and not sighting.present:
         return life
     if any(order.state.open for order in life.orders):

@@ -11,10 +11,10 @@ import hmac
 _COST, _BLOCK, _PARALLEL = 2**14, 8, 1
 
 
-def digest(password: str, salt: bytes) -> str:
+def digest(password: str, salt: bytes, cost: int = _COST) -> str:
     """Return what to keep of a password: ``scrypt$N$r$p$salt$key`` (hexadecimal)."""
-    key = _derive(password, salt, _COST, _BLOCK, _PARALLEL)
-    return f"scrypt${_COST}${_BLOCK}${_PARALLEL}${salt.hex()}${key.hex()}"
+    key = _derive(password, salt, cost, _BLOCK, _PARALLEL)
+    return f"scrypt${cost}${_BLOCK}${_PARALLEL}${salt.hex()}${key.hex()}"
 
 
 def matches(password: str, kept: str) -> bool:

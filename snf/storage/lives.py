@@ -39,14 +39,30 @@ def load(txn: Transaction, servers: Iterable[int]) -> dict[int, Life]:
     }
 
 
-def on_cluster(txn: Transaction, cluster: int) -> list[int]:
-    """Return the ids of a cluster's servers that have not been deleted."""
+def on_cluster(txn: Transaction, cluster: int) -> dict[int, bool]:
+    """
+    Return the servers of a cluster that have not been deleted, by their ids.
+
+    With each goes whether it has open orders.
+    """
     rows = every(
         txn,
-        "SELECT id FROM server WHERE cluster_id = %s AND deleted IS NULL ORDER BY id",
+        "SELECT s.id, EXISTS (SELECT FROM orders o WHERE o.server_id = s.id"
+        " AND o.state IN ('new', 'submitting', 'submitted'))"
+        " FROM server s WHERE s.cluster_id = %s AND s.deleted IS NULL ORDER BY s.id",
         (cluster,),
     )
-    return [server for (server,) in rows]
+    return dict(rows)
+
+
+def alive(txn: Transaction, servers: Sequence[int]) -> set[int]:
+    """Return those of some servers that have not been deleted."""
+    rows = every(
+        txn,
+        "SELECT id FROM server WHERE id = ANY(%s) AND deleted IS NULL",
+        (list(servers),),
+    )
+    return {server for (server,) in rows}
 
 
 def save(

@@ -179,14 +179,25 @@ def submitted(txn: Transaction, claim: Claim, claimant: int, job: int) -> bool:
 
 
 def put_off(
-    txn: Transaction, claim: Claim, claimant: int, seconds: float, error: str
+    txn: Transaction,
+    claim: Claim,
+    claimant: int,
+    seconds: float,
+    error: str,
+    counts: bool,
 ) -> None:
-    """Try an order that we had claimed again later; ``error`` says why."""
+    """
+    Try an order that we had claimed again later.
+
+    :param error: Why.
+    :param counts: Whether this was one of the attempts that an order has.
+    """
     txn.execute(
         "UPDATE orders SET state = 'new', error = %s,"
-        " not_before = now() + make_interval(secs => %s)"
+        " not_before = now() + make_interval(secs => %s),"
+        " attempts = CASE WHEN %s THEN attempts ELSE greatest(1, attempts - 1) END"
         " WHERE id = %s AND state = 'submitting' AND claimed_by = %s",
-        (error, seconds, claim.order.id, claimant),
+        (error, seconds, counts, claim.order.id, claimant),
     )
 
 
@@ -233,3 +244,30 @@ def _arguments(order: Order) -> dict[str, Any]:
 def _build_from(stored: dict[str, Any]) -> Build:
     nics = tuple(NicRequest(**nic) for nic in stored["nics"])
     return Build(**{**stored, "nics": nics})
+
+
+# The columns of ``overview``.
+OVERVIEW = (
+    "order",
+    "server",
+    "cluster",
+    "kind",
+    "state",
+    "job",
+    "attempts",
+    "not before",
+    "error",
+)
+
+
+def overview(txn: Transaction, everything: bool, limit: int) -> list[tuple[Any, ...]]:
+    """Return orders as operators look at them, the newest first."""
+    return every(
+        txn,
+        "SELECT o.id, s.uuid, c.name, o.kind, o.state, o.job, o.attempts,"
+        " o.not_before, o.error FROM orders o JOIN server s ON s.id = o.server_id"
+        " JOIN cluster c ON c.id = o.cluster_id"
+        " WHERE %s OR o.state IN ('new', 'submitting', 'submitted')"
+        " ORDER BY o.number DESC LIMIT %s",
+        (everything, limit),
+    )

@@ -1,0 +1,232 @@
+"""A client of one cluster's remote API: orders go out, jobs and instances come back."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from attrs import define, frozen
+from treq.client import HTTPClient
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.web.client import Agent, HTTPConnectionPool
+
+from snf.rapi import instances, jobs
+from snf.rapi.endpoint import Endpoint
+from snf.rapi.errors import Refused
+from snf.rapi.exchange import Answer, Exchange, HttpClient
+from snf.rapi.instances import Instance, Listing
+from snf.rapi.jobs import Job
+from snf.rapi.orders import Request
+from snf.rapi.tls import policy
+
+_T = TypeVar("_T")
+
+# Rows that are turned into values in one turn of the reactor: some 2 ms.
+_SLICE = 200
+
+
+@frozen
+class ClusterInfo:
+    """What a cluster says of itself; ``version`` is Ganeti's, like ``3.0.2``."""
+
+    name: str
+    version: str
+    master: str
+    hypervisors: tuple[str, ...]
+    default_hypervisor: str
+    disk_templates: tuple[str, ...]
+    max_running_jobs: int
+    uuid: str | None = None
+
+
+def connect(
+    reactor: Any, endpoint: Endpoint, timeout_s: float, connect_timeout_s: float = 10.0
+) -> "Rapi":
+    """
+    Return a client of the cluster at an endpoint.  Nothing is sent yet.
+
+    :param timeout_s: How long one call may take from its beginning to its end.
+    """
+    pool = HTTPConnectionPool(reactor, persistent=True)
+    pool.maxPersistentPerHost = 2
+    # Twisted would by itself ask again when a kept connection turns out to be closed;
+    # a DELETE that is asked for twice is two jobs.
+    pool.retryAutomatically = False
+    agent = Agent(
+        reactor, policy(endpoint), connectTimeout=connect_timeout_s, pool=pool
+    )
+    rapi = over(HTTPClient(agent), endpoint, reactor, timeout_s)
+    rapi.disconnect = pool.closeCachedConnections
+    return rapi
+
+
+def over(
+    http: HttpClient, endpoint: Endpoint, clock: IReactorTime, timeout_s: float
+) -> "Rapi":
+    """Return a client that makes its requests through a given HTTP client."""
+    return Rapi(Exchange(endpoint, http, clock, timeout_s))
+
+
+@define(eq=False)
+class Rapi:
+    """
+    The remote API of one cluster.
+
+    Its methods raise ``Unreachable``, ``Refused`` and ``Trouble`` (``snf.rapi.errors``)
+    and nothing else; each request ends within the time given to ``connect``.
+    """
+
+    exchange: Exchange
+    disconnect: "Callable[[], Deferred[Any]] | None" = None
+
+    async def close(self) -> None:
+        """Close the connections that are kept for later."""
+        if self.disconnect is not None:
+            await self.disconnect()
+
+    async def info(self) -> ClusterInfo:
+        """Return what the cluster is and has."""
+        answer = await self.exchange.ask(Request("GET", "/2/info"))
+        return self._understood(_info, answer.content)
+
+    async def submit(self, request: Request) -> int:
+        """
+        Ask for a job and return its id.
+
+        After ``Unreachable`` and ``Trouble`` the job may exist: look for its reason
+        (``jobs_after``) before asking again.
+        """
+        answer = await self.exchange.ask(request)
+        return self._understood(_job_id, answer.content)
+
+    async def last_job(self, known: int = 0) -> int:
+        """
+        Return the highest id among the jobs in the queue, or ``known`` if none is higher.
+
+        It costs the same at any length of the queue when ``known`` is near.
+        """
+        answer = await self._query("job", ("id",), [">", "id", known])
+        rows = self._understood(_rows, answer.content, ("id",))
+        return max([known, *self._understood(_each, _row_id, rows)])
+
+    async def jobs_after(self, job: int, archived: bool = False) -> tuple[Job, ...]:
+        """
+        Return the jobs whose ids are higher than one.
+
+        :param archived: Also those that Ganeti has put into its archive; it reads the
+            whole archive for that.
+        """
+        # Naming the field is what makes Ganeti look into the archive.
+        fields = (*jobs.FIELDS, "archived") if archived else jobs.FIELDS
+        return await self._jobs(fields, [">", "id", job])
+
+    async def jobs(self, ids: Sequence[int]) -> tuple[Job, ...]:
+        """Return the jobs of given ids, archived or not, without those that are no more."""
+        if not ids:
+            return ()
+        wanted = ["|", *(["=", "id", number] for number in ids)]
+        return await self._jobs((*jobs.FIELDS, "archived"), wanted)
+
+    async def cancel(self, job: int) -> None:
+        """
+        Ask to cancel a job that has not begun.
+
+        Ganeti's word on how that went is not to be relied on, so none is returned: the
+        job's status tells.
+        """
+        await self.exchange.ask(Request("DELETE", f"/2/jobs/{job}"))
+
+    async def instances(self) -> Listing:
+        """Return all instances of the cluster, ours and others."""
+        answer = await self._query("instance", instances.FIELDS)
+        if answer.date is None:
+            raise self.exchange.trouble("the answer has no Date")
+        rows = self._understood(_rows, answer.content, instances.FIELDS)
+        found: list[Instance] = []
+        for start in range(0, len(rows), _SLICE):
+            if start:
+                await deferLater(self.exchange.clock, 0)
+            found.extend(
+                self._understood(_each, instances.parse, rows[start : start + _SLICE])
+            )
+        # The Date is of the end, cut to whole seconds; the facts are of some moment
+        # since the beginning.
+        return Listing(time=answer.date - answer.took, instances=tuple(found))
+
+    async def instance(self, name: str) -> Instance | None:
+        """Return an instance by its name; None when there is no such instance."""
+        try:
+            answer = await self.exchange.ask(
+                Request("GET", f"/2/instances/{quote(name, safe='')}")
+            )
+        except Refused as failure:
+            if failure.status == 404:
+                return None
+            raise
+        return self._understood(instances.parse, answer.content)
+
+    async def _jobs(self, fields: Sequence[str], wanted: object) -> tuple[Job, ...]:
+        answer = await self._query("job", fields, wanted)
+        rows = self._understood(_rows, answer.content, fields)
+        found = self._understood(_each, jobs.parse, rows)
+        return tuple(job for job in found if job is not None)
+
+    async def _query(
+        self, resource: str, fields: Sequence[str], wanted: object = None
+    ) -> Answer:
+        return await self.exchange.ask(
+            Request(
+                method="PUT",
+                path=f"/2/query/{resource}",
+                body={"fields": fields, "qfilter": wanted},
+            )
+        )
+
+    def _understood(self, parse: Callable[..., _T], *given: Any) -> _T:
+        """Return what a parser makes of an answer, its failure being ``Trouble``."""
+        try:
+            return parse(*given)
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
+            raise self.exchange.trouble("the answer is not as expected") from None
+
+
+def _info(content: Any) -> ClusterInfo:
+    return ClusterInfo(
+        name=str(content["name"]),
+        version=str(content["software_version"]),
+        master=str(content["master"]),
+        hypervisors=tuple(map(str, content["enabled_hypervisors"])),
+        default_hypervisor=str(content["default_hypervisor"]),
+        disk_templates=tuple(map(str, content["enabled_disk_templates"])),
+        max_running_jobs=int(content["max_running_jobs"]),
+        uuid=content.get("uuid"),
+    )
+
+
+def _job_id(content: Any) -> int:
+    # A string in older versions of Ganeti.
+    if not isinstance(content, int | str) or isinstance(content, bool):
+        raise TypeError("not a job id")
+    return int(content)
+
+
+def _row_id(row: Mapping[str, Any]) -> int:
+    return _job_id(row["id"])
+
+
+def _rows(content: Any, fields: Sequence[str]) -> list[dict[str, Any]]:
+    """
+    Return the rows of a query's answer by field.
+
+    Each value comes with a word on how it was got; what could not be got is None
+    (Ganeti lib/constants.py, RS_*).
+    """
+    return [
+        dict(zip(fields, (value for _, value in row), strict=True))
+        for row in content["data"]
+    ]
+
+
+def _each(parse: Callable[[Any], _T], rows: Iterable[Any]) -> list[_T]:
+    return [parse(row) for row in rows]

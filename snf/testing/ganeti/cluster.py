@@ -1,0 +1,278 @@
+"""The simulated cluster itself: what its remote API does, and what tests do to it."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import IResource
+
+from snf.testing.ganeti import views
+from snf.testing.ganeti.machines import Machines, OpFailure
+from snf.testing.ganeti.opcodes import Unfit, opcode
+from snf.testing.ganeti.queue import Durations, Entry, JobQueue
+from snf.testing.ganeti.web import Call, Failed, Faults, Front
+
+_Route = tuple[str, str, Callable[..., Any]]
+
+
+def _ignore(job: dict[str, Any]) -> None:
+    """Do nothing with a changed job."""
+
+
+@define(eq=False)
+class FakeGaneti:
+    """
+    A cluster with the shapes, the rules and the pace of a real one.
+
+    :param on_change: Called with what a job's file holds after each change of it, as
+        the watcher of a real queue directory would find it.
+    :param oses: The OS definitions there are; None is any.
+    """
+
+    clock: IReactorTime
+    name: str = "ganeti.test"
+    user: str = "cyclades"
+    password: str = field(default="simulated", repr=False)
+    durations: Durations = field(factory=Durations)
+    on_change: Callable[[dict[str, Any]], None] = _ignore
+    oses: frozenset[str] | None = None
+    drained: bool = False
+    faults: Faults = field(factory=Faults)
+    machines: Machines = field(init=False)
+    queue: JobQueue = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        node = f"node1.{self.name}"
+        self.machines = Machines(self.clock, node, "kvm", self.oses)
+        self.queue = JobQueue(self.clock, self.machines, self.durations, self._changed)
+
+    def resource(self) -> IResource:
+        """Return the remote API, to be served at the root of a site."""
+        return Front(
+            self.faults,
+            f"{self.user}:{self.password}",
+            self.clock.seconds,
+            self._answer,
+        )
+
+    def operate(self, op_id: str, instance: str, **parameters: Any) -> int:
+        """Submit a job as an operator's command on the master does; return its id."""
+        given = {"instance_name": instance, **parameters}
+        trail = ["gnt:client:gnt-instance", "", self.queue.nanoseconds()]
+        return self.queue.submit(opcode(op_id, given | {"reason": [trail]}))
+
+    def spoil(self, op_id: str, text: str) -> None:
+        """Let the next job of an opcode fail at its end, like an OS script that does."""
+        failure = OpFailure("OpExecError", text)
+        self.queue.spoiled.setdefault(op_id, []).append(failure)
+
+    def crash(self, instance: str) -> None:
+        """Let a guest die by itself."""
+        self.machines.find(instance).running = False
+
+    def _changed(self, entry: Entry) -> None:
+        self.on_change(entry.file())
+
+    def _answer(self, call: Call) -> Any:
+        allowed = []
+        for method, pattern, function in _ROUTES:
+            match = re.fullmatch(pattern, call.path)
+            if match and method == call.method:
+                return function(self, call, *match.groups())
+            if match:
+                allowed.append(method)
+        if allowed:
+            raise Failed(
+                501, f"Method {call.method} is unsupported for path {call.path}"
+            )
+        raise Failed(404)
+
+    def _info(self, call: Call) -> Any:
+        return {
+            "software_version": "3.0.2",
+            "name": self.name,
+            "master": self.machines.node,
+            "uuid": "00000000-0000-4000-8000-00000000fa4e",
+            "default_hypervisor": self.machines.default_hypervisor,
+            "enabled_hypervisors": ["kvm", "fake"],
+            "enabled_disk_templates": ["file", "sharedfile", "diskless"],
+            "max_running_jobs": self.queue.at_once,
+            "max_tracked_jobs": 25,
+        }
+
+    def _submit(
+        self, op_id: str, call: Call, name: str, static: dict[str, Any], body: Any
+    ) -> int:
+        if body is not None and not isinstance(body, dict):
+            kind = type(body).__name__
+            raise Failed(
+                400, f"Body contents: Type is '{kind}', but 'dict' is expected"
+            )
+        fixed = {
+            **static,
+            "reason": self._trail(call, name),
+            "dry_run": call.query.get("dry-run", "0") != "0",
+        }
+        overwritten = fixed.keys() & (body or {}).keys()
+        if overwritten:
+            raise Failed(400, f"Can't overwrite static parameters {overwritten!r}")
+        try:
+            filled = opcode(op_id, {**(body or {}), **fixed})
+        except Unfit as failure:
+            raise Failed(400, f"Invalid body parameters: {failure}") from None
+        if self.drained:
+            raise Failed(500, "Queue drained")
+        if not call.query.get("reason", "").isascii():
+            self.queue.serial += 1
+            raise Failed(500, "commitBuffer: invalid argument (invalid character)")
+        return self.queue.submit(filled)
+
+    def _trail(self, call: Call, name: str) -> list[list[Any]]:
+        now = self.queue.nanoseconds()
+        user = call.query.get("reason")
+        given = [["gnt:user", user, now]] if user else []
+        return [*given, [f"gnt:library:rlib2:{name}", "", now]]
+
+    def _create(self, call: Call) -> int:
+        body = call.body
+        if isinstance(body, dict):
+            if body.get("__version__", 0) != 1:
+                text = "Instance creation request version 0 is no longer supported"
+                raise Failed(400, text)
+            renamed = {"os": "os_type", "name": "instance_name"}
+            body = {
+                renamed.get(key, key): value
+                for key, value in body.items()
+                if key != "__version__"
+            }
+            _parse_sizes(body)
+        return self._submit("OP_INSTANCE_CREATE", call, "instances", {}, body)
+
+    def _start(self, call: Call, instance: str) -> int:
+        # Ganeti reads nothing else of this body.
+        depends = call.body.get("depends") if isinstance(call.body, dict) else None
+        return self._submit(
+            "OP_INSTANCE_STARTUP",
+            call,
+            "instances_name_startup",
+            {"instance_name": instance},
+            {"depends": depends} if depends else {},
+        )
+
+    def _stop(self, call: Call, instance: str) -> int:
+        static = {"instance_name": instance}
+        name = "instances_name_shutdown"
+        return self._submit("OP_INSTANCE_SHUTDOWN", call, name, static, call.body)
+
+    def _reboot(self, call: Call, instance: str) -> int:
+        static = {
+            "instance_name": instance,
+            "reboot_type": call.query.get("type", "hard"),
+        }
+        name = "instances_name_reboot"
+        return self._submit("OP_INSTANCE_REBOOT", call, name, static, call.body)
+
+    def _remove(self, call: Call, instance: str) -> int:
+        static = {"instance_name": instance}
+        return self._submit(
+            "OP_INSTANCE_REMOVE", call, "instances_name", static, call.body
+        )
+
+    def _instances(self, call: Call) -> Any:
+        rows = self._instance_rows()
+        if call.query.get("bulk", "0") != "0":
+            return rows
+        return [
+            {"id": row["name"], "uri": f"/2/instances/{row['name']}"} for row in rows
+        ]
+
+    def _instance(self, call: Call, name: str) -> Any:
+        if name not in self.machines.by_name:
+            raise Failed(404)
+        return views.instance(self.machines.by_name[name], self.machines.answers)
+
+    def _instance_rows(self) -> list[dict[str, Any]]:
+        names = sorted(self.machines.by_name)
+        return [
+            views.instance(self.machines.by_name[name], self.machines.answers)
+            for name in names
+        ]
+
+    def _job(self, call: Call, number: str) -> Any:
+        entry = self.queue.entries.get(int(number))
+        if entry is None:
+            # Not a 404: that is what Ganeti answers.
+            return dict.fromkeys(views.JOB_FIELDS) | {"id": int(number)}
+        row = views.job(entry)
+        return {name: row[name] for name in views.JOB_FIELDS}
+
+    def _cancel(self, call: Call, number: str) -> Any:
+        return self.queue.cancel(int(number))
+
+    def _query(self, call: Call, resource: str) -> Any:
+        body = call.body
+        if not isinstance(body, dict):
+            kind = type(body).__name__
+            raise Failed(
+                400, f"Body contents: Type is '{kind}', but 'dict' is expected"
+            )
+        wanted = body.get("qfilter")
+        try:
+            return self._found(resource, body["fields"], wanted)
+        except views.UnknownOperator as failure:
+            raise Failed(502, f"Failed to parse request: {failure}") from None
+
+    def _found(self, resource: str, fields: list[str], wanted: Any) -> Any:
+        if resource == "job":
+            asked = views.named(wanted, "id")
+            jobs = [views.job(entry) for entry in self._candidates(wanted, asked)]
+            return views.found(jobs, fields, wanted, asked)
+        for name in views.named(wanted, "name"):
+            if name not in self.machines.by_name:
+                text = f"Instance name {name} not found"
+                raise Failed(500, str((text, "unknown_entity")))
+        return views.found(self._instance_rows(), fields, wanted)
+
+    def _candidates(self, wanted: Any, asked: list[int]) -> Iterable[Entry]:
+        """Return the jobs that a filter may want, without looking at thousands."""
+        entries = self.queue.entries
+        match wanted:
+            case [">", "id", int(last)]:
+                asked = [*range(max(last, 0) + 1, self.queue.serial + 1)]
+            case _ if not asked:
+                return entries.values()
+        return [entries[number] for number in asked if number in entries]
+
+
+def _parse_sizes(body: dict[str, Any]) -> None:
+    """
+    Refuse a disk's size that is not a number, as luxid does with a 502.
+
+    :raises Failed: There is one.
+    """
+    disks = body.get("disks")
+    for disk in disks if isinstance(disks, list) else ():
+        size = disk.get("size") if isinstance(disk, dict) else None
+        if isinstance(size, str) and not size.isdigit():
+            text = f"Can't parse value for 'disks': Can't parse string '{size}'"
+            raise Failed(502, f"Failed to parse request: SubmitJob: {text}")
+
+
+_NAME = "([^/]+)"
+_NUMBER = "([0-9]+)"
+_ROUTES: tuple[_Route, ...] = (
+    ("GET", "/version", lambda cluster, call: 2),
+    ("GET", "/2/info", FakeGaneti._info),
+    ("GET", "/2/instances", FakeGaneti._instances),
+    ("POST", "/2/instances", FakeGaneti._create),
+    ("GET", f"/2/instances/{_NAME}", FakeGaneti._instance),
+    ("DELETE", f"/2/instances/{_NAME}", FakeGaneti._remove),
+    ("PUT", f"/2/instances/{_NAME}/startup", FakeGaneti._start),
+    ("PUT", f"/2/instances/{_NAME}/shutdown", FakeGaneti._stop),
+    ("POST", f"/2/instances/{_NAME}/reboot", FakeGaneti._reboot),
+    ("GET", f"/2/jobs/{_NUMBER}", FakeGaneti._job),
+    ("DELETE", f"/2/jobs/{_NUMBER}", FakeGaneti._cancel),
+    ("PUT", "/2/query/(job|instance)", FakeGaneti._query),
+)

@@ -1,0 +1,199 @@
+"""The instances of the simulated cluster, and what opcodes do to them."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+from attrs import define, field, frozen
+from twisted.internet.interfaces import IReactorTime
+
+
+class OpFailure(Exception):
+    """An opcode that fails; ``result`` is how Ganeti writes that down."""
+
+    def __init__(self, kind: str, text: str, code: str | None = None) -> None:
+        super().__init__(text)
+        self.result = [kind, [text] if code is None else [text, code]]
+
+
+@define(eq=False)
+class Machine:
+    """One instance.  ``up`` is whether it should run, ``running`` whether it does."""
+
+    name: str
+    os: str
+    hypervisor: str
+    disk_template: str
+    disks: list[dict[str, Any]]
+    nics: list[dict[str, Any]]
+    beparams: dict[str, Any]
+    hvparams: dict[str, Any]
+    tags: list[str]
+    pnode: str
+    network_port: int | None
+    ctime: float
+    uuid: str = field(factory=lambda: str(uuid4()))
+    up: bool = False
+    running: bool = False
+
+    def status(self, answers: bool) -> str:
+        """Return Ganeti's word; ``answers`` is whether the node does."""
+        if not answers:
+            return "ERROR_nodedown"
+        if self.up:
+            return "running" if self.running else "ERROR_down"
+        return "ERROR_up" if self.running else "ADMIN_down"
+
+
+@define(eq=False)
+class Machines:
+    """All instances.  ``oses`` are the OS definitions there are; None is any."""
+
+    clock: IReactorTime
+    node: str
+    default_hypervisor: str
+    oses: frozenset[str] | None = None
+    answers: bool = True
+    by_name: dict[str, Machine] = field(factory=dict)
+    _next_port: int = field(init=False, default=11000)
+
+    def find(self, name: str) -> Machine:
+        """
+        Return an instance.
+
+        :raises OpFailure: There is none of that name.
+        """
+        if name not in self.by_name:
+            text = f"Instance '{name}' not known"
+            raise OpFailure("OpPrereqError", text, "unknown_entity")
+        return self.by_name[name]
+
+    def check_new(self, op: dict[str, Any]) -> None:
+        """
+        See whether an instance can be made.
+
+        :raises OpFailure: Its name or a MAC is taken, or there is no such OS.
+        """
+        name = op["instance_name"]
+        if name in self.by_name:
+            text = f"Instance '{name}' is already in the cluster"
+            raise OpFailure("OpPrereqError", text, "already_exists")
+        if op["os_type"] is None:
+            text = "No guest OS or OS image specified"
+            raise OpFailure("OpPrereqError", text, "wrong_input")
+        taken = {nic["mac"] for each in self.by_name.values() for nic in each.nics}
+        for nic in op["nics"]:
+            if nic.get("mac") in taken:
+                text = f"MAC address {nic['mac']} already in use in cluster"
+                raise OpFailure("OpPrereqError", text, "resource_not_unique")
+        if self.oses is not None and op["os_type"] not in self.oses:
+            raise OpFailure(
+                "OpExecError",
+                f"OS Parameters validation failed on node {self.node}: "
+                f"Directory for OS {op['os_type']} not found in search path",
+            )
+
+    def add(self, op: dict[str, Any]) -> None:
+        """Make an instance, not started yet."""
+        hypervisor = op["hypervisor"] or self.default_hypervisor
+        name = op["instance_name"]
+        self.by_name[name] = Machine(
+            name=name,
+            os=op["os_type"],
+            hypervisor=hypervisor,
+            disk_template=op["disk_template"] or "diskless",
+            disks=[dict(disk) for disk in op["disks"]],
+            nics=[self._nic(name, index, nic) for index, nic in enumerate(op["nics"])],
+            beparams=dict(op["beparams"]),
+            hvparams=dict(op["hvparams"]),
+            tags=list(op["tags"]),
+            pnode=op["pnode"] or self.node,
+            network_port=self._port() if hypervisor == "kvm" else None,
+            ctime=self.clock.seconds(),
+            up=op["start"] and not op["no_install"],
+        )
+
+    def _port(self) -> int:
+        self._next_port += 1
+        return self._next_port - 1
+
+    def _nic(self, name: str, index: int, given: dict[str, Any]) -> dict[str, Any]:
+        mac = given.get("mac")
+        if mac is None or mac == "auto":
+            serial = len(self.by_name) * 8 + index
+            mac = f"aa:00:00:{serial >> 16 & 255:02x}:{serial >> 8 & 255:02x}:{serial & 255:02x}"
+        return {
+            "mac": mac,
+            "name": given.get("name"),
+            "ip": given.get("ip"),
+            "mode": given.get("mode", "bridged"),
+            "link": given.get("link", "gnt0"),
+            "uuid": str(uuid4()),
+        }
+
+
+def _create_check(machines: Machines, op: dict[str, Any]) -> None:
+    machines.check_new(op)
+
+
+def _create_half(machines: Machines, op: dict[str, Any]) -> None:
+    machines.add(op)
+
+
+def _create_end(machines: Machines, op: dict[str, Any]) -> Any:
+    machine = machines.find(op["instance_name"])
+    machine.running = machine.up
+    return [machine.pnode]
+
+
+def _known(machines: Machines, op: dict[str, Any]) -> None:
+    machines.find(op["instance_name"])
+
+
+def _nothing(machines: Machines, op: dict[str, Any]) -> None:
+    pass
+
+
+def _set_up(machines: Machines, op: dict[str, Any]) -> None:
+    machines.find(op["instance_name"]).up = True
+
+
+def _set_down(machines: Machines, op: dict[str, Any]) -> None:
+    machines.find(op["instance_name"]).up = False
+
+
+def _run(machines: Machines, op: dict[str, Any]) -> None:
+    machine = machines.find(op["instance_name"])
+    machine.up = machine.running = True
+
+
+def _halt(machines: Machines, op: dict[str, Any]) -> None:
+    machines.find(op["instance_name"]).running = False
+
+
+def _remove(machines: Machines, op: dict[str, Any]) -> None:
+    del machines.by_name[op["instance_name"]]
+
+
+@frozen
+class Effect:
+    """What an opcode does when it begins (or it fails there), half way, and at its end."""
+
+    begin: Callable[[Machines, dict[str, Any]], None]
+    half: Callable[[Machines, dict[str, Any]], None]
+    end: Callable[[Machines, dict[str, Any]], Any]
+    says: tuple[str, ...] = ()
+
+
+EFFECTS: dict[str, Effect] = {
+    "OP_INSTANCE_CREATE": Effect(
+        _create_check,
+        _create_half,
+        _create_end,
+        says=("* creating instance disks...", "* starting instance..."),
+    ),
+    "OP_INSTANCE_STARTUP": Effect(_known, _set_up, _run),
+    "OP_INSTANCE_SHUTDOWN": Effect(_known, _set_down, _halt),
+    "OP_INSTANCE_REBOOT": Effect(_known, _halt, _run),
+    "OP_INSTANCE_REMOVE": Effect(_known, _halt, _remove),
+}

@@ -1,0 +1,160 @@
+"""What the simulated cluster tells of jobs and instances, and how it is searched."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from snf.testing.ganeti.machines import Machine
+from snf.testing.ganeti.queue import Entry
+
+_Row = Mapping[str, Any]
+
+# Query field definitions differ in more, which nothing reads.
+_NORMAL, _UNKNOWN, _ABSENT_JOB = 0, 1, 3
+
+
+class UnknownOperator(Exception):
+    """A filter that Ganeti does not know."""
+
+
+def job(entry: Entry) -> dict[str, Any]:
+    """Return all fields of a job."""
+    summary = entry.input["OP_ID"].removeprefix("OP_")
+    return {
+        "id": entry.id,
+        "ops": [entry.input],
+        "status": entry.status,
+        "summary": [f"{summary}({entry.input['instance_name']})"],
+        "opstatus": [entry.status],
+        "opresult": [entry.result],
+        "oplog": [list(entry.log)],
+        "opstart": [entry.start],
+        "opexec": [entry.exec],
+        "opend": [entry.end],
+        "received_ts": entry.received,
+        "start_ts": entry.start,
+        "end_ts": entry.end,
+        "archived": False,
+    }
+
+
+# GET /2/jobs/ID answers these, in this order.
+JOB_FIELDS = (
+    "id",
+    "ops",
+    "status",
+    "summary",
+    "opstatus",
+    "received_ts",
+    "start_ts",
+    "end_ts",
+    "oplog",
+    "opresult",
+)
+
+
+def instance(machine: Machine, answers: bool) -> dict[str, Any]:
+    """Return all fields of an instance, as the bulk listing has them."""
+    nics = machine.nics
+    return {
+        "name": machine.name,
+        "admin_state": "up" if machine.up else "down",
+        "os": machine.os,
+        "pnode": machine.pnode,
+        "snodes": [],
+        "disk_template": machine.disk_template,
+        "nic.ips": [nic["ip"] for nic in nics],
+        "nic.macs": [nic["mac"] for nic in nics],
+        "nic.modes": [nic["mode"] for nic in nics],
+        "nic.uuids": [nic["uuid"] for nic in nics],
+        "nic.names": [nic["name"] for nic in nics],
+        "nic.links": [nic["link"] for nic in nics],
+        "nic.networks": [None for _ in nics],
+        "nic.networks.names": [None for _ in nics],
+        "network_port": machine.network_port,
+        "disk.sizes": [disk["size"] for disk in machine.disks],
+        "beparams": machine.beparams | {"memory": machine.beparams.get("maxmem")},
+        "hvparams": {"vnc_bind_address": "127.0.0.1"} | machine.hvparams,
+        "oper_state": machine.running if answers else None,
+        "oper_ram": machine.beparams.get("maxmem") if machine.running else None,
+        "oper_vcpus": machine.beparams.get("vcpus") if machine.running else None,
+        "status": machine.status(answers),
+        "custom_hvparams": machine.hvparams,
+        "custom_beparams": machine.beparams,
+        "ctime": machine.ctime,
+        "mtime": machine.ctime,
+        "uuid": machine.uuid,
+        "serial_no": 1,
+        "tags": machine.tags,
+    }
+
+
+def found(
+    rows: Iterable[_Row], fields: Sequence[str], wanted: Any, asked: Iterable[int] = ()
+) -> dict[str, Any]:
+    """
+    Return the answer of a query: each value behind a number that says how it was got.
+
+    :param asked: Job ids that the filter names one by one: those that do not exist are
+        answered too, with nothing but the id.
+    :raises UnknownOperator: The filter makes no sense.
+    """
+    fit = _test(wanted)
+    data = [[_value(row, name) for name in fields] for row in rows if fit(row)]
+    known = {row["id"] for row in rows} if asked else set()
+    for number in asked:
+        if number not in known:
+            data.append(
+                [
+                    [_NORMAL, number] if n == "id" else [_ABSENT_JOB, None]
+                    for n in fields
+                ]
+            )
+    return {"data": data, "fields": [{"name": name} for name in fields]}
+
+
+def named(wanted: Any, field: str) -> list[Any]:
+    """Return the values that a filter names one by one: ``=`` and ``|`` of those."""
+    match wanted:
+        case ["=", name, value] if name == field:
+            return [value]
+        case ["|", *parts] if all(named(part, field) for part in parts):
+            return [value for part in parts for value in named(part, field)]
+    return []
+
+
+def _value(row: _Row, name: str) -> list[Any]:
+    if name not in row:
+        return [_UNKNOWN, None]
+    return [_NORMAL, row[name]]
+
+
+def _test(wanted: Any) -> Callable[[_Row], bool]:
+    match wanted:
+        case None:
+            return lambda row: True
+        case ["&", *parts]:
+            every = [_test(part) for part in parts]
+            return lambda row: all(test(row) for test in every)
+        case ["|", *parts]:
+            some = [_test(part) for part in parts]
+            return lambda row: any(test(row) for test in some)
+        case ["!", part]:
+            test = _test(part)
+            return lambda row: not test(row)
+        case ["?", str(name)]:
+            return lambda row: bool(row[name])
+        case [str(operator), str(name), value] if operator in _COMPARISONS:
+            compare = _COMPARISONS[operator]
+            return lambda row: compare(row[name], value)
+    raise UnknownOperator(f"Unknown filter operand '{wanted}'")
+
+
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "=": lambda left, right: left == right,
+    "!=": lambda left, right: left != right,
+    ">": lambda left, right: left > right,
+    ">=": lambda left, right: left >= right,
+    "<": lambda left, right: left < right,
+    "<=": lambda left, right: left <= right,
+    "=[]": lambda left, right: right in left,
+}

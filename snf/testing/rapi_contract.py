@@ -1,0 +1,327 @@
+"""What comes of requests to a Ganeti cluster: tests for simulated and for real ones."""
+
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import Any, ClassVar
+from uuid import UUID, uuid4
+
+from attrs import define, evolve, field
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import TestCase
+
+from snf.core.naming import instance_name
+from snf.core.order import Build, Kind, NicRequest, Order
+from snf.core.report import JobStatus
+from snf.rapi.client import Rapi
+from snf.rapi.errors import Refused, WrongCredentials
+from snf.rapi.jobs import Job, reports
+from snf.rapi.orders import Request, request
+
+_STEP_S = 0.2
+_LONGEST_S = 120.0
+
+
+@define(eq=False)
+class Subject:
+    """
+    A cluster to test and what can be built on it.
+
+    :param prefix: Of the names of instances; nobody else on the cluster may use it.
+    :param build: Something small without disks.
+    :param pause: Lets seconds pass.
+    :param stranger: The same cluster, asked with a wrong password.
+    """
+
+    rapi: Rapi
+    stranger: Rapi
+    prefix: str
+    build: Build
+    pause: Callable[[float], Awaitable[Any]]
+    numbers: "count[int]" = field(factory=lambda: count(1))
+
+    async def ask(
+        self,
+        kind: Kind,
+        server: int,
+        after_job: int | None = None,
+        build: Build | None = None,
+        hard: bool = False,
+    ) -> tuple[int, UUID]:
+        """Submit an order; return its job and its id."""
+        order = Order(id=uuid4(), server=server, kind=kind, build=build, hard=hard)
+        name = instance_name(self.prefix, server)
+        wanted = request(order, name, shutdown_timeout_s=5, after_job=after_job)
+        return await self.rapi.submit(wanted), order.id
+
+    async def ended(self, number: int) -> Job:
+        """Return a job when it has ended."""
+        waited = 0.0
+        while waited < _LONGEST_S:
+            [job] = await self.rapi.jobs([number])
+            if job.status.final:
+                return job
+            await self.pause(_STEP_S)
+            waited += _STEP_S
+        raise AssertionError(f"job {number} has not ended within {_LONGEST_S} s")
+
+    async def do(self, kind: Kind, server: int, **more: Any) -> Job:
+        """Submit an order and return its job when it has ended."""
+        number, _ = await self.ask(kind, server, **more)
+        return await self.ended(number)
+
+    async def create(self, server: int) -> Job:
+        """Make an instance and return the job that made it."""
+        return await self.do(Kind.CREATE, server, build=self.build)
+
+    def name(self, server: int) -> str:
+        """Return the name of a server's instance."""
+        return instance_name(self.prefix, server)
+
+    async def clean(self) -> None:
+        """Remove the instances that the tests have left."""
+        listing = await self.rapi.instances()
+        for instance in listing.instances:
+            if instance.name.startswith(f"{self.prefix}-"):
+                server = int(instance.name.removeprefix(f"{self.prefix}-"))
+                await self.do(Kind.DELETE, server)
+
+
+class _RapiTests(TestCase):
+    """Orders in, jobs and instances out."""
+
+    create: ClassVar[Callable[[TestCase], Subject]]
+    timeout = 300
+
+    def setUp(self) -> None:
+        self.subject = type(self).create(self)
+        self.rapi = self.subject.rapi
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.subject.clean()))
+
+    async def refusal(self, wanted: Request) -> Refused:
+        with self.assertRaises(Refused) as caught:
+            await self.rapi.submit(wanted)
+        return caught.exception
+
+    async def status_of(self, server: int) -> str | None:
+        instance = await self.rapi.instance(self.subject.name(server))
+        return None if instance is None else instance.status
+
+    async def test_info(self) -> None:
+        """A cluster says who it is and what it can do."""
+        info = await self.rapi.info()
+        self.assertRegex(info.version, r"^[23]\.")
+        self.assertIn(self.subject.build.hypervisor, info.hypervisors)
+        self.assertIn("diskless", info.disk_templates)
+        self.assertGreater(info.max_running_jobs, 0)
+
+    async def test_create(self) -> None:
+        """A machine that is created runs, with the NIC that was asked for."""
+        nic = NicRequest(
+            name=f"snf-nic-{uuid4()}",
+            mac="aa:00:ca:fe:00:01",
+            ip="10.213.200.9",
+            mode="bridged",
+            link=self.subject.build.nics[0].link,
+        )
+        build = evolve(self.subject.build, nics=(nic,))
+        number, order = await self.subject.ask(Kind.CREATE, 1, build=build)
+        job = await self.subject.ended(number)
+        [report] = reports(job, self.subject.prefix)
+        self.assertEqual(JobStatus.SUCCESS, report.status, report.error)
+        self.assertEqual(
+            (1, number, "OP_INSTANCE_CREATE", order, True),
+            (
+                report.server,
+                report.job,
+                report.opcode,
+                report.order,
+                report.ends_job,
+            ),
+        )
+        instance = await self.rapi.instance(self.subject.name(1))
+        assert instance is not None
+        self.assertIs(True, instance.running)
+        [seen] = instance.nics
+        self.assertEqual(
+            (nic.name, nic.mac, nic.ip, nic.link),
+            (seen.name, seen.mac, seen.ip, seen.link),
+        )
+
+    async def test_listing(self) -> None:
+        """A listing has every instance, just as it looks by itself, and a time."""
+        job = await self.subject.create(1)
+        await self.subject.do(Kind.STOP, 1)
+        await self.subject.create(2)
+        listing = await self.rapi.instances()
+        ours = {
+            instance.name: instance
+            for instance in listing.instances
+            if instance.name.startswith(self.subject.prefix)
+        }
+        self.assertEqual({self.subject.name(1), self.subject.name(2)}, ours.keys())
+        for name, instance in ours.items():
+            self.assertEqual(await self.rapi.instance(name), instance)
+        self.assertEqual(
+            [False, True], [ours[self.subject.name(n)].running for n in (1, 2)]
+        )
+        self.assertApproximates(job.ops[0].time, listing.time, 60)
+
+    async def test_life(self) -> None:
+        """A machine stops, starts, restarts either way, and goes."""
+        await self.subject.create(1)
+        for kind, hard, expected in (
+            (Kind.STOP, False, "ADMIN_down"),
+            (Kind.START, False, "running"),
+            (Kind.REBOOT, False, "running"),
+            (Kind.REBOOT, True, "running"),
+            (Kind.DELETE, False, None),
+        ):
+            job = await self.subject.do(kind, 1, hard=hard)
+            self.assertEqual(JobStatus.SUCCESS, job.status, job.ops[0].error)
+            self.assertEqual(expected, await self.status_of(1))
+
+    async def test_again(self) -> None:
+        """Starting what runs and stopping what does not are no errors."""
+        await self.subject.create(1)
+        for kind in (Kind.START, Kind.STOP, Kind.STOP):
+            job = await self.subject.do(kind, 1)
+            self.assertEqual(JobStatus.SUCCESS, job.status)
+
+    async def test_name_taken(self) -> None:
+        """A second machine of the same name is not made."""
+        await self.subject.create(1)
+        build = evolve(self.subject.build, nics=())
+        job = await self.subject.do(Kind.CREATE, 1, build=build)
+        [op] = job.ops
+        self.assertEqual(
+            (JobStatus.ERROR, "already_exists"), (job.status, op.error_code)
+        )
+        self.assertIn(self.subject.name(1), op.error or "")
+
+    async def test_not_there(self) -> None:
+        """What is asked of a machine that is not there ends in an error job."""
+        for kind in (Kind.START, Kind.STOP, Kind.REBOOT, Kind.DELETE):
+            job = await self.subject.do(kind, 99)
+            [op] = job.ops
+            self.assertEqual(
+                (JobStatus.ERROR, "unknown_entity"), (job.status, op.error_code)
+            )
+        self.assertIsNone(await self.status_of(99))
+
+    async def test_deleted_while_building(self) -> None:
+        """A deletion behind a creation that runs waits for it."""
+        creation, _ = await self.subject.ask(Kind.CREATE, 1, build=self.subject.build)
+        job = await self.subject.do(Kind.DELETE, 1, after_job=creation)
+        self.assertEqual(JobStatus.SUCCESS, job.status, job.ops[0].error)
+        created = await self.subject.ended(creation)
+        self.assertEqual(JobStatus.SUCCESS, created.status)
+        self.assertGreaterEqual(job.ops[0].time, created.ops[0].time)
+        self.assertIsNone(await self.status_of(1))
+
+    async def test_after_a_failure(self) -> None:
+        """A job behind one that failed runs all the same."""
+        await self.subject.create(1)
+        failing, _ = await self.subject.ask(Kind.START, 99)
+        job = await self.subject.do(Kind.STOP, 1, after_job=failing)
+        self.assertEqual(JobStatus.SUCCESS, job.status)
+
+    async def test_after_nothing(self) -> None:
+        """A job behind one that does not exist fails."""
+        await self.subject.create(1)
+        job = await self.subject.do(Kind.STOP, 1, after_job=10_000_000)
+        self.assertEqual(JobStatus.ERROR, job.status)
+        self.assertIn("not found", job.ops[0].error or "")
+        self.assertEqual("running", await self.status_of(1))
+
+    async def test_canceled(self) -> None:
+        """A job that has not begun can be canceled, and is then never done."""
+        creation, _ = await self.subject.ask(Kind.CREATE, 1, build=self.subject.build)
+        stop, order = await self.subject.ask(Kind.STOP, 1, after_job=creation)
+        await self.rapi.cancel(stop)
+        job = await self.subject.ended(stop)
+        self.assertEqual(JobStatus.CANCELED, job.status)
+        [report] = reports(job, self.subject.prefix)
+        self.assertEqual(order, report.order)
+        self.assertTrue(report.error)
+        await self.subject.ended(creation)
+        self.assertEqual("running", await self.status_of(1))
+
+    async def test_cancel_too_late(self) -> None:
+        """Canceling what has ended or never was changes nothing."""
+        job = await self.subject.create(1)
+        await self.rapi.cancel(job.id)
+        await self.rapi.cancel(10_000_000)
+        [after] = await self.rapi.jobs([job.id])
+        self.assertEqual(job, after)
+
+    async def test_found_by_reason(self) -> None:
+        """The job of an order is found when the answer with its id got lost."""
+        before = await self.rapi.last_job()
+        number, order = await self.subject.ask(Kind.CREATE, 1, build=self.subject.build)
+        self.assertEqual(number, await self.rapi.last_job(before))
+        for archived in (False, True):
+            found = await self.rapi.jobs_after(before, archived)
+            self.assertEqual([number], [job.id for job in found if job.order == order])
+        self.assertEqual((), await self.rapi.jobs_after(number))
+        await self.subject.ended(number)
+
+    async def test_last_job(self) -> None:
+        """The last job is never lower than what is known already."""
+        last = await self.rapi.last_job()
+        self.assertEqual(last, await self.rapi.last_job(last))
+        self.assertEqual(last + 1000, await self.rapi.last_job(last + 1000))
+
+    async def test_many_jobs(self) -> None:
+        """Hundreds of jobs are one question; those that never were are left out."""
+        job = await self.subject.create(1)
+        wanted = [job.id, *range(10_000_000, 10_000_300)]
+        self.assertEqual((job,), await self.rapi.jobs(wanted))
+        self.assertEqual((), await self.rapi.jobs([]))
+
+    async def test_bad_request(self) -> None:
+        """What makes no sense is refused with a reason, and no job is made."""
+        before = await self.rapi.last_job()
+        path = f"/2/instances/{self.subject.name(1)}/shutdown"
+        bad = {
+            "timeout": {"timeout": "soon"},
+            "colour": {"colour": "blue"},
+            "instance_name": {"instance_name": "other"},
+        }
+        for word, body in bad.items():
+            wanted = Request("PUT", path, body=body)
+            failure = await self.refusal(wanted)
+            self.assertEqual(400, failure.status)
+            self.assertIn(word, str(failure))
+        self.assertEqual(before, await self.rapi.last_job(before))
+
+    async def test_bad_disk(self) -> None:
+        """A value that only the innermost part of Ganeti understands is refused."""
+        order = Order(id=uuid4(), server=1, kind=Kind.CREATE, build=self.subject.build)
+        wanted = request(order, self.subject.name(1), 5)
+        body = {**(wanted.body or {}), "disks": [{"size": "huge"}]}
+        failure = await self.refusal(evolve(wanted, body=body))
+        self.assertIn("huge", str(failure))
+
+    async def test_no_such_url(self) -> None:
+        """A URL or a method that Ganeti does not have is refused."""
+        for wanted, status in (
+            (Request("PUT", "/2/nothing"), 404),
+            (Request("POST", "/2/info"), 501),
+        ):
+            self.assertEqual(status, (await self.refusal(wanted)).status)
+
+    async def test_wrong_password(self) -> None:
+        """Whoever does not know the password is told so, and does nothing."""
+        before = await self.rapi.last_job()
+        for asked in (
+            self.subject.stranger.info(),
+            self.subject.stranger.submit(Request("DELETE", "/2/instances/x")),
+        ):
+            with self.assertRaises(WrongCredentials):
+                await asked
+        self.assertEqual(before, await self.rapi.last_job(before))
+
+
+def rapi_tests(create: Callable[[TestCase], Subject]) -> type[TestCase]:
+    """Return the tests that a cluster has to pass; ``create(case)`` makes one."""
+    return type("RapiTests", (_RapiTests,), {"create": staticmethod(create)})

@@ -1,0 +1,173 @@
+"""How a Ganeti cluster understands requests: also where no job ever runs."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
+from uuid import UUID
+
+from attrs import evolve
+from twisted.trial.unittest import TestCase
+
+from snf.core.order import Build, Kind, NicRequest, Order
+from snf.rapi.errors import Refused
+from snf.rapi.orders import Request, request
+
+Submit = Callable[[Request], Awaitable[dict[str, Any]]]
+
+
+_ORDER = UUID("c0ffee00-0000-4000-8000-000000000001")
+_BUILD = Build(
+    vcpus=2,
+    ram_mib=512,
+    disk_gib=10,
+    disk_template="file",
+    os="cyclades+default",
+    hypervisor="kvm",
+    hypervisor_parameters={"serial_console": True},
+    os_parameters={"img_id": "1"},
+    nics=(
+        NicRequest("snf-nic-1", "aa:00:00:00:00:01", "10.0.0.1", "bridged", "br0"),
+        NicRequest("snf-nic-2", "aa:00:00:00:00:02", None, "routed", "main"),
+    ),
+)
+
+
+class _RequestTests(TestCase):
+    """Each kind of order is the opcode with the parameters that are meant."""
+
+    create: ClassVar[Callable[[TestCase], Submit]]
+
+    def setUp(self) -> None:
+        self.opcode = type(self).create(self)
+
+    async def understood(self, kind: Kind, **more: Any) -> dict[str, Any]:
+        order = Order(id=_ORDER, server=7, kind=kind, **more)
+        opcode = await self.opcode(request(order, "snf-7", 90, after_job=12))
+        self.assertEqual("snf-7", opcode["instance_name"])
+        self.assertEqual([[12, []]], opcode["depends"])
+        reasons = [reason for _, reason, _ in opcode["reason"]]
+        self.assertEqual(f"cyclades:{_ORDER}", reasons[0])
+        return opcode
+
+    def assert_holds(self, expected: dict[str, Any], opcode: dict[str, Any]) -> None:
+        self.assertEqual(expected, {name: opcode.get(name) for name in expected})
+
+    async def test_create(self) -> None:
+        """Everything that a build names arrives, and nothing is checked by name."""
+        opcode = await self.understood(Kind.CREATE, build=_BUILD)
+        self.assert_holds(
+            {
+                "OP_ID": "OP_INSTANCE_CREATE",
+                "mode": "create",
+                "os_type": "cyclades+default",
+                "osparams": {"img_id": "1"},
+                "disk_template": "file",
+                "disks": [{"size": 10 * 1024}],
+                "nics": [
+                    {
+                        "name": "snf-nic-1",
+                        "mac": "aa:00:00:00:00:01",
+                        "ip": "10.0.0.1",
+                        "mode": "bridged",
+                        "link": "br0",
+                    },
+                    {
+                        "name": "snf-nic-2",
+                        "mac": "aa:00:00:00:00:02",
+                        "mode": "routed",
+                        "link": "main",
+                    },
+                ],
+                "hypervisor": "kvm",
+                "hvparams": {"serial_console": True},
+                "beparams": {"vcpus": 2, "minmem": 512, "maxmem": 512},
+                "start": True,
+                "no_install": None,
+                "name_check": False,
+                "ip_check": False,
+                "wait_for_sync": False,
+                "pnode": None,
+            },
+            opcode,
+        )
+
+    async def test_create_without_disks(self) -> None:
+        """0 GiB is a diskless machine, whatever the template; it is started too."""
+        build = evolve(_BUILD, disk_gib=0, hypervisor=None)
+        opcode = await self.understood(Kind.CREATE, build=build)
+        self.assert_holds(
+            {
+                "disk_template": "diskless",
+                "disks": [],
+                "hypervisor": None,
+                "start": True,
+                "no_install": None,
+            },
+            opcode,
+        )
+
+    async def test_others(self) -> None:
+        """Starting, stopping, restarting and deleting say how long a guest has."""
+        for kind, more, expected in (
+            (Kind.START, {}, {"OP_ID": "OP_INSTANCE_STARTUP"}),
+            (Kind.STOP, {}, {"OP_ID": "OP_INSTANCE_SHUTDOWN", "timeout": 90}),
+            (
+                Kind.REBOOT,
+                {"hard": False},
+                {
+                    "OP_ID": "OP_INSTANCE_REBOOT",
+                    "reboot_type": "hard",
+                    "shutdown_timeout": 90,
+                },
+            ),
+            (
+                Kind.REBOOT,
+                {"hard": True},
+                {
+                    "OP_ID": "OP_INSTANCE_REBOOT",
+                    "reboot_type": "hard",
+                    "shutdown_timeout": 0,
+                },
+            ),
+            (
+                Kind.DELETE,
+                {},
+                {"OP_ID": "OP_INSTANCE_REMOVE", "shutdown_timeout": 0},
+            ),
+        ):
+            self.assert_holds(expected, await self.understood(kind, **more))
+
+    async def test_bad_bodies(self) -> None:
+        """What Ganeti's own definitions do not allow is refused by name."""
+        order = Order(id=_ORDER, server=7, kind=Kind.CREATE, build=_BUILD)
+        good = request(order, "snf-7", 90)
+        for name, value in (
+            ("disks", None),
+            ("nics", [{"mac": 5}]),
+            ("nics", [{"colour": "blue"}]),
+            ("disk_template", "wooden"),
+            ("hypervisor", "abacus"),
+            ("depends", [["x"]]),
+            ("start", "yes"),
+            ("colour", "blue"),
+        ):
+            odd = evolve(good, body={**(good.body or {}), name: value})
+            with self.assertRaises(Refused) as caught:
+                await self.opcode(odd)
+            self.assertEqual(400, caught.exception.status)
+            self.assertIn(name, str(caught.exception))
+
+    async def test_reason_in_the_body(self) -> None:
+        """The reason belongs into the URL."""
+        path = "/2/instances/snf-7/shutdown"
+        with self.assertRaises(Refused):
+            await self.opcode(Request("PUT", path, body={"reason": "x"}))
+
+
+def request_tests(create: Callable[[TestCase], Submit]) -> type[TestCase]:
+    """
+    Return the tests that a cluster has to pass.
+
+    ``create(case)`` returns a coroutine function that submits a request and returns
+    the opcode which Ganeti makes of it.
+    """
+    return type("RequestTests", (_RequestTests,), {"create": staticmethod(create)})
