@@ -1,5 +1,6 @@
 """Our own daemons, as the all-in-one runs them."""
 
+import hashlib
 import http.client
 import sys
 from pathlib import Path
@@ -98,4 +99,15 @@ def _twistd(layout: Layout, name: str, plugin: str, config: Path) -> Daemon:
         log=layout / "log" / f"{name}.log",
         environment=clean_environment(PYTHONPATH=str(CHECKOUT), PYTHONUNBUFFERED="1"),
         directory=layout.state,
+        version=_version(config),
     )
+
+
+def _version(config: Path) -> str:
+    """Return what changes when the configuration or any of our code does."""
+    digest = hashlib.sha256(config.read_bytes() if config.exists() else b"")
+    for path in sorted((CHECKOUT / "snf").rglob("*")):
+        if path.suffix in (".py", ".sql"):
+            status = path.stat()
+            digest.update(f"{path} {status.st_mtime_ns} {status.st_size}\n".encode())
+    return digest.hexdigest()

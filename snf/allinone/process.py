@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen
 
 from snf.allinone.failure import Failure
 
@@ -118,7 +119,8 @@ class Daemon:
     """A process that outlives this one.
 
     It runs in a session of its own; its identity is kept in ``state_file``, so that
-    it is found again, and never mistaken for another, by later runs.
+    it is found again, and never mistaken for another, by later runs.  One that was
+    started with another ``version`` is replaced at the next start.
     """
 
     name: str
@@ -128,6 +130,7 @@ class Daemon:
     environment: Mapping[str, str] = field(factory=clean_environment)
     user: str | None = None
     directory: Path = Path("/")
+    version: str = ""
 
     def pid(self) -> int | None:
         """Return its pid; None when it does not run."""
@@ -135,10 +138,10 @@ class Daemon:
         return known.pid if known and known.alive else None
 
     def start(self) -> bool:
-        """Start it unless it runs; return whether it had to be started."""
-        if self.pid() is not None:
+        """Start it unless it runs as it should; return whether that was needed."""
+        if self.pid() is not None and self._kept().get("version") == self.version:
             return False
-        self.stop(0)  # what outlived it would be in the way
+        self.stop()  # also what outlived it, which would be in the way
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.state_file.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
@@ -156,10 +159,8 @@ class Daemon:
         identity = Identity.of(child.pid)
         if identity is None:
             raise Failure(f"{self.name} ended at once", self.log)
-        text = json.dumps(
-            {"pid": identity.pid, "started": identity.started, "boot": identity.boot}
-        )
-        self.state_file.write_text(text)
+        kept = asdict(identity) | {"version": self.version}
+        self.state_file.write_text(json.dumps(kept))
         return True
 
     def stop(
@@ -175,10 +176,18 @@ class Daemon:
         return bool(members)
 
     def _known(self) -> Identity | None:
+        kept = self._kept()
         try:
-            return Identity(**json.loads(self.state_file.read_text()))
-        except (OSError, ValueError, TypeError):
+            return Identity(kept["pid"], kept["started"], kept["boot"])
+        except KeyError:
             return None
+
+    def _kept(self) -> dict[str, Any]:
+        try:
+            kept = json.loads(self.state_file.read_text())
+        except (OSError, ValueError):
+            return {}
+        return kept if isinstance(kept, dict) else {}
 
 
 def stop_all(

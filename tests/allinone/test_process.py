@@ -78,6 +78,14 @@ class DaemonTests(SynchronousTestCase):
         wait_for(lambda: self.daemon.pid() is None, "its end", 10)
         self.assertTrue(self.daemon.start())
 
+    def test_other_version(self):
+        """One of another version is replaced; one of the same is left alone."""
+        self.daemon.start()
+        pid = self.daemon.pid()
+        self.assertTrue(evolve(self.daemon, version="2").start())
+        self.assertNotEqual(pid, self.daemon.pid())
+        self.assertFalse(evolve(self.daemon, version="2").start())
+
     def test_outlived(self):
         """What a killed daemon leaves behind ends before it starts again."""
         script = "import os, time; print(os.fork(), flush=True); time.sleep(60)"
