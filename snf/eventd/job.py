@@ -30,9 +30,7 @@ def messages(
     """
     try:
         file = orjson.loads(content)
-        return [
-            op_status(news, prefix) for news in _news(job, file, cluster, prefix)
-        ]
+        return [op_status(news, prefix) for news in _news(job, file, cluster, prefix)]
     except orjson.JSONDecodeError as problem:
         raise Unreadable(f"not JSON: {problem}") from None
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as problem:

@@ -11,9 +11,9 @@ from pika.adapters.twisted_connection import TwistedChannel
 from twisted.application.service import Service
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.protocol import connectionDone
 from twisted.internet.ssl import PrivateCertificate
 from twisted.internet.task import deferLater
-from twisted.internet.protocol import connectionDone
 from twisted.protocols.portforward import ProxyFactory, ProxyServer
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SkipTest, TestCase
