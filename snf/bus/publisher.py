@@ -8,7 +8,7 @@ from pika.adapters.twisted_connection import TwistedChannel, TwistedProtocolConn
 from pika.exceptions import NackError
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from snf.bus.amqp import Address, Connection, Lost
@@ -17,6 +17,8 @@ from snf.bus.topology import EXCHANGE, declare
 _PERSISTENT = BasicProperties(
     content_type="application/json", delivery_mode=DeliveryMode.Persistent
 )
+
+_MESSAGES_A_TURN = 50
 
 
 @define(eq=False)
@@ -42,6 +44,7 @@ class AmqpPublisher(Service):
     _sent: dict[_Message, None] = field(init=False, factory=dict)
     _channel: TwistedChannel | None = field(init=False, default=None)
     _over: "Deferred[None]" = field(init=False, factory=Deferred)
+    _soon: IDelayedCall | None = field(init=False, default=None)
     _stopped: bool = field(init=False, default=False)
     _connection: Connection = field(init=False)
 
@@ -73,11 +76,14 @@ class AmqpPublisher(Service):
             message.confirmed.errback(CancelledError())
         else:
             self._waiting.append(message)
-            self._send()
+            if len(self._waiting) == 1:
+                self._send()
         return message.confirmed
 
     async def _stop(self) -> None:
         self._end(None)
+        if self._soon is not None and self._soon.active():
+            self._soon.cancel()
         await self._connection.stopService()
         unconfirmed = [*self._sent, *self._waiting]
         self._sent.clear()
@@ -112,12 +118,11 @@ class AmqpPublisher(Service):
             self._over.errback(problem)
 
     def _send(self) -> None:
-        while (
-            self._waiting
-            and len(self._sent) < self.window
-            and self._channel is not None
-            and self._channel.is_open
-        ):
+        """Send what the window has room for, as much as fits into one turn."""
+        for _ in range(_MESSAGES_A_TURN):
+            if not self._may_send():
+                return
+            assert self._channel is not None
             message = self._waiting.popleft()
             self._sent[message] = None
             self._channel.basic_publish(
@@ -128,11 +133,25 @@ class AmqpPublisher(Service):
                 callbackArgs=(message,),
                 errbackArgs=(self._over,),
             )
+        self._send_soon()
+
+    def _may_send(self) -> bool:
+        return (
+            bool(self._waiting)
+            and len(self._sent) < self.window
+            and self._channel is not None
+            and self._channel.is_open
+        )
+
+    def _send_soon(self) -> None:
+        if self._may_send() and (self._soon is None or not self._soon.active()):
+            self._soon = self.clock.callLater(0, self._send)
 
     def _confirmed(self, _: object, message: _Message) -> None:
         del self._sent[message]
         message.confirmed.callback(None)
-        self._send()
+        # Not at once: one confirmation may be for hundreds.
+        self._send_soon()
 
     def _refused(self, failure: Failure, over: "Deferred[None]") -> None:
         # A closed channel ends the connection by itself.  A broker that could not

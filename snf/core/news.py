@@ -30,7 +30,7 @@ def fold(life: Life, report: JobReport) -> Life:
     if not report.status.final:
         return life
     if _removed_already(report):
-        return evolve(life, observed=Observed.GONE)
+        return _gone(life)
     if report.status is JobStatus.SUCCESS:
         return _succeeded(life, report)
     return _failed(life, report)
@@ -133,7 +133,7 @@ def _succeeded(life: Life, report: JobReport) -> Life:
     if report.opcode == "OP_INSTANCE_CREATE":
         life = evolve(life, launched=report.time, progress=100)
     if observed is Observed.GONE:
-        return evolve(life, observed=observed)
+        return _gone(life)
     return _observe(life, observed, report)
 
 
@@ -157,4 +157,9 @@ def _vanished(life: Life, sighting: Sighting) -> Life:
     fault = life.fault
     if life.observed is Observed.BUILD:
         fault = fault or Fault("The instance was never built", sighting.time)
-    return evolve(life, observed=Observed.GONE, fault=fault)
+    return _gone(evolve(life, fault=fault))
+
+
+def _gone(life: Life) -> Life:
+    """Return a life whose instance is no more: no clock, since no news can matter."""
+    return evolve(life, observed=Observed.GONE, clock=(0.0, 0))

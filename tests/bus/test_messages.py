@@ -214,22 +214,19 @@ _MESSAGES = st.fixed_dictionaries(
         ),
         "instance": st.just("snf-42"),
     },
-    optional=dict.fromkeys(
-        [
-            "operation",
-            "jobId",
-            "status",
-            "job_status",
-            "event_time",
-            "order",
-            "result",
-            "error_code",
-            "rprogress",
-            "progress",
-            "nics",
-        ],
-        _VALUES,
-    ),
+    optional={
+        "operation": _VALUES,
+        "jobId": _VALUES,
+        "status": _VALUES,
+        "job_status": _VALUES,
+        "event_time": _VALUES,
+        "order": _VALUES,
+        "result": _VALUES,
+        "error_code": _VALUES,
+        "rprogress": _VALUES,
+        "progress": _VALUES,
+        "nics": _VALUES,
+    },
 )
 
 

@@ -1,0 +1,1 @@
+"""Tests on a running all-in-one."""
