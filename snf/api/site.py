@@ -35,6 +35,8 @@ class LimitedRequest(Request):
         super().requestReceived(command, path, version)
 
     def gotLength(self, length: int | None) -> None:
+        # Twisted sets it only when the whole request has come.
+        self.site = self.channel.site
         limit = self.site.max_body_bytes
         super().gotLength(min(length or 0, limit))
         if length is not None and length > limit:
