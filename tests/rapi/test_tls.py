@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import crypto
 from twisted.internet import reactor
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import CertificateOptions
 from twisted.internet.task import Clock, deferLater
 from twisted.internet.tcp import Client, Server
@@ -71,6 +72,14 @@ def issue(
         builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
     signed = builder.sign(issuer.key if issuer else key, hashes.SHA256())
     return Certificate(key, signed)
+
+
+class Plain(Protocol):
+    """Says something that is not TLS."""
+
+    def connectionMade(self) -> None:
+        self.transport.write(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+        self.transport.loseConnection()
 
 
 class TlsTests(TestCase):
@@ -216,12 +225,12 @@ class TlsTests(TestCase):
 
     async def test_no_tls(self) -> None:
         """A server that speaks no TLS is not spoken to."""
-        fake = FakeGaneti(Clock(), user="us", password=PASSWORD)
-        site = Site(fake.resource())
-        listening = reactor.listenTCP(0, site, interface="127.0.0.1")
+        factory = Factory.forProtocol(Plain)
+        listening = reactor.listenTCP(0, factory, interface="127.0.0.1")
         self.addCleanup(self.quiet)
         self.addCleanup(listening.stopListening)
-        await self.doubts(listening.getHost().port, Tls.OFF, None)
+        text = await self.doubts(listening.getHost().port, Tls.OFF, None)
+        self.assertIn("TLS failed", text)
 
     def stock(self) -> tuple[int, Path]:
         """Serve with a certificate like Ganeti's; return the port and its file."""
