@@ -12,7 +12,7 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
-from attrs import NOTHING, Factory, fields, frozen, has
+from attrs import NOTHING, fields, frozen, has
 
 _Settings = TypeVar("_Settings")
 
@@ -226,46 +226,50 @@ def _at_least(key: str, value: float, least: float) -> None:
 
 def _build(where: str, kind: type[_Settings], given: Mapping[str, Any]) -> _Settings:
     hints = get_type_hints(kind)
-    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    known = {field.name: field.default for field in fields(kind)}  # type: ignore[arg-type]
     for key in given:
         if key not in known:
             raise ConfigError(f"{where}: {key}: not known; one of {', '.join(known)}")
-    values = {}
-    for name, field in known.items():
-        if name in given:
-            values[name] = _value(f"{where}: {name}", hints[name], given[name])
-        elif field.default is NOTHING:
-            raise ConfigError(f"{where}: {name}: is missing")
-        elif isinstance(field.default, Factory):  # type: ignore[arg-type]
-            raise TypeError(f"{kind.__name__}.{name}: plain defaults only")
-    settings = kind(**values)
-    check = getattr(settings, "check", None)
-    if check is not None:
-        try:
-            check()
-        except ValueError as failure:
-            raise ConfigError(f"{where}: {failure}") from None
+    for key, default in known.items():
+        if default is NOTHING and key not in given:
+            raise ConfigError(f"{where}: {key}: is missing")
+    settings = kind(
+        **{key: _value(f"{where}: {key}", hints[key], given[key]) for key in given}
+    )
+    try:
+        getattr(settings, "check", lambda: None)()
+    except ValueError as failure:
+        raise ConfigError(f"{where}: {failure}") from None
     return settings
 
 
-_WORDS = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
+_WORDS = {
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "a table",
+}
 
 
 def _value(where: str, hint: Any, given: Any) -> Any:
+    """Return what a key's value stands for, which must be as its class says."""
     if has(hint):
-        if not isinstance(given, dict):
-            raise ConfigError(f"{where}: must be a table")
-        return _build(where, hint, given)
+        return _build(where, hint, _plain(where, dict, given))
     if get_origin(hint) in (Union, UnionType):
         [hint] = [choice for choice in get_args(hint) if choice is not type(None)]
     if get_origin(hint) is tuple:
-        if not isinstance(given, list):
-            raise ConfigError(f"{where}: must be a list")
-        return tuple(_value(where, get_args(hint)[0], item) for item in given)
+        items = _plain(where, list, given)
+        return tuple(_value(where, get_args(hint)[0], item) for item in items)
     if hint is Path:
-        return Path(_value(where, str, given))
+        return Path(_plain(where, str, given))
     if hint is float and type(given) is int:
         return float(given)
-    if type(given) is not hint:
-        raise ConfigError(f"{where}: must be {_WORDS[hint]}, not {given!r}")
+    return _plain(where, hint, given)
+
+
+def _plain(where: str, kind: type, given: Any) -> Any:
+    if type(given) is not kind:
+        raise ConfigError(f"{where}: must be {_WORDS[kind]}, not {given!r}")
     return given

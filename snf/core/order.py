@@ -78,6 +78,12 @@ class Order:
     build: Build | None = None
     hard: bool = False
     error: str | None = None
+    attempts: int = 0
+
+    @property
+    def untried(self) -> bool:
+        """Whether Ganeti has certainly not heard of it."""
+        return self.state is State.NEW and self.attempts == 0
 
     def submitted(self, job: int) -> "Order":
         """Return it as carried by a job; one that has ended stays as it is."""

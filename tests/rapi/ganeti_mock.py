@@ -12,8 +12,9 @@ import sys
 sys.path.insert(0, "/usr/share/ganeti/3.0")
 
 import ganeti.rapi.testutils as testutils
-from ganeti import http, luxi, rapi
 from ganeti.rpc import client as rpc
+
+from ganeti import http, luxi, rapi
 
 
 class Transport:

@@ -1,0 +1,217 @@
+"""The command behind ``./cloud``."""
+
+import fcntl
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from snf.allinone import checks, packages
+from snf.allinone import cloud as whole
+from snf.allinone import demo as demonstration
+from snf.allinone.cloud import Cloud
+from snf.allinone.credentials import PEOPLE, exports, password_of
+from snf.allinone.failure import Failure
+from snf.allinone.layout import (
+    Instance,
+    Layout,
+    choose,
+    octet_is_free,
+    port_is_free,
+)
+from snf.allinone.progress import Progress
+
+STATE = Path("/var/lib/cyclades-allinone")
+
+
+def _state(default: Path | None = STATE) -> Callable[[Callable], Callable]:
+    return click.option(
+        "--state",
+        type=click.Path(path_type=Path),
+        default=default,
+        show_default=True,
+        help="Directory that holds everything of this cloud.",
+    )
+
+
+_port = click.option("--port", type=click.IntRange(1, 65535), help="Of the API.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cloud() -> None:
+    """A whole cloud on this one machine."""
+
+
+@cloud.command()
+@_state()
+@_port
+def up(state: Path, port: int | None) -> None:
+    """Make it, or start what of it does not run."""
+    whole.check_machine("up")
+    layout = Layout(state.resolve())
+    progress = Progress()
+    layout.create()
+    with _alone(layout):
+        instance = _instance(layout, port)
+        Cloud(layout, instance, progress).up()
+    progress.say("cloud", "ready")
+    given = "" if state == STATE else f" --state {state}"
+    _introduce(layout, instance, given, f"sudo ./cloud down{given}")
+
+
+@cloud.command()
+@_state()
+@click.option("--purge", is_flag=True, help="Delete its state as well.")
+def down(state: Path, purge: bool) -> None:
+    """Stop it."""
+    layout = Layout(state.resolve())
+    instance = layout.load()
+    if instance is None:
+        if purge and layout.state.exists() and any(layout.state.iterdir()):
+            raise Failure(f"{layout.state} holds no cloud: nothing was deleted")
+        return
+    if os.getuid() != 0:
+        raise Failure("this needs root: sudo ./cloud down")
+    with _alone(layout):
+        stopping = Cloud(layout, instance, Progress())
+        stopping.down()
+        if purge:
+            stopping.purge()
+
+
+@cloud.command()
+@_state()
+def status(state: Path) -> None:
+    """Show whether each part runs; exit code 3 when one does not."""
+    layout = Layout(state.resolve())
+    instance = layout.load()
+    if instance is None:
+        raise Failure("this cloud has never been up: sudo ./cloud up")
+    parts = Cloud(layout, instance, Progress()).status()
+    for part in parts:
+        shown = f"running  {part.pid:>8}" if part.pid else "stopped         -"
+        print(f"{part.name:<20} {shown}  {part.address}".rstrip())
+    if any(part.pid is None for part in parts):
+        sys.exit(3)
+
+
+@cloud.command()
+@_state()
+@click.argument("who", type=click.Choice(sorted(PEOPLE)), default="user")
+def env(state: Path, who: str) -> None:
+    """Print what a shell needs: source <(./cloud env)."""
+    layout = Layout(state.resolve())
+    instance = layout.load()
+    if instance is None:
+        raise Failure("this cloud has never been up: sudo ./cloud up")
+    person = PEOPLE[who]
+    password = password_of(layout, person)
+    print(exports(instance.api_port, person, password, "RegionOne"), end="")
+
+
+@cloud.command(name="demo")
+@_state(demonstration.default_state())
+@_port
+@click.option("--down", "stop", is_flag=True, help="Stop it.")
+@click.option("--purge", is_flag=True, help="With --down: delete its state as well.")
+def demo(state: Path, port: int | None, stop: bool, purge: bool) -> None:
+    """The same over a simulated Ganeti: needs no root."""
+    layout = Layout(state.resolve())
+    progress = Progress()
+    if stop and layout.load() is None:
+        return
+    layout.create()
+    with _alone(layout):
+        instance = _instance(layout, port, stop)
+        running = demonstration.Demo(layout, instance, progress)
+        if stop:
+            running.down()
+            if purge:
+                shutil.rmtree(layout.state)
+            return
+        running.up()
+    progress.say("demo", "ready")
+    given = "" if state == demonstration.default_state() else f" --state {state}"
+    _introduce(layout, instance, f" --state {state}", f"./cloud demo --down{given}")
+
+
+@cloud.command()
+@click.argument("names", nargs=-1)
+def test(names: tuple[str, ...]) -> None:
+    """Run every test, or those of these names, with the real parts."""
+    count = checks.run(names, Progress())
+    print(count, flush=True)
+    sys.exit(1 if count.failed else 0)
+
+
+@cloud.command()
+@_state(None)
+@click.argument("action", type=click.Choice(["up", "down"]))
+def services(state: Path, action: str) -> None:
+    """Only PostgreSQL and RabbitMQ, for running single tests by hand."""
+    layout = Layout(state.resolve())
+    progress = Progress()
+    layout.create()
+    with _alone(layout):
+        parts = Cloud(layout, _instance(layout, None), progress, durable=False)
+        packages.install(packages.SERVICES, layout.log, progress)
+        if action == "down":
+            parts.down()
+            return
+        parts.postgres.up()
+        parts.rabbitmq.up()
+    for name, value in whole.test_environment(parts).items():
+        print(f"export {name}='{value}'")
+
+
+def _instance(layout: Layout, port: int | None, stop: bool = False) -> Instance:
+    """Return the choices, made now if this is the first time, and keep them."""
+    known = layout.load()
+    if known is not None and stop:
+        return known
+    if known is None:
+        instance = choose(layout.state, port, port_is_free, octet_is_free)
+    else:
+        instance = whole.ports_for(layout, known, port)
+    layout.save(instance)
+    return instance
+
+
+@contextmanager
+def _alone(layout: Layout) -> Iterator[None]:
+    """Let nobody else start or stop this cloud meanwhile."""
+    with (layout / "run" / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Failure("another ./cloud is at work on it: wait for it") from None
+        yield
+
+
+def _introduce(layout: Layout, instance: Instance, options: str, stop: str) -> None:
+    person = PEOPLE["user"]
+    print(
+        f"API       http://127.0.0.1:{instance.api_port}\n"
+        f"user      {person.name}, project {person.project}\n"
+        f"password  {password_of(layout, person)}\n"
+        f"clients   source <(./cloud env{options}); openstack server list\n"
+        f"stop      {stop}"
+    )
+
+
+def main() -> None:
+    """Run it; a failure is one line."""
+    os.umask(0o022)
+    try:
+        cloud(prog_name="./cloud")
+    except Failure as failure:
+        print(f"cloud: {failure}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,257 @@
+"""``./cloud test``: every check and every test, with the real parts, counted.
+
+The parts are an all-in-one of its own in a temporary state directory.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from attrs import frozen
+
+from snf.allinone.cloud import Cloud, check_machine, test_environment
+from snf.allinone.failure import Failure
+from snf.allinone.ganeti import CHECKOUT
+from snf.allinone.layout import Layout, choose, octet_is_free, port_is_free
+from snf.allinone.progress import Progress
+
+LIMIT_S = 40 * 60
+"""After this, what still runs counts as failed."""
+
+_CHECKS = (
+    ("ruff check", ("ruff", "check", ".")),
+    ("ruff format", ("ruff", "format", "--check", ".")),
+    ("mypy", ("mypy",)),
+)
+
+
+@frozen
+class Count:
+    """How many tests ended how."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: "Count") -> "Count":
+        return Count(
+            self.passed + other.passed,
+            self.failed + other.failed,
+            self.skipped + other.skipped,
+        )
+
+    def __str__(self) -> str:
+        text = f"{self.passed} passed, {self.failed} failed"
+        return f"{text}, {self.skipped} skipped" if self.skipped else text
+
+
+FAILED = Count(failed=1)
+
+
+class Interrupted(BaseException):
+    """Somebody, or the time limit, wants this to end; the text says why."""
+
+
+def run(names: Sequence[str], progress: Progress) -> Count:
+    """
+    Run all checks and tests, or the tests of these names, and clean up.
+
+    The result counts each check, and the all-in-one's coming up, as one.
+    """
+    total = Count()
+    try:
+        with _limited(), ThreadPoolExecutor(len(_CHECKS)) as pool:
+            checks = [] if names else [pool.submit(_check, *one) for one in _CHECKS]
+            try:
+                total += _with_cloud(names, progress)
+            finally:
+                for check in checks:
+                    total += _reported(check)
+    except Interrupted as reason:
+        print(f"cloud: stopped: {reason}")
+        total += FAILED
+    return total
+
+
+def summary(output: str, code: int) -> Count:
+    """
+    Return the counts in what trial printed last; ``code`` is how it ended.
+
+    Tests that are known to fail, and do, count as skipped.  No tests at all, or no
+    summary, is a failure.
+    """
+    lines = re.findall(
+        r"^(?:PASSED|FAILED)(?: \(([a-zA-Z]+=\d+(?:, [a-zA-Z]+=\d+)*)\))?$",
+        output,
+        re.MULTILINE,
+    )
+    if not lines:
+        return FAILED
+    pairs = (pair.split("=") for pair in lines[-1].split(", ") if pair)
+    found = {name: int(number) for name, number in pairs}
+    count = Count(
+        passed=found.get("successes", 0),
+        failed=sum(
+            found.get(name, 0) for name in ("failures", "errors", "unexpectedSuccesses")
+        ),
+        skipped=found.get("skips", 0) + found.get("expectedFailures", 0),
+    )
+    silent = code != 0 and not count.failed
+    return count + FAILED if silent or count == Count() else count
+
+
+def _with_cloud(names: Sequence[str], progress: Progress) -> Count:
+    try:
+        check_machine("test")
+        state = Path(tempfile.mkdtemp(prefix="cyclades-test-"))
+        layout = Layout(state)
+        layout.create()
+        cloud = _new_cloud(layout, progress)
+    except Failure as failure:
+        print(f"cloud: {failure}")
+        return FAILED
+    try:
+        came_up = _up(cloud)
+        return came_up + _trial(names, _environment(cloud), state)
+    except Failure as failure:
+        print(f"cloud: {failure}")
+        return FAILED
+    finally:
+        with _undisturbed():
+            cloud.down()
+            cloud.purge()
+
+
+def _new_cloud(layout: Layout, progress: Progress) -> Cloud:
+    for port in range(18_774, 18_874):
+        if port_is_free(port):
+            break
+    instance = choose(layout.state, port, port_is_free, octet_is_free)
+    layout.save(instance)
+    return Cloud(layout, instance, progress, durable=False)
+
+
+def _up(cloud: Cloud) -> Count:
+    try:
+        cloud.up()
+    except Failure as failure:
+        print(f"cloud: {failure}")
+        _show_logs(cloud.layout)
+        return FAILED
+    return Count(passed=1)
+
+
+def _environment(cloud: Cloud) -> dict[str, str]:
+    return {
+        **os.environ,
+        **test_environment(cloud),
+        "CYCLADES_TEST_STATE": str(cloud.layout.state),
+        "PYTHONPATH": str(CHECKOUT),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
+    }
+
+
+def _trial(names: Sequence[str], environment: Mapping[str, str], state: Path) -> Count:
+    """Run trial, showing what it prints as it comes."""
+    command = [sys.executable, "-m", "twisted.trial", "--reporter=verbose"]
+    command += [f"--temp-directory={state}/trial", *(names or ["tests"])]
+    trial = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=dict(environment),
+        cwd=CHECKOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    shown: list[str] = []
+    try:
+        assert trial.stdout is not None
+        for line in trial.stdout:
+            print(line, end="", flush=True)
+            shown = [*shown[-20:], line]
+        return summary("".join(shown), trial.wait())
+    finally:
+        if trial.poll() is None:
+            os.killpg(trial.pid, signal.SIGKILL)
+            trial.wait()
+
+
+def _check(name: str, command: Sequence[str]) -> tuple[str, int, str]:
+    program = Path(sys.executable).with_name(command[0])
+    done = subprocess.run(
+        [str(program), *command[1:]],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=CHECKOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    return name, done.returncode, done.stdout
+
+
+def _reported(check: "Future[tuple[str, int, str]]") -> Count:
+    try:
+        name, code, output = check.result()
+    except OSError as failure:
+        print(f"cloud: {failure}")
+        return FAILED
+    print(f"{name}: {'failed' if code else 'passed'}")
+    if code:
+        print(output)
+        return FAILED
+    return Count(passed=1)
+
+
+def _show_logs(layout: Layout) -> None:
+    """Print the ends of the logs, which are about to be deleted."""
+    for path in sorted((layout / "log").glob("*.log")):
+        lines = path.read_text("utf-8", "replace").splitlines()
+        print(f"--- {path.name}", *lines[-15:], sep="\n")
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
+    """Turn signals that would end this, and too long a time, into Interrupted."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        late = number == signal.SIGALRM
+        raise Interrupted(
+            f"not done within {LIMIT_S // 60} minutes"
+            if late
+            else signal.Signals(number).name
+        )
+
+    numbers = (signal.SIGALRM, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    signal.alarm(LIMIT_S)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let no further signal keep this from cleaning up."""
+    numbers = (signal.SIGALRM, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

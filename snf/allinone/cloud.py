@@ -1,0 +1,272 @@
+"""The all-in-one as a whole: its parts, and the order in which they come and go."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cached_property
+
+from attrs import evolve, frozen
+
+from snf.allinone import daemons, packages
+from snf.allinone.failure import Failure
+from snf.allinone.ganeti import RAPI_USER, Ganeti
+from snf.allinone.guest import Guest, hardware_serves
+from snf.allinone.layout import Instance, Layout, for_ports, port_is_free
+from snf.allinone.namespace import BRIDGE, refused
+from snf.allinone.postgres import Postgres, debian_programs
+from snf.allinone.progress import Progress
+from snf.allinone.rabbitmq import RabbitMQ
+from snf.allinone.seed import Site, seed
+from snf.core.catalog import Cluster
+
+_WORKERS = 6
+
+
+@frozen
+class Part:
+    """One line of ``status``: ``pid`` is None when it does not run."""
+
+    name: str
+    pid: int | None
+    address: str
+
+
+@frozen(slots=False)
+class Cloud:
+    """One all-in-one.  ``durable=False`` is for tests: a power cut loses data."""
+
+    layout: Layout
+    instance: Instance
+    progress: Progress
+    durable: bool = True
+
+    @cached_property
+    def postgres(self) -> Postgres:
+        """Its database."""
+        return Postgres(
+            self.layout, self.instance, debian_programs(), durable=self.durable
+        )
+
+    @cached_property
+    def rabbitmq(self) -> RabbitMQ:
+        """Its broker."""
+        return RabbitMQ(self.layout, self.instance)
+
+    @cached_property
+    def guest(self) -> Guest:
+        """What its servers boot."""
+        return Guest(self.layout)
+
+    @cached_property
+    def ganeti(self) -> Ganeti:
+        """Its cluster."""
+        return Ganeti(self.layout, self.instance, self.guest)
+
+    def up(self) -> None:
+        """
+        Have all of it running; what runs already is left alone.
+
+        :raises Failure: A part does not come up.
+        """
+        names = packages.SERVICES + packages.CLUSTER
+        packages.install(names, self.layout.log, self.progress)
+        with _together() as start:
+            postgres = start(self._postgres)
+            rabbitmq = start(self._rabbitmq)
+            guest = start(self._guest)
+            # On a new machine the trial goes on while the cluster is made.
+            trial = start(lambda: guest.result() and self._try_hardware())
+            ganeti = start(lambda: guest.result() and self._ganeti())
+            api = start(lambda: self._api(postgres, rabbitmq))
+            eventd = start(lambda: self._eventd(rabbitmq, ganeti))
+            hardware = start(lambda: self._hardware(trial, ganeti))
+            _all([api, eventd, hardware])
+        self._still_there()
+
+    def down(self) -> None:
+        """Stop all of it; what does not run is fine."""
+        ours = [daemons.cyclades(self.layout), daemons.eventd(self.layout)]
+        with _together() as start:
+            _all([start(daemon.stop) for daemon in ours] + [start(self.ganeti.down)])
+            _all([start(self.rabbitmq.down), start(self._postgres_down)])
+        self.progress.say("cloud", "down")
+
+    def purge(self) -> None:
+        """Delete what it kept.  It must be down."""
+        self.ganeti.namespace.forget()
+        shutil.rmtree(self.layout.state)
+
+    def status(self) -> list[Part]:
+        """Return how each part does."""
+        instance, ganeti = self.instance, self.ganeti
+        parts = [
+            Part(
+                "twistd cyclades",
+                daemons.cyclades(self.layout).pid(),
+                f"http://127.0.0.1:{instance.api_port}",
+            ),
+            Part("twistd snf-eventd", daemons.eventd(self.layout).pid(), ""),
+            Part(
+                "PostgreSQL",
+                _postgres_daemon_pid(self.layout, instance),
+                f"127.0.0.1:{instance.postgres_port}",
+            ),
+            Part(
+                "RabbitMQ",
+                self.rabbitmq.daemon.pid(),
+                f"127.0.0.1:{instance.amqp_port}",
+            ),
+        ]
+        parts += [
+            Part(f"Ganeti {name}", ganeti.pid(name), address)
+            for name, address in ganeti.addresses()
+        ]
+        return parts
+
+    def _postgres(self) -> bool:
+        if self.postgres.up():
+            self.progress.say("PostgreSQL", "ready")
+        return True
+
+    def _postgres_down(self) -> None:
+        # Its programs are not needed, and may not be there any more.
+        Postgres(self.layout, self.instance, self.layout.state).down()
+
+    def _rabbitmq(self) -> bool:
+        if self.rabbitmq.up():
+            self.progress.say("RabbitMQ", "ready")
+        return True
+
+    def _guest(self) -> bool:
+        if self.guest.build():
+            self.progress.say("guest", "kernel and RAM disk built")
+        return True
+
+    def _try_hardware(self) -> bool:
+        if self.instance.kvm is not None:
+            return self.instance.kvm
+        serves = hardware_serves(self.guest)
+        self.progress.say(
+            "KVM", "hardware serves" if serves else "no hardware; emulating the CPU"
+        )
+        return serves
+
+    def _ganeti(self) -> bool:
+        if self.ganeti.up(bool(self.instance.kvm)):
+            self.progress.say("Ganeti", f"cluster answers at {self.ganeti.rapi_url}")
+        return True
+
+    def _hardware(self, trial: "Future[bool]", ganeti: "Future[bool]") -> None:
+        ganeti.result()
+        if self.instance.kvm is None:
+            if trial.result():
+                self.ganeti.use_hardware()
+            self.layout.save(evolve(self.instance, kvm=trial.result()))
+
+    def _api(self, postgres: "Future[bool]", rabbitmq: "Future[bool]") -> None:
+        postgres.result()
+        seed(self.postgres, self.layout, self._site())
+        rabbitmq.result()
+        daemons.configure_cyclades(
+            self.layout, self.instance, self.postgres, self.rabbitmq
+        )
+        if daemons.cyclades(self.layout).start():
+            daemons.wait_for_api(self.layout, self.instance.api_port)
+            self.progress.say("twistd cyclades", "the API answers")
+
+    def _eventd(self, rabbitmq: "Future[bool]", ganeti: "Future[bool]") -> None:
+        rabbitmq.result()
+        ganeti.result()
+        daemons.configure_eventd(self.layout, self.rabbitmq, self.ganeti)
+        if daemons.eventd(self.layout).start():
+            self.progress.say("twistd snf-eventd", "started")
+
+    def _still_there(self) -> None:
+        for part, log in (
+            (daemons.cyclades(self.layout), "cyclades.log"),
+            (daemons.eventd(self.layout), "eventd.log"),
+        ):
+            if part.pid() is None:
+                raise Failure(f"{part.name} ended at once", self.layout / "log" / log)
+
+    def _site(self) -> Site:
+        instance = self.instance
+        return Site(
+            cluster=Cluster(
+                id=0,
+                name=instance.cluster_name,
+                url=self.ganeti.rapi_url,
+                username=RAPI_USER,
+                password_file=str(self.ganeti.password_file),
+                ca_file=str(self.ganeti.ca_file),
+                mac_prefix=f"aa:00:{instance.octet:02x}",
+            ),
+            network=instance.network,
+            gateway=instance.host_address,
+            # Below are the node and the cluster, above is the host.
+            pool=(instance.network[10], instance.network[250]),
+            link=BRIDGE,
+        )
+
+
+def check_machine(command: str) -> None:
+    """
+    Return if this process may do all that ``./cloud COMMAND`` needs here.
+
+    :raises Failure: It may not; the text offers what it may do.
+    """
+    if os.getuid() != 0:
+        raise Failure(f"root is needed: sudo ./cloud {command}; without: ./cloud demo")
+    if shutil.which("apt-get") is None:
+        raise Failure("this machine has no apt-get (Debian): try ./cloud demo instead")
+    if refused():
+        raise Failure(
+            "the kernel refuses namespaces here (unshare --net): try ./cloud demo"
+        )
+
+
+def test_environment(cloud: Cloud) -> dict[str, str]:
+    """Return the variables by which tests find the real parts."""
+    return {
+        "CYCLADES_TEST_POSTGRES": cloud.postgres.superuser_dsn,
+        "CYCLADES_TEST_AMQP": cloud.rabbitmq.url,
+        "CYCLADES_TEST_AMQP_PASSWORD_FILE": str(cloud.rabbitmq.password_file),
+    }
+
+
+def ports_for(layout: Layout, instance: Instance, port: int | None) -> Instance:
+    """
+    Return the choices with ports that can be used now.
+
+    :raises Failure: Something else listens on the API's port.
+    """
+    rabbitmq = RabbitMQ(layout, instance)
+    running = {
+        "api_port": daemons.cyclades(layout).pid(),
+        "postgres_port": _postgres_daemon_pid(layout, instance),
+        "amqp_port": rabbitmq.daemon.pid(),
+    }
+    if running["amqp_port"] is None:
+        rabbitmq.down()  # what is left of it would occupy its ports
+    used = {name for name, pid in running.items() if pid is not None}
+    return for_ports(instance, port, used, port_is_free)
+
+
+def _postgres_daemon_pid(layout: Layout, instance: Instance) -> int | None:
+    return Postgres(layout, instance, layout.state).daemon.pid()
+
+
+@contextmanager
+def _together() -> "Iterator[Callable[[Callable[[], object]], Future]]":
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        yield pool.submit
+
+
+def _all(futures: "Sequence[Future]") -> None:
+    """Wait for all, also after one has failed; then raise what failed first."""
+    failures = [future.exception() for future in futures]
+    for failure in failures:
+        if failure is not None:
+            raise failure

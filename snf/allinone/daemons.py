@@ -1,0 +1,113 @@
+"""Our own daemons, as the all-in-one runs them."""
+
+import hashlib
+import http.client
+import sys
+from pathlib import Path
+
+from snf.allinone import settings
+from snf.allinone.files import write
+from snf.allinone.ganeti import CHECKOUT, Ganeti
+from snf.allinone.layout import Instance, Layout
+from snf.allinone.postgres import Postgres
+from snf.allinone.process import Daemon, clean_environment, wait_for
+from snf.allinone.rabbitmq import RabbitMQ
+
+
+def cyclades(layout: Layout, plugin: str = "cyclades") -> Daemon:
+    """Return ``twistd cyclades``; another plugin can stand in for it."""
+    return _twistd(layout, "cyclades", plugin, configuration(layout))
+
+
+def eventd(layout: Layout) -> Daemon:
+    """Return ``twistd snf-eventd``."""
+    return _twistd(layout, "eventd", "snf-eventd", layout / "eventd.toml")
+
+
+def configuration(layout: Layout) -> Path:
+    """Return the file that ``twistd cyclades`` and ``snf-manage`` read."""
+    return layout / "cyclades.toml"
+
+
+def configure_cyclades(
+    layout: Layout, instance: Instance, postgres: Postgres, rabbitmq: RabbitMQ | None
+) -> None:
+    """Write ``cyclades.toml``; no RabbitMQ means a bus inside the process."""
+    text = settings.cyclades(
+        dsn=postgres.dsn,
+        dsn_password=postgres.password_file,
+        broker=rabbitmq.url if rabbitmq else "memory:",
+        broker_password=rabbitmq.password_file if rabbitmq else None,
+        port=instance.api_port,
+    )
+    write(configuration(layout), text)
+
+
+def configure_eventd(layout: Layout, rabbitmq: RabbitMQ, ganeti: Ganeti) -> None:
+    """Write ``eventd.toml``.  eventd runs outside of the cluster's namespaces."""
+    text = settings.eventd(
+        broker=rabbitmq.url,
+        broker_password=rabbitmq.password_file,
+        ganeti_data=ganeti.data,
+        spool=ganeti.spool,
+        mark=layout / "eventd" / "mark",
+        node=ganeti.instance.node_name,
+    )
+    (layout / "eventd").mkdir(exist_ok=True)
+    write(layout / "eventd.toml", text)
+
+
+def wait_for_api(layout: Layout, port: int, timeout_s: float = 30) -> None:
+    """
+    Wait until the API answers.
+
+    :raises Failure: It does not.
+    """
+    daemon = cyclades(layout)
+    wait_for(
+        lambda: _answers(port),
+        "twistd cyclades",
+        timeout_s,
+        log=daemon.log,
+        alive=lambda: daemon.pid() is not None,
+    )
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _twistd(layout: Layout, name: str, plugin: str, config: Path) -> Daemon:
+    # In the foreground of a session of its own: whoever starts it knows which
+    # process it is, and what it prints before it logs is kept as well.
+    options = ["--nodaemon", "--pidfile=", "--logfile=-"]
+    return Daemon(
+        name=f"twistd {plugin}",
+        argv=(
+            str(Path(sys.executable).with_name("twistd")),
+            *options,
+            *(plugin, "--config", str(config)),
+        ),
+        state_file=layout / "run" / f"{name}.json",
+        log=layout / "log" / f"{name}.log",
+        environment=clean_environment(PYTHONPATH=str(CHECKOUT), PYTHONUNBUFFERED="1"),
+        directory=layout.state,
+        version=_version(config),
+    )
+
+
+def _version(config: Path) -> str:
+    """Return what changes when the configuration or any of our code does."""
+    digest = hashlib.sha256(config.read_bytes() if config.exists() else b"")
+    for path in sorted((CHECKOUT / "snf").rglob("*")):
+        if path.suffix in (".py", ".sql"):
+            status = path.stat()
+            digest.update(f"{path} {status.st_mtime_ns} {status.st_size}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,252 @@
+"""What one all-in-one is called and where its things are.
+
+Chosen once, at its first ``up``, and kept in ``instance.json``, so that several run
+side by side and each finds its own things again.
+"""
+
+import hashlib
+import json
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Collection
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+from attrs import asdict, evolve, frozen
+
+from snf.allinone.failure import Failure
+from snf.allinone.files import write
+
+DEFAULT_PORT = 8774
+_PORTS = range(20_000, 30_000)
+_OCTETS = range(20, 250)
+
+
+@frozen
+class Instance:
+    """The choices of one all-in-one.
+
+    ``octet`` is N of its network 10.213.N.0/24.  ``kvm`` is whether hardware KVM
+    serves; None while nobody has tried.
+    """
+
+    id: str
+    octet: int
+    api_port: int
+    postgres_port: int
+    amqp_port: int
+    epmd_port: int
+    distribution_port: int
+    kvm: bool | None = None
+
+    @property
+    def network(self) -> IPv4Network:
+        """The network of the node and its guests."""
+        return IPv4Network(f"10.213.{self.octet}.0/24")
+
+    @property
+    def node_address(self) -> IPv4Address:
+        """Where Ganeti's daemons listen."""
+        return self.network[1]
+
+    @property
+    def cluster_address(self) -> IPv4Address:
+        """The cluster's own address, which Ganeti adds to its master."""
+        return self.network[2]
+
+    @property
+    def host_address(self) -> IPv4Address:
+        """The host's end."""
+        return self.network[254]
+
+    @property
+    def domain(self) -> str:
+        """What the names inside end in."""
+        return f"{self.id}.cyclades.test"
+
+    @property
+    def node_name(self) -> str:
+        """The Ganeti node's name."""
+        return f"node1.{self.domain}"
+
+    @property
+    def cluster_name(self) -> str:
+        """The Ganeti cluster's name."""
+        return f"cluster.{self.domain}"
+
+    @property
+    def namespace(self) -> str:
+        """The network namespace's name."""
+        return f"cyclades-{self.id}"
+
+    @property
+    def host_link(self) -> str:
+        """The host's network interface to it (at most 15 characters)."""
+        return f"cyh-{self.id}"
+
+
+@frozen
+class Layout:
+    """The paths below a state directory."""
+
+    state: Path
+
+    def __truediv__(self, name: str) -> Path:
+        return self.state / name
+
+    @property
+    def log(self) -> Path:
+        """What ``up`` ran, and what that printed."""
+        return self.state / "log" / "up.log"
+
+    def secret(self, name: str) -> Path:
+        """Return the file that holds a secret."""
+        return self.state / "secrets" / name
+
+    @property
+    def instance_file(self) -> Path:
+        """Where the choices are kept."""
+        return self.state / "instance.json"
+
+    def load(self) -> Instance | None:
+        """
+        Return what was chosen; None when this was never up.
+
+        :raises Failure: The file does not make sense.
+        """
+        try:
+            return Instance(**json.loads(self.instance_file.read_text()))
+        except FileNotFoundError:
+            return None
+        except PermissionError:
+            raise Failure(f"{self.state} is not yours: use sudo") from None
+        except (ValueError, TypeError):
+            raise Failure(
+                f"{self.instance_file} cannot be read: ./cloud down --purge, then up"
+            ) from None
+
+    def save(self, instance: Instance) -> None:
+        """Keep the choices."""
+        write(self.instance_file, json.dumps(asdict(instance), indent=1) + "\n", 0o644)
+
+    def create(self) -> None:
+        """Make the state directory; other users may pass through it, not look."""
+        for name in ("", "log", "run", "secrets"):
+            (self.state / name).mkdir(parents=True, exist_ok=True)
+        self.state.chmod(0o711)
+        (self / "secrets").chmod(0o711)
+
+
+def choose(
+    state: Path,
+    port: int | None,
+    free_port: Callable[[int], bool],
+    free_octet: Callable[[int], bool],
+) -> Instance:
+    """
+    Return the choices of a new all-in-one.
+
+    They follow from the state directory's path where what follows is free, so that
+    the same directory tends to get the same names.
+
+    :raises Failure: The port that is asked for is taken, or nothing is free.
+    """
+    digest = hashlib.sha256(str(state).encode()).digest()
+    if port is not None and not free_port(port):
+        raise Failure(f"port {port} is in use: choose another with --port")
+    wanted = [DEFAULT_PORT] if port is None else [port]
+    start = int.from_bytes(digest[:4])
+    ports = _first(wanted, free_port, 1) or []
+    several = [
+        _PORTS[(start + step) % len(_PORTS)]
+        for step in range(200)
+        if _PORTS[(start + step) % len(_PORTS)] not in ports
+    ]
+    ports += _first(several, free_port, 5 - len(ports))
+    octets = [_OCTETS[(start + step) % len(_OCTETS)] for step in range(len(_OCTETS))]
+    octet = _first(octets, free_octet, 1)
+    if len(ports) < 5 or not octet:
+        raise Failure("no free port or no free network 10.213.N.0/24 on this machine")
+    return Instance(
+        id=digest.hex()[:6],
+        octet=octet[0],
+        api_port=ports[0],
+        postgres_port=ports[1],
+        amqp_port=ports[2],
+        epmd_port=ports[3],
+        distribution_port=ports[4],
+    )
+
+
+def for_ports(
+    instance: Instance,
+    port: int | None,
+    used: Collection[str],
+    free_port: Callable[[int], bool],
+) -> Instance:
+    """
+    Return the choices with ports that can be used now.
+
+    :param port: The API port that is asked for, if one is.
+    :param used: Names of the ports at which our own parts run; these stay.
+    :raises Failure: Something else listens on the API's port.
+    """
+    if port not in (None, instance.api_port) and "api_port" in used:
+        raise Failure(f"it runs at port {instance.api_port}: ./cloud down first")
+    if "api_port" not in used:
+        wanted = port or instance.api_port
+        if not free_port(wanted):
+            raise Failure(f"port {wanted} is in use: choose another with --port")
+        instance = evolve(instance, api_port=wanted)
+    for name, others in (
+        ("postgres_port", ()),
+        ("amqp_port", ("epmd_port", "distribution_port")),
+    ):
+        for each in (name, *others) if name not in used else ():
+            if not free_port(getattr(instance, each)):
+                change: dict[str, Any] = {each: _another(instance, free_port)}
+                instance = evolve(instance, **change)
+    return instance
+
+
+def _another(instance: Instance, free_port: Callable[[int], bool]) -> int:
+    taken = set(asdict(instance).values())
+    choices = [port for port in _PORTS if port not in taken]
+    [found] = _first(choices, free_port, 1)
+    return found
+
+
+def port_is_free(port: int) -> bool:
+    """Return whether nothing listens on this TCP port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def octet_is_free(octet: int) -> bool:
+    """Return whether no route of this machine leads into 10.213.N.0/24."""
+    if shutil.which("ip") is None:
+        return True  # ./cloud demo needs none
+    shown = subprocess.run(
+        ["ip", "-4", "route", "show", "table", "all", "root", f"10.213.{octet}.0/24"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return shown.returncode == 0 and not shown.stdout.strip()
+
+
+def _first(choices: list[int], free: Callable[[int], bool], count: int) -> list[int]:
+    found: list[int] = []
+    for choice in choices:
+        if len(found) == count:
+            break
+        if free(choice):
+            found.append(choice)
+    return found

@@ -1,0 +1,221 @@
+"""The namespaces in which Ganeti believes to be alone on a machine of its own.
+
+Network, host name and mounts are private: Ganeti's files, ``/etc/hosts`` and root's SSH
+directory are bind mounts from the state directory.  A sleeping process holds them.
+"""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from attrs import frozen
+
+from snf.allinone.failure import Failure
+from snf.allinone.files import write
+from snf.allinone.layout import Instance, Layout
+from snf.allinone.process import Daemon, clean_environment, run, stop_all, wait_for
+
+BRIDGE = "gnt0"
+_LAST_METRIC = "4278198272"
+"""A metric that any real route beats."""
+
+_HOLDER = """\
+set -e
+# state, target: mount a private directory or file over a path, without leaving an
+# empty mount point behind on the machine.
+over() {{
+    if [ ! -e "$2" ]; then
+        parent=$(dirname "$2")
+        mkdir -p "$parent"
+        case {state}/ in
+            "$parent"/*) ;;
+            *) mount -t tmpfs -o mode=0755 tmpfs "$parent" ;;
+        esac
+        mkdir -p "$2"
+    fi
+    mount --bind "$1" "$2"
+}}
+hostname {host}
+{mounts}
+# Where systemd is seen to run, Ganeti would have it start the daemons, outside.
+[ ! -d /run/systemd ] || mount -t tmpfs -o mode=0755 tmpfs /run/systemd
+mkdir -p /run/ganeti
+mount -t tmpfs -o mode=0755 tmpfs /run/ganeti
+: >{ready}
+exec sleep infinity
+"""
+
+
+@frozen
+class Namespace:
+    """One node's namespaces.
+
+    ``mounts`` maps a path inside to what is seen there, a path of the host.
+    """
+
+    layout: Layout
+    instance: Instance
+    mounts: Mapping[str, Path]
+
+    @property
+    def holder(self) -> Daemon:
+        """The process that keeps the namespaces."""
+        script = self.layout / "run" / "holder.sh"
+        inside = ["unshare", "--uts", "--mount", "--propagation", "private"]
+        return Daemon(
+            name="namespaces",
+            argv=(
+                *("ip", "netns", "exec", self.instance.namespace),
+                *inside,
+                *("sh", str(script)),
+            ),
+            state_file=self.layout / "run" / "holder.json",
+            log=self.layout / "log" / "holder.log",
+        )
+
+    def up(self) -> bool:
+        """
+        Have the namespaces, and a link from the host into them.
+
+        :raises Failure: The kernel refuses.
+        """
+        if self.holder.pid() is not None:
+            return False
+        self.down()  # remains of a crash
+        self._network()
+        ready = self.layout / "run" / "holder.ready"
+        ready.unlink(missing_ok=True)
+        mounts = "\n".join(
+            f"over {shlex.quote(str(source))} {shlex.quote(target)}"
+            for target, source in self.mounts.items()
+        )
+        script = _HOLDER.format(
+            state=shlex.quote(str(self.layout.state)),
+            host=self.instance.node_name,
+            mounts=mounts,
+            ready=shlex.quote(str(ready)),
+        )
+        write(self.layout / "run" / "holder.sh", script)
+        holder = self.holder
+        holder.start()
+        wait_for(
+            ready.exists,
+            "the namespaces",
+            10,
+            log=holder.log,
+            alive=lambda: holder.pid() is not None,
+            pause_s=0.02,
+        )
+        return True
+
+    def down(self) -> bool:
+        """End all that runs inside, and the namespaces; return whether any did."""
+        ran = self.pids()
+        stop_all(ran, 8)
+        stop_all(self.pids(), 2)  # what was started meanwhile
+        self.holder.state_file.unlink(missing_ok=True)
+        for command in (
+            ["ip", "link", "del", self.instance.host_link],
+            ["ip", "netns", "del", self.instance.namespace],
+        ):
+            subprocess.run(command, capture_output=True, check=False)
+        return bool(ran)
+
+    def forget(self) -> None:
+        """Remove the last trace: the route that keeps packets from leaving."""
+        network = str(self.instance.network)
+        subprocess.run(
+            ["ip", "route", "del", "unreachable", network, "metric", _LAST_METRIC],
+            capture_output=True,
+            check=False,
+        )
+
+    def command(self, *argv: str) -> list[str]:
+        """
+        Return a command that runs another one inside.
+
+        :raises Failure: The namespaces are down.
+        """
+        pid = self.holder.pid()
+        if pid is None:
+            raise Failure("the cluster's namespaces are down: ./cloud up")
+        entered = ["nsenter", "-t", str(pid), "--net", "--uts", "--mount", "--wd=/"]
+        return [*entered, "--", *argv]
+
+    def run(self, what: str, argv: Sequence[str], timeout_s: float = 60) -> str:
+        """
+        Run a command inside, with a clean environment; return what it printed.
+
+        :raises Failure: It failed.
+        """
+        return run(self.command(*argv), self.layout.log, what, timeout_s=timeout_s)
+
+    def path(self, inside: str) -> Path:
+        """Return the host's path to a file inside, also one on a private mount."""
+        return Path(f"/proc/{self.holder.pid()}/root{inside}")
+
+    def pids(self) -> list[int]:
+        """Return the processes inside."""
+        listed = subprocess.run(
+            ["ip", "netns", "pids", self.instance.namespace],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return [int(pid) for pid in listed.stdout.split()]
+
+    def holds(self, pid: int) -> bool:
+        """Return whether a process is one of those inside."""
+        holder = self.holder.pid()
+        with suppress(OSError):
+            return os.readlink(f"/proc/{pid}/ns/net") == os.readlink(
+                f"/proc/{holder}/ns/net"
+            )
+        return False
+
+    def _network(self) -> None:
+        """Make the network namespace, its bridge, and a pair of links to the host."""
+        name, link = self.instance.namespace, self.instance.host_link
+        bits = self.instance.network.prefixlen
+        inner = f"{self.instance.node_address}/{bits}"
+        outer = f"{self.instance.host_address}/{bits}"
+        unreachable = ["unreachable", str(self.instance.network)]
+        for command in (
+            # While all is down, what is addressed to it must not leave the machine.
+            ["ip", "route", "replace", *unreachable, "metric", _LAST_METRIC],
+            ["ip", "netns", "add", name],
+            [
+                "ip",
+                "link",
+                "add",
+                link,
+                "type",
+                "veth",
+                "peer",
+                "uplink",
+                "netns",
+                name,
+            ],
+            ["ip", "addr", "add", outer, "dev", link],
+            ["ip", "link", "set", link, "up"],
+            ["ip", "-n", name, "link", "set", "lo", "up"],
+            ["ip", "-n", name, "link", "add", BRIDGE, "type", "bridge"],
+            ["ip", "-n", name, "addr", "add", inner, "dev", BRIDGE],
+            ["ip", "-n", name, "link", "set", BRIDGE, "up"],
+            ["ip", "-n", name, "link", "set", "uplink", "master", BRIDGE, "up"],
+        ):
+            run(command, self.layout.log, "setting up the namespaces", timeout_s=10)
+
+
+def refused() -> bool:
+    """Return whether the kernel refuses this process namespaces of its own."""
+    tried = subprocess.run(
+        ["unshare", "--net", "--uts", "--mount", "true"],
+        capture_output=True,
+        env=clean_environment(),
+        check=False,
+    )
+    return tried.returncode != 0

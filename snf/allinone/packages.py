@@ -1,0 +1,120 @@
+"""Debian packages: installs what is missing, and lets nothing of it start.
+
+The machine is not ours: what packages would set running (PostgreSQL's first cluster,
+RabbitMQ, an SSH server that Ganeti depends on) stays off.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from snf.allinone.failure import Failure
+from snf.allinone.process import clean_environment, run
+from snf.allinone.progress import Progress
+
+SERVICES = ("postgresql", "rabbitmq-server")
+CLUSTER = ("ganeti", "qemu-system-x86", "qemu-utils", "iproute2", "openssl")
+
+_POLICY = Path("/usr/sbin/policy-rc.d")
+_POLICY_TEXT = (
+    "#!/bin/sh\n# Put here by cyclades while it installs packages.\nexit 101\n"
+)
+_NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/cyclades.conf")
+
+
+def install(names: Sequence[str], log: Path, progress: Progress) -> None:
+    """
+    Install those of the packages that are missing.
+
+    :raises Failure: There is no apt, or it fails.
+    """
+    wanted = missing(names)
+    if not wanted:
+        return
+    if shutil.which("apt-get") is None:
+        raise Failure("this machine has no apt-get: try ./cloud demo instead")
+    progress.say("packages", f"installing {', '.join(wanted)}")
+    before = _installed()
+    with _nothing_starts():
+        try:
+            _apt("install", *wanted, log=log)
+        except Failure:
+            _apt("update", log=log)  # package lists absent or stale
+            _apt("install", *wanted, log=log)
+    _keep_off(_installed() - before, log)
+    progress.say("packages", "installed")
+
+
+def missing(names: Sequence[str]) -> list[str]:
+    """Return those of the packages that are not installed."""
+    there = _installed()
+    return [name for name in names if name not in there]
+
+
+def _installed() -> set[str]:
+    try:
+        listed = subprocess.run(
+            ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n"],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+    except FileNotFoundError:
+        return set()
+    pairs = (line.split() for line in listed.splitlines())
+    return {pair[0] for pair in pairs if pair[1:] == ["installed"]}
+
+
+def _apt(command: str, *names: str, log: Path) -> None:
+    options = ["-q", "-y", "-o", "DPkg::Lock::Timeout=120"]
+    if command == "install":
+        # Recommends would bring the Xen hypervisor and drbd.
+        options += ["--no-install-recommends", "-o", "Dpkg::Options::=--force-confold"]
+    proxies = {
+        name: value for name, value in os.environ.items() if name.endswith("_proxy")
+    }
+    run(
+        ["apt-get", *options, command, *names],
+        log,
+        f"apt-get {command}",
+        timeout_s=900,
+        environment=clean_environment(DEBIAN_FRONTEND="noninteractive", **proxies),
+    )
+
+
+@contextmanager
+def _nothing_starts() -> Iterator[None]:
+    ours = not _POLICY.exists() or _POLICY.read_text() == _POLICY_TEXT
+    if ours:
+        _POLICY.write_text(_POLICY_TEXT)
+        _POLICY.chmod(0o755)
+    had_directory = _NO_CLUSTER.parent.is_dir()
+    _NO_CLUSTER.parent.mkdir(parents=True, exist_ok=True)
+    _NO_CLUSTER.write_text("create_main_cluster = false\n")
+    try:
+        yield
+    finally:
+        _NO_CLUSTER.unlink(missing_ok=True)
+        if not had_directory:
+            shutil.rmtree(_NO_CLUSTER.parent, ignore_errors=True)
+        if ours:
+            _POLICY.unlink(missing_ok=True)
+
+
+def _keep_off(packages: set[str], log: Path) -> None:
+    """Keep new packages' services from starting with the machine, where systemd runs."""
+    if not packages or not Path("/run/systemd/system").is_dir():
+        return
+    listed = run(["dpkg", "-L", *sorted(packages)], log, "listing packages")
+    units = sorted(
+        Path(line).name
+        for line in listed.splitlines()
+        if "/systemd/system/" in line
+        and line.endswith((".service", ".socket", ".timer"))
+        and "@" not in line
+    )
+    for unit in units:
+        subprocess.run(["systemctl", "-q", "disable", unit], capture_output=True)

@@ -1,0 +1,139 @@
+"""What a new all-in-one holds: its cluster, users, flavors, images and network.
+
+All of it is added where it is missing, so that it may be called at every start.
+"""
+
+import secrets
+from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from uuid import uuid4
+
+from attrs import frozen
+
+from snf.allinone.credentials import PEOPLE, Person
+from snf.allinone.files import password
+from snf.allinone.layout import Layout
+from snf.allinone.postgres import Postgres
+from snf.core.catalog import Cluster, Flavor, Image, Network, Subnet
+from snf.core.identity import Project, Role, User
+from snf.core.passwords import digest, matches
+from snf.storage import clusters, flavors, images, migrate, networks, users
+from snf.storage.database import Transaction, connect
+
+_NETWORK = "default"
+_IMAGES = (
+    # name, hypervisor
+    ("tiny", "kvm"),
+    ("tiny-fake", "fake"),
+)
+
+
+@frozen
+class Site:
+    """What differs between one all-in-one and the next.
+
+    ``pool`` is the first and last address that servers may get.
+    """
+
+    cluster: Cluster
+    network: IPv4Network
+    gateway: IPv4Address
+    pool: tuple[IPv4Address, IPv4Address]
+    link: str
+
+
+def seed(postgres: Postgres, layout: Layout, site: Site) -> None:
+    """Bring the database's schema up to date and add what is missing."""
+    secret = postgres.password_file.read_text().strip()
+    connection = connect(postgres.dsn, secret)
+    try:
+        with connection, connection.cursor() as txn:
+            migrate.migrate(txn)
+            _cluster(txn, site.cluster)
+            for person in PEOPLE.values():
+                _person(txn, person, layout.secret(f"user-{person.name}"))
+            _flavors(txn)
+            _images(txn)
+            _network(txn, site)
+    finally:
+        connection.close()
+
+
+def _cluster(txn: Transaction, cluster: Cluster) -> None:
+    if cluster.name not in {known.name for known in clusters.listing(txn)}:
+        clusters.add(txn, cluster)
+
+
+def _person(txn: Transaction, person: Person, password_file: Path) -> None:
+    project = users.project(txn, None, person.project)
+    if project is None:
+        project = Project(uuid4(), person.project)
+        users.add_project(txn, project)
+    given = password(password_file)
+    known = users.credentials(txn, None, person.name)
+    if known is None:
+        user = User(uuid4(), person.name, default_project=project.id)
+        users.add_user(txn, user, digest(given, secrets.token_bytes(16)))
+    else:
+        user = known.user
+        if not matches(given, known.password):
+            kept = digest(given, secrets.token_bytes(16))
+            users.set_password(txn, user.id, kept)
+    users.assign(txn, user.id, project.id, Role(person.role))
+
+
+def _flavors(txn: Transaction) -> None:
+    known = {flavor.name for flavor in flavors.listing(txn, None, 1000)}
+    for flavor in (
+        Flavor(uuid4(), "m1.tiny", 1, 128, 0, "diskless"),
+        Flavor(uuid4(), "m1.small", 1, 256, 1, "file"),
+        Flavor(uuid4(), "m1.medium", 2, 512, 2, "file"),
+    ):
+        if flavor.name not in known:
+            flavors.add(txn, flavor)
+
+
+def _images(txn: Transaction) -> None:
+    now = datetime.now(UTC)
+    for name, hypervisor in _IMAGES:
+        if not images.listing(txn, None, images.Wanted(name=name), 1):
+            image = Image(
+                id=uuid4(),
+                name=name,
+                os="cyclades+default",
+                created=now,
+                updated=now,
+                hypervisor=hypervisor,
+            )
+            images.add(txn, image)
+
+
+def _network(txn: Transaction, site: Site) -> None:
+    if networks.named(txn, _NETWORK) is not None:
+        return
+    now = datetime.now(UTC)
+    network = Network(
+        id=uuid4(),
+        name=_NETWORK,
+        mode="bridged",
+        link=site.link,
+        created=now,
+        updated=now,
+        shared=True,
+        is_default=True,
+    )
+    networks.add(txn, network)
+    first, last = site.pool
+    subnet = Subnet(
+        id=uuid4(),
+        network=network.id,
+        cidr=str(site.network),
+        pool_start=first,
+        pool_end=last,
+        created=now,
+        name=_NETWORK,
+        gateway=site.gateway,
+        dhcp=False,
+    )
+    networks.add_subnet(txn, subnet)

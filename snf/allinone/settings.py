@@ -1,0 +1,63 @@
+"""The configuration files of the all-in-one's daemons."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+_Tables = Mapping[str, Mapping[str, str | list[str]]]
+
+
+def cyclades(
+    *,
+    dsn: str,
+    dsn_password: Path,
+    broker: str,
+    broker_password: Path | None,
+    port: int,
+) -> str:
+    """Return the text of ``cyclades.toml``: every service in one process."""
+    return _toml(
+        {
+            "services": {"run": ["api", "submitter", "dispatcher", "reconciler"]},
+            "database": {"dsn": dsn, "password_file": str(dsn_password)},
+            "broker": _broker(broker, broker_password),
+            "api": {
+                "listen": f"tcp:{port}:interface=127.0.0.1",
+                "public_url": f"http://127.0.0.1:{port}",
+            },
+        }
+    )
+
+
+def eventd(
+    *,
+    broker: str,
+    broker_password: Path,
+    ganeti_data: Path,
+    spool: Path,
+    mark: Path,
+    node: str,
+) -> str:
+    """Return the text of ``eventd.toml``; the paths are those that the host sees."""
+    return _toml(
+        {
+            "broker": _broker(broker, broker_password),
+            "queue": {"directory": str(ganeti_data / "queue"), "mark_file": str(mark)},
+            "spool": {"directory": str(spool)},
+            "master": {"ssconf_directory": str(ganeti_data), "node_name": node},
+        }
+    )
+
+
+def _broker(url: str, password_file: Path | None) -> dict[str, str | list[str]]:
+    given = {} if password_file is None else {"password_file": str(password_file)}
+    return {"url": url, **given}
+
+
+def _toml(tables: _Tables) -> str:
+    lines = ["# Written by ./cloud up at every start."]
+    for table, keys in tables.items():
+        lines += ["", f"[{table}]"]
+        # A JSON string or list of strings is a TOML one as well.
+        lines += [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,103 @@
+"""What may be asked of a server that exists: ``/servers/{id}/action``, and DELETE."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+from snf.api.call import Call
+from snf.core.errors import BadRequest
+from snf.core.order import Kind, Order
+from snf.core.server import Action, Task, ask_to_delete, permit, with_order
+from snf.storage import activities, lives, orders, servers
+from snf.storage.activities import Activity
+from snf.storage.database import Transaction
+
+
+def act(
+    txn: Transaction, call: Call, project: UUID | None, uuid: UUID, action: Action
+) -> None:
+    """
+    Order what an action asks for.
+
+    :param project: Whose server it must be; None for anybody's.
+    :raises NotFound: There is no such server.
+    :raises Conflict: Its state forbids the action.
+    """
+    server, cluster = servers.locate(txn, project, uuid)
+    before = lives.load(txn, [server])
+    if server not in before:
+        return  # it has just been deleted, by Ganeti's word
+    life = before[server]
+    if action is Action.DELETE and life.task is Task.DELETING:
+        return
+    permit(action, life.status, life.task, uuid)
+    order = Order(id=uuid4(), server=server, **_ORDERS[action])
+    after = _ADDS.get(action, with_order)(life, order)
+    if order in after.orders:
+        orders.add(txn, order, cluster, call.request_id)
+    lives.save(txn, before, {server: after})
+    activities.add(
+        txn,
+        Activity(
+            action=f"server {action.value}",
+            user=call.grant.user.id,
+            project=call.grant.project_id,
+            object=uuid,
+            request_id=call.request_id,
+            address=call.address,
+        ),
+    )
+
+
+_ORDERS: dict[Action, dict[str, Any]] = {
+    Action.START: {"kind": Kind.START},
+    Action.STOP: {"kind": Kind.STOP},
+    Action.REBOOT: {"kind": Kind.REBOOT},
+    Action.REBOOT_HARD: {"kind": Kind.REBOOT, "hard": True},
+    Action.DELETE: {"kind": Kind.DELETE},
+}
+
+_ADDS = {Action.DELETE: ask_to_delete}
+
+
+def named(body: dict) -> Action:
+    """
+    Return the one action that a body names.
+
+    :raises BadRequest: It names none, several, or one that there is not.
+    """
+    if len(body) != 1:
+        raise BadRequest("body: must have exactly one key, the action")
+    [(name, argument)] = body.items()
+    read = _READ.get(name)
+    if read is None:
+        raise BadRequest(f"There is no such action: {name}")
+    return read(name, argument)
+
+
+def _plain(action: Action) -> Callable[[str, Any], Action]:
+    def read(name: str, argument: Any) -> Action:
+        if argument not in (None, {}, ""):
+            raise BadRequest(f"{name}: takes no arguments")
+        return action
+
+    return read
+
+
+def _reboot(name: str, argument: Any) -> Action:
+    kind = argument.get("type", "SOFT") if isinstance(argument, dict) else None
+    if isinstance(kind, str) and kind.upper() in _REBOOTS:
+        return _REBOOTS[kind.upper()]
+    raise BadRequest("reboot.type: must be SOFT or HARD")
+
+
+_REBOOTS = {"SOFT": Action.REBOOT, "HARD": Action.REBOOT_HARD}
+
+# OpenStack's names, then Synnefo's.
+_READ: dict[str, Callable[[str, Any], Action]] = {
+    "os-start": _plain(Action.START),
+    "os-stop": _plain(Action.STOP),
+    "reboot": _reboot,
+    "start": _plain(Action.START),
+    "shutdown": _plain(Action.STOP),
+}

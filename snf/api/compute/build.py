@@ -1,0 +1,242 @@
+"""Building a server: from what a client sends to the rows and the order."""
+
+import os
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+from uuid import UUID, uuid4
+
+import msgspec
+from attrs import frozen
+
+from snf.api.call import Call, identifier
+from snf.core.catalog import Cluster, Flavor, Image, Network
+from snf.core.errors import BadRequest, NotFound
+from snf.core.naming import nic_name
+from snf.core.order import Build, Kind, NicRequest, Order
+from snf.storage import clusters, flavors, images, networks, orders, ports, servers
+from snf.storage.database import Transaction
+
+# A NUL cannot be stored; the other control characters have no place in a name.
+Name = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+_Key = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+_Value = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00]*$")]
+_One = Annotated[int, msgspec.Meta(ge=1, le=1)]
+_Empty = Literal["", None]
+
+NICS_AT_MOST = 8
+
+
+class NetworkRef(msgspec.Struct, forbid_unknown_fields=True):
+    """A network that a server is to be on."""
+
+    uuid: str
+
+
+class SecurityGroupRef(msgspec.Struct, forbid_unknown_fields=True):
+    """The one security group that there is."""
+
+    name: Literal["default"]
+
+
+class BlockDevice(msgspec.Struct, forbid_unknown_fields=True):
+    """The one block device that there is: a local disk made from the image."""
+
+    uuid: str
+    boot_index: Literal[0, "0"] = 0
+    source_type: Literal["image"] = "image"
+    destination_type: Literal["local"] = "local"
+    delete_on_termination: Literal[True] = True
+
+
+class NewServer(msgspec.Struct, forbid_unknown_fields=True):
+    """``server`` in ``POST /servers``.
+
+    What is not offered (yet) may only be given as clients give "nothing of it".
+    """
+
+    name: Name
+    flavorRef: str
+    imageRef: str = ""
+    metadata: Annotated[dict[_Key, _Value], msgspec.Meta(max_length=128)] = {}
+    networks: (
+        Annotated[list[NetworkRef], msgspec.Meta(max_length=NICS_AT_MOST)]
+        | Literal["auto", "none"]
+        | None
+    ) = None
+    block_device_mapping_v2: Annotated[
+        list[BlockDevice], msgspec.Meta(max_length=1)
+    ] = []
+    security_groups: Annotated[list[SecurityGroupRef], msgspec.Meta(max_length=1)] = []
+    min_count: _One = 1
+    max_count: _One = 1
+    config_drive: Literal[False, "", None] = None
+    user_data: _Empty = None
+    availability_zone: Literal["nova", "", None] = None
+    accessIPv4: _Empty = None
+    accessIPv6: _Empty = None
+    disk_config: Literal["AUTO", "MANUAL"] = msgspec.field(
+        name="OS-DCF:diskConfig", default="MANUAL"
+    )
+
+
+class CreateBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of ``POST /servers``."""
+
+    server: NewServer
+
+
+@frozen
+class Builder:
+    """Stores new servers and orders their builds."""
+
+    random_bytes: Callable[[int], bytes] = os.urandom
+
+    def build(self, txn: Transaction, call: Call, wanted: NewServer) -> UUID:
+        """
+        Store a server and order its build; its id.
+
+        :raises BadRequest: Its flavor, image or a network is not to be had.
+        :raises Conflict: A network has no free address left.
+        :raises Unavailable: No cluster takes it now.
+        """
+        flavor = _flavor(txn, wanted.flavorRef)
+        image = _image(txn, call, wanted)
+        _check_fit(flavor, image)
+        wired = _networks(txn, call, wanted)
+        cluster = clusters.choose(txn, flavor.disk_template)
+        uuid = uuid4()
+        server_id = servers.add(
+            txn,
+            servers.NewServer(
+                uuid=uuid,
+                project=call.project.id,
+                user=call.grant.user.id,
+                name=wanted.name.strip() or wanted.name,
+                flavor=flavor.id,
+                image=image.id,
+                cluster=cluster.id,
+                metadata=wanted.metadata,
+            ),
+        )
+        nics = [
+            self._nic(txn, call, network, server_id, position, cluster)
+            for position, network in enumerate(wired)
+        ]
+        order = Order(
+            id=uuid4(),
+            server=server_id,
+            kind=Kind.CREATE,
+            build=_order(flavor, image, nics),
+        )
+        orders.add(txn, order, cluster.id, call.request_id)
+        return uuid
+
+    def _nic(
+        self,
+        txn: Transaction,
+        call: Call,
+        network: Network,
+        server: int,
+        position: int,
+        cluster: Cluster,
+    ) -> NicRequest:
+        port = uuid4()
+        mac, addresses = ports.add(
+            txn,
+            port,
+            network,
+            call.project.id,
+            server,
+            position,
+            cluster.mac_prefix,
+            self.random_bytes,
+        )
+        # Ganeti's NICs have one address, an IPv4 one.
+        v4 = [fixed.address for fixed in addresses if fixed.address.version == 4]
+        return NicRequest(
+            name=nic_name(port),
+            mac=mac,
+            ip=str(v4[0]) if v4 else None,
+            mode=network.mode,
+            link=network.link,
+        )
+
+
+def _order(flavor: Flavor, image: Image, nics: list[NicRequest]) -> Build:
+    return Build(
+        vcpus=flavor.vcpus,
+        ram_mib=flavor.ram_mib,
+        disk_gib=flavor.disk_gib,
+        disk_template=flavor.disk_template,
+        os=image.os,
+        hypervisor=image.hypervisor,
+        os_parameters=image.os_parameters,
+        nics=tuple(nics),
+    )
+
+
+def _flavor(txn: Transaction, reference: str) -> Flavor:
+    missing = "Invalid flavorRef provided."
+    try:
+        flavor = flavors.get(txn, identifier(_last(reference), missing))
+    except NotFound:
+        raise BadRequest(missing) from None
+    if flavor.deleted or not flavor.public:
+        raise BadRequest(missing)
+    return flavor
+
+
+def _image(txn: Transaction, call: Call, wanted: NewServer) -> Image:
+    reference = _last(wanted.imageRef)
+    for device in wanted.block_device_mapping_v2:
+        if reference not in ("", device.uuid):
+            raise BadRequest("block_device_mapping_v2: must name the image of imageRef")
+        reference = device.uuid
+    missing = "Can not find requested image"
+    try:
+        image = images.get(txn, call.project.id, identifier(reference, missing))
+    except NotFound:
+        raise BadRequest(missing) from None
+    if image.status != "active":
+        raise BadRequest(f"Image {image.id} is not active.")
+    return image
+
+
+def _check_fit(flavor: Flavor, image: Image) -> None:
+    if flavor.disk_gib < image.min_disk_gib:
+        raise BadRequest("Flavor's disk is too small for requested image.")
+    if flavor.ram_mib < image.min_ram_mib:
+        raise BadRequest("Flavor's memory is too small for requested image.")
+
+
+def _networks(txn: Transaction, call: Call, wanted: NewServer) -> list[Network]:
+    """Return the networks to be on, in the order asked for."""
+    if wanted.networks == "none":
+        return []
+    if not wanted.networks or wanted.networks == "auto":
+        default = networks.Wanted(is_default=True)
+        return networks.listing(txn, call.project.id, default, NICS_AT_MOST)
+    missing = "Network {} could not be found."
+    try:
+        ids = [identifier(network.uuid, missing) for network in wanted.networks]
+    except NotFound as failure:
+        raise BadRequest(str(failure)) from None
+    found: dict[UUID, Any] = {
+        network.id: network
+        for network in networks.listing(
+            txn, call.project.id, networks.Wanted(ids=ids), NICS_AT_MOST
+        )
+    }
+    for network_id in ids:
+        if network_id not in found:
+            raise BadRequest(missing.format(network_id))
+    return [found[network_id] for network_id in ids]
+
+
+def _last(reference: str) -> str:
+    """Return the id in a reference, which may be an id or a whole URL."""
+    return reference.rstrip("/").rpartition("/")[2]

@@ -1,0 +1,57 @@
+"""``/images`` of the compute API: images as clients of old look for them."""
+
+from attrs import frozen
+
+from snf.api.call import Call, identifier
+from snf.api.compute import view
+from snf.api.json import Edge, new_app, route
+from snf.core.catalog import Image
+from snf.storage import images
+from snf.storage.database import Transaction
+
+
+@frozen
+class Images:
+    """``/images``."""
+
+    app = new_app()
+
+    edge: Edge
+    page_size: int
+
+    @route(app, "GET", "/")
+    def brief(self, txn: Transaction, call: Call) -> dict:
+        """List ids and names."""
+        found = self._listing(txn, call)
+        return self._page(
+            call, "images", found, [view.image_brief(call, one) for one in found]
+        )
+
+    @route(app, "GET", "/detail")
+    def detail(self, txn: Transaction, call: Call) -> dict:
+        """List everything."""
+        found = self._listing(txn, call)
+        return self._page(
+            call, "images/detail", found, [view.image(call, one) for one in found]
+        )
+
+    @route(app, "GET", "/<image>")
+    def show(self, txn: Transaction, call: Call, image: str) -> dict:
+        """Show one."""
+        missing = "Image {} could not be found."
+        project = call.grant.project_id
+        found = images.get(txn, project, identifier(image, missing))
+        return {"image": view.image(call, found)}
+
+    def _listing(self, txn: Transaction, call: Call) -> list[Image]:
+        wanted = images.Wanted(name=call.argument("name"), marker=call.marker())
+        project = call.grant.project_id
+        return images.listing(txn, project, wanted, call.limit(self.page_size))
+
+    def _page(
+        self, call: Call, kind: str, found: list[Image], shown: list[dict]
+    ) -> dict:
+        answer: dict = {"images": shown}
+        if found and len(found) == call.limit(self.page_size):
+            answer["images_links"] = view.next_link(call, kind, found[-1].id)
+        return answer

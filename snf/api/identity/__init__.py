@@ -1,0 +1,1 @@
+"""OpenStack identity v3 over the embedded users."""

@@ -1,0 +1,327 @@
+"""The edge of the HTTP API: JSON in, JSON out, and the one table of refusals.
+
+A route's function is called with a transaction and a :class:`~snf.api.call.Call`, and
+returns what to answer; it knows neither HTTP's statuses nor its headers.
+"""
+
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial, wraps
+from inspect import iscoroutinefunction
+from typing import Any
+
+import msgspec
+import orjson
+from attrs import evolve, field, frozen
+from klein import Klein
+from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.iweb import IRequest
+from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import MethodNotAllowed as NoSuchMethod
+
+from snf.api.call import Call
+from snf.api.dialect import Dialect, Version, keystone_fault
+from snf.core import errors
+from snf.core.identity import Grant, Role
+from snf.core.passwords import token_digest
+from snf.storage import tokens
+from snf.storage.database import Database, Transaction
+
+_log = Logger()
+
+# The status of every refusal.  What is not here is a bug, and answered with a 500.
+CODES: Mapping[type[errors.SnfError], int] = {
+    errors.BadRequest: 400,
+    errors.Unauthorized: 401,
+    errors.Forbidden: 403,
+    errors.QuotaExceeded: 403,
+    errors.NotFound: 404,
+    errors.MethodNotAllowed: 405,
+    errors.UnsupportedVersion: 406,
+    errors.Conflict: 409,
+    errors.TooLarge: 413,
+    errors.Unavailable: 503,
+}
+
+_WHO = "The request you have made requires authentication."
+
+
+@frozen
+class Answer:
+    """What to answer when it is more than a 200 with JSON."""
+
+    body: Any = None
+    code: int | None = None
+    headers: Mapping[str, str] = field(factory=dict)
+
+
+def new_app() -> Klein:
+    """Return an app whose own refusals are in the service's shape, not in HTML."""
+    app = Klein()
+
+    @app.handle_errors(HTTPException)
+    def unrouted(self: Any, request: IRequest, failure: Failure) -> bytes:
+        return self.edge.unrouted(request, failure.value)
+
+    return app
+
+
+def route(
+    app: Klein,
+    method: str,
+    url: str,
+    *,
+    role: Role | None = Role.READER,
+    body: type | None = None,
+    code: int = 200,
+) -> Callable[[Callable], Callable]:
+    """
+    Have a method answer a route: ``f(self, txn, call, **url) -> JSON or Answer``.
+
+    A coroutine is called without a transaction: ``await f(self, call, **url)``.
+
+    :param role: What the caller must hold; None for routes open to everybody.
+    :param body: The msgspec type that the request's JSON must have.
+    :param code: The status when it succeeds.
+    """
+
+    def decorate(function: Callable) -> Callable:
+        @app.route(url, methods=[method])
+        @wraps(function)
+        async def handle(self: Any, request: IRequest, **params: str) -> bytes:
+            how = converse if iscoroutinefunction(function) else transact
+            work = partial(how, self.edge.database, partial(function, self), role)
+            return await self.edge.answer(request, work, params, body, code)
+
+        return function
+
+    return decorate
+
+
+@frozen
+class Edge:
+    """What the routes of one service stand on.
+
+    :ivar root: The public URL of the cloud.
+    :ivar prefix: Where the service is below it: ``/compute/v2.1``.
+    """
+
+    clock: IReactorTime
+    database: Database
+    root: str
+    prefix: str
+    dialect: Dialect
+
+    async def answer(
+        self,
+        request: IRequest,
+        work: Callable[..., Awaitable[Any]],
+        params: Mapping[str, str],
+        body: type | None,
+        code: int,
+    ) -> bytes:
+        """Answer a request with what ``work`` makes of it, or with a refusal."""
+        request_id = begin(request)
+        version: Version = (0, 0)
+        try:
+            version = self.dialect.version(request)
+            call = self._call(request, request_id, version, body)
+            result = await work(call, **params)
+        except errors.SnfError as refusal:
+            return self.refuse(request, version, refusal)
+        except CancelledError:
+            raise  # the client hung up: there is nobody to answer
+        except Exception:
+            _log.failure(
+                "bug while answering {method} {path} ({request_id})",
+                method=request.method,
+                path=request.path,
+                request_id=request_id,
+            )
+            return self._fault(request, version, 500, "InternalError", _BUG, request_id)
+        return self._success(request, version, code, result)
+
+    def refuse(
+        self, request: IRequest, version: Version, refusal: errors.SnfError
+    ) -> bytes:
+        """Answer with a refusal."""
+        code = next(CODES[kind] for kind in type(refusal).__mro__ if kind in CODES)
+        kind = type(refusal).__name__
+        return self._fault(request, version, code, kind, str(refusal), begin(request))
+
+    def unrouted(self, request: IRequest, failure: HTTPException) -> bytes:
+        """Answer for a URL or method for which there is no route."""
+        begin(request)
+        if isinstance(failure, NoSuchMethod):
+            allowed = sorted(failure.valid_methods or ())
+            request.setHeader("Allow", ", ".join(allowed))
+            return self.refuse(
+                request,
+                (0, 0),
+                errors.MethodNotAllowed(f"Allowed here: {', '.join(allowed)}"),
+            )
+        return self.refuse(
+            request, (0, 0), errors.NotFound("The resource could not be found.")
+        )
+
+    def _call(
+        self, request: IRequest, request_id: str, version: Version, body: type | None
+    ) -> Call:
+        headers = request.requestHeaders
+        return Call(
+            request_id=request_id,
+            root=self.root,
+            base=self.root + self.prefix,
+            now=datetime.fromtimestamp(self.clock.seconds(), UTC),
+            address=getattr(request.getClientAddress(), "host", ""),
+            version=version,
+            arguments=_arguments(request),
+            body=None if body is None else _body(request, body),
+            token=headers.getRawHeaders("X-Auth-Token", [None])[0],
+            subject=headers.getRawHeaders("X-Subject-Token", [None])[0],
+        )
+
+    def _success(
+        self, request: IRequest, version: Version, code: int, result: Any
+    ) -> bytes:
+        answer = result if isinstance(result, Answer) else Answer(result)
+        for name, value in answer.headers.items():
+            request.setHeader(name, value)
+        return self._write(request, version, answer.code or code, answer.body)
+
+    def _fault(
+        self,
+        request: IRequest,
+        version: Version,
+        code: int,
+        kind: str,
+        message: str,
+        request_id: str,
+    ) -> bytes:
+        if code == 401:
+            request.setHeader(
+                "WWW-Authenticate", f'Keystone uri="{self.root}/identity"'
+            )
+            return self._write(request, version, 401, keystone_fault(401, message))
+        if code == 500:
+            message = f"{message} Its incident is {request_id}."
+        fault = self.dialect.fault(code, kind, message)
+        return self._write(request, version, code, fault)
+
+    def _write(
+        self, request: IRequest, version: Version, code: int, body: Any
+    ) -> bytes:
+        request.setResponseCode(code)
+        request_id = begin(request)
+        for name, value in self.dialect.headers(version, request_id).items():
+            request.setHeader(name, value)
+        if body is None:
+            return b""
+        request.setHeader("Content-Type", "application/json")
+        return orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
+
+
+_BUG = "The server could not do this because of an error of its own."
+
+
+def begin(request: IRequest) -> str:
+    """Return the id of a request, which is given to it when it is first asked for."""
+    request_id = getattr(request, "snf_id", None)
+    if request_id is None:
+        request_id = f"req-{uuid.uuid4()}"
+        request.snf_id = request_id  # type: ignore[attr-defined]
+    return request_id
+
+
+async def transact(
+    database: Database,
+    work: Callable[..., Any],
+    role: Role | None,
+    call: Call,
+    **params: str,
+) -> Any:
+    """Identify the caller and do the work, in one transaction."""
+    return await database.run(
+        lambda txn: work(txn, identify(txn, call, role), **params)
+    )
+
+
+async def converse(
+    database: Database,
+    work: Callable[..., Awaitable[Any]],
+    role: Role | None,
+    call: Call,
+    **params: str,
+) -> Any:
+    """Identify the caller, then let a coroutine do the work."""
+    if role is not None:
+        call = await database.run(identify, call, role)
+    return await work(call, **params)
+
+
+def identify(txn: Transaction, call: Call, role: Role | None) -> Call:
+    """
+    Return a call with what its token stands for.
+
+    :raises Unauthorized: There is no token, or it is not valid (any more).
+    :raises Forbidden: It does not hold the role.
+    """
+    if role is None:
+        return call
+    grant = _granted(txn, call)
+    if grant is None:
+        raise errors.Unauthorized(_WHO)
+    if grant.project is not None and not grant.may(role):
+        raise errors.Forbidden(f"This needs the role {role.value}")
+    return evolve(call, known=grant)
+
+
+def _granted(txn: Transaction, call: Call) -> Grant | None:
+    if call.token is None:
+        return None
+    return tokens.get(txn, token_digest(call.token), call.now)
+
+
+def _arguments(request: IRequest) -> Mapping[str, list[str]]:
+    try:
+        arguments = {
+            name.decode("utf-8"): [value.decode("utf-8") for value in values]
+            for name, values in request.args.items()
+        }
+    except UnicodeDecodeError:
+        raise errors.BadRequest("The query is not UTF-8") from None
+    if any("\0" in value for values in arguments.values() for value in values):
+        raise errors.BadRequest("The query has a NUL in it")
+    return arguments
+
+
+def _body(request: IRequest, kind: type) -> Any:
+    """
+    Return what a request's JSON holds, as an instance of a msgspec type.
+
+    :raises BadRequest: It is not JSON, or not of that type; names the field.
+    """
+    content_type = request.getHeader("Content-Type") or "application/json"
+    if content_type.split(";")[0].strip().lower() != "application/json":
+        raise errors.BadRequest("Content-Type: must be application/json")
+    try:
+        plain = orjson.loads(request.content.read())
+    except orjson.JSONDecodeError:
+        raise errors.BadRequest(
+            "Malformed request body: it must be JSON in UTF-8"
+        ) from None
+    try:
+        return msgspec.convert(plain, kind)
+    except msgspec.ValidationError as failure:
+        raise errors.BadRequest(_named(str(failure))) from None
+
+
+def _named(failure: str) -> str:
+    """Return msgspec's sentence with the field in front: ``server.name: ...``."""
+    problem, _, place = failure.partition(" - at ")
+    place = place.strip("`").removeprefix("$").removeprefix(".")
+    return f"{place or 'body'}: {problem.replace('`', '')}"

@@ -1,0 +1,1 @@
+"""OpenStack network v2.0."""

@@ -1,0 +1,105 @@
+"""What servers are made of: flavors, images, networks, clusters."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from attrs import field, frozen
+
+from snf.core.address import IPAddress
+
+
+@frozen
+class Flavor:
+    """A size of server: memory in MiB, disk in GiB."""
+
+    id: UUID
+    name: str
+    vcpus: int
+    ram_mib: int
+    disk_gib: int
+    disk_template: str
+    public: bool = True
+    deleted: bool = False
+
+
+@frozen
+class Image:
+    """What a server's disk is made from.
+
+    ``os`` is Ganeti's OS definition and variant; ``hypervisor`` is None for the
+    cluster's default.
+    """
+
+    id: UUID
+    name: str
+    os: str
+    created: datetime
+    updated: datetime
+    project: UUID | None = None
+    status: str = "active"
+    visibility: str = "public"
+    disk_format: str = "raw"
+    container_format: str = "bare"
+    min_disk_gib: int = 0
+    min_ram_mib: int = 0
+    size_bytes: int = 0
+    properties: Mapping[str, str] = field(factory=dict)
+    os_parameters: Mapping[str, str] = field(factory=dict)
+    hypervisor: str | None = None
+
+
+@frozen
+class Network:
+    """A layer-2 network, with Ganeti's NIC mode and link."""
+
+    id: UUID
+    name: str
+    mode: str
+    link: str
+    created: datetime
+    updated: datetime
+    project: UUID | None = None
+    shared: bool = False
+    external: bool = False
+    is_default: bool = False
+    subnets: tuple[UUID, ...] = ()
+
+
+@frozen
+class Subnet:
+    """A range of addresses on a network."""
+
+    id: UUID
+    network: UUID
+    cidr: str
+    pool_start: IPAddress
+    pool_end: IPAddress
+    created: datetime
+    name: str = ""
+    gateway: IPAddress | None = None
+    dhcp: bool = True
+    dns: tuple[IPAddress, ...] = ()
+    project: UUID | None = None
+
+
+@frozen
+class Cluster:
+    """A Ganeti cluster and how its remote API is reached.
+
+    :ivar last_job: The highest job id seen on it.
+    """
+
+    id: int
+    name: str
+    url: str
+    username: str
+    password_file: str
+    tls: str = "verify"
+    ca_file: str | None = None
+    disk_templates: tuple[str, ...] = ()
+    mac_prefix: str = "aa:00:00"
+    drained: bool = False
+    offline: bool = False
+    last_job: int = 0
+    unreachable_since: datetime | None = None

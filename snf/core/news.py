@@ -1,0 +1,162 @@
+"""Folding Ganeti's news into a server's life.
+
+Pure, and levelled rather than edge-triggered: the same report twice, reports in
+another order, or reports that never came end, after one levelling, in the same life.
+What follows from which job is in the tables below (Cyclades: "effect of a final job
+message on operstate").
+"""
+
+from attrs import evolve
+
+from snf.core.order import Kind, Order, State
+from snf.core.report import JobReport, JobStatus, ProgressReport, Sighting
+from snf.core.server import Fault, Life, Observed
+
+# What an op that succeeded makes of the instance; an absent one makes nothing.
+_EFFECTS = {
+    "OP_INSTANCE_CREATE": Observed.UP,
+    "OP_INSTANCE_STARTUP": Observed.UP,
+    "OP_INSTANCE_REBOOT": Observed.UP,
+    "OP_INSTANCE_SHUTDOWN": Observed.DOWN,
+    "OP_INSTANCE_REMOVE": Observed.GONE,
+}
+
+
+def fold(life: Life, report: JobReport) -> Life:
+    """Return the life after one report of a job."""
+    if _duplicate(report):
+        return life
+    life = evolve(life, orders=tuple(_carried(order, report) for order in life.orders))
+    if not report.status.final:
+        return life
+    if _removed_already(report):
+        return _gone(life)
+    if report.status is JobStatus.SUCCESS:
+        return _succeeded(life, report)
+    return _failed(life, report)
+
+
+def progress(life: Life, report: ProgressReport) -> Life:
+    """Return the life after news of how much of the disk has been filled."""
+    return evolve(life, progress=max(life.progress, min(100, max(0, report.percent))))
+
+
+def level(life: Life, sighting: Sighting) -> Life:
+    """
+    Return the life after a listing of all instances.
+
+    The final reports of the jobs behind open orders are to be folded in first; while
+    an order is still open its end decides, and the listing changes nothing.  Nor does
+    a listing that is older than other news.
+    """
+    if life.clock[0] > sighting.time:
+        return life
+    if life.observed is Observed.GONE and not sighting.present:
+        return life
+    if any(order.state.open for order in life.orders):
+        return life
+    if not sighting.present:
+        return _vanished(life, sighting)
+    observed = _SEEN[sighting.running]
+    if observed is life.observed:
+        return life
+    return evolve(life, observed=observed, clock=max(life.clock, (sighting.time, 0)))
+
+
+_SEEN = {True: Observed.UP, False: Observed.DOWN, None: Observed.UNKNOWN}
+
+
+def refuse(life: Life, order: Order, message: str, time: float) -> Life:
+    """Return the life after Ganeti would not even take an order."""
+    life = _replace(life, order.ended(message))
+    if order.kind is Kind.CREATE:
+        return evolve(life, observed=Observed.DOWN, fault=Fault(message, time))
+    return life
+
+
+def lose(life: Life, order: Order) -> Life:
+    """Return the life after the job of an order has vanished from Ganeti's memory.
+
+    What became of it is for the next levelling to see.
+    """
+    return _replace(life, order.ended(f"Ganeti no longer knows job {order.job}"))
+
+
+def _replace(life: Life, changed: Order) -> Life:
+    return evolve(
+        life,
+        orders=tuple(
+            changed if order.id == changed.id else order for order in life.orders
+        ),
+    )
+
+
+def _duplicate(report: JobReport) -> bool:
+    """Whether it is the second create of an instance, refused because of the first.
+
+    That happens when an answer was lost and the order was submitted again: the first
+    job tells how the build goes.
+    """
+    return (
+        report.opcode == "OP_INSTANCE_CREATE" and report.error_code == "already_exists"
+    )
+
+
+def _removed_already(report: JobReport) -> bool:
+    return (
+        report.opcode == "OP_INSTANCE_REMOVE" and report.error_code == "unknown_entity"
+    )
+
+
+def _carried(order: Order, report: JobReport) -> Order:
+    if order.job is None:
+        if report.order != order.id:
+            return order
+    elif order.job != report.job:
+        return order
+    if order.state in (State.NEW, State.SUBMITTING):
+        order = order.submitted(report.job)
+    if not report.ends_job:
+        return order
+    if report.status is JobStatus.SUCCESS or _removed_already(report):
+        return order.ended(None)
+    return order.ended(report.error or f"job {report.job} was {report.status.value}")
+
+
+def _succeeded(life: Life, report: JobReport) -> Life:
+    observed = _EFFECTS.get(report.opcode)
+    if observed is None:
+        return life
+    if report.opcode == "OP_INSTANCE_CREATE":
+        life = evolve(life, launched=report.time, progress=100)
+    if observed is Observed.GONE:
+        return _gone(life)
+    return _observe(life, observed, report)
+
+
+def _failed(life: Life, report: JobReport) -> Life:
+    if report.opcode != "OP_INSTANCE_CREATE":
+        return life
+    message = report.error or f"The build was {report.status.value}"
+    life = evolve(life, fault=Fault(message, report.time))
+    return _observe(life, Observed.DOWN, report)
+
+
+def _observe(life: Life, observed: Observed, report: JobReport) -> Life:
+    """Take in what was observed, unless it is gone or newer news is known."""
+    clock = (report.time, report.job)
+    if life.observed is Observed.GONE or clock <= life.clock:
+        return life
+    return evolve(life, observed=observed, clock=clock)
+
+
+def _vanished(life: Life, sighting: Sighting) -> Life:
+    fault = life.fault
+    if life.observed is Observed.BUILD:
+        fault = fault or Fault("The instance was never built", sighting.time)
+    return _gone(evolve(life, fault=fault))
+
+
+def _gone(life: Life) -> Life:
+    """Return a life whose instance is no more: no clock, since no news can matter."""
+    return evolve(life, observed=Observed.GONE, clock=(0.0, 0))

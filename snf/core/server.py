@@ -1,0 +1,211 @@
+"""A server: what is known of it, what it shows, and what may be done to it."""
+
+from enum import Enum
+
+from attrs import evolve, frozen
+
+from snf.core.errors import Conflict
+from snf.core.order import Kind, Order
+
+
+class Observed(Enum):
+    """What Ganeti was last seen to make of the instance."""
+
+    BUILD = "build"
+    UP = "up"
+    DOWN = "down"
+    GONE = "gone"
+    UNKNOWN = "unknown"
+
+
+class Status(Enum):
+    """What users see (OpenStack compute API, server status)."""
+
+    BUILD = "BUILD"
+    ACTIVE = "ACTIVE"
+    SHUTOFF = "SHUTOFF"
+    REBOOT = "REBOOT"
+    HARD_REBOOT = "HARD_REBOOT"
+    ERROR = "ERROR"
+    DELETED = "DELETED"
+    UNKNOWN = "UNKNOWN"
+
+
+class Task(Enum):
+    """What is under way (``OS-EXT-STS:task_state``)."""
+
+    SPAWNING = "spawning"
+    STARTING = "powering-on"
+    STOPPING = "powering-off"
+    REBOOTING = "rebooting"
+    REBOOTING_HARD = "rebooting_hard"
+    DELETING = "deleting"
+
+
+class Action(Enum):
+    """What a user may ask of a server that exists."""
+
+    START = "start"
+    STOP = "stop"
+    REBOOT = "reboot"
+    REBOOT_HARD = "reboot (hard)"
+    RENAME = "rename"
+    DELETE = "delete"
+
+
+@frozen
+class Fault:
+    """Why a server is in ERROR; ``time`` in seconds since the epoch."""
+
+    message: str
+    time: float
+    code: int = 500
+
+
+@frozen
+class Life:
+    """All that decides a server's status.
+
+    ``orders`` are those still open, oldest first.  ``fault`` is why its build failed;
+    it stays, so that the remains of a failed build never pass for a stopped server.
+    ``deletion_asked`` is whether its owner has ever asked for it to be deleted.
+    ``clock`` is the (time, job) of the newest news that has been taken in.
+    """
+
+    observed: Observed = Observed.BUILD
+    orders: tuple[Order, ...] = ()
+    fault: Fault | None = None
+    deletion_asked: bool = False
+    clock: tuple[float, int] = (0.0, 0)
+    launched: float | None = None
+    progress: int = 0
+
+    @property
+    def task(self) -> Task | None:
+        """What is under way: the newest open order, a deletion before all others."""
+        for order in reversed(self.orders):
+            if order.state.open and order.kind is Kind.DELETE:
+                return Task.DELETING
+        for order in reversed(self.orders):
+            if order.state.open:
+                return _task(order)
+        return None
+
+    @property
+    def status(self) -> Status:
+        """What users see."""
+        if self.observed is Observed.GONE:
+            if self.fault is not None and not self.deletion_asked:
+                return Status.ERROR
+            return Status.DELETED
+        if self.observed is Observed.UP:
+            return _WHILE_UP.get(self.task, Status.ACTIVE)
+        if self.fault is not None:
+            return Status.ERROR
+        return _PLAIN[self.observed]
+
+
+_WHILE_UP: dict[Task | None, Status] = {
+    Task.REBOOTING: Status.REBOOT,
+    Task.REBOOTING_HARD: Status.HARD_REBOOT,
+}
+
+_PLAIN = {
+    Observed.BUILD: Status.BUILD,
+    Observed.DOWN: Status.SHUTOFF,
+    Observed.UNKNOWN: Status.UNKNOWN,
+}
+
+# Who may do what when; an absent status means 409.  While a task is under way only
+# RENAME and DELETE are allowed, whatever the status.
+ALLOWED: dict[Action, frozenset[Status]] = {
+    Action.START: frozenset({Status.SHUTOFF}),
+    Action.STOP: frozenset({Status.ACTIVE}),
+    Action.REBOOT: frozenset({Status.ACTIVE}),
+    Action.REBOOT_HARD: frozenset({Status.ACTIVE, Status.SHUTOFF, Status.UNKNOWN}),
+    Action.RENAME: frozenset(Status) - {Status.DELETED},
+    Action.DELETE: frozenset(Status) - {Status.DELETED},
+}
+
+_DURING_TASKS = frozenset({Action.RENAME, Action.DELETE})
+
+
+def permit(action: Action, status: Status, task: Task | None, server: object) -> None:
+    """
+    Return if a server may be acted upon so now.
+
+    :raises Conflict: Its status, or what is under way, forbids it.
+    """
+    if task is not None and action not in _DURING_TASKS:
+        raise Conflict(
+            f"Cannot '{action.value}' instance {server} while it is in task_state "
+            f"{task.value}"
+        )
+    if status not in ALLOWED[action]:
+        raise Conflict(
+            f"Cannot '{action.value}' instance {server} while it is in vm_state "
+            f"{vm_state(status)}"
+        )
+
+
+def vm_state(status: Status) -> str:
+    """Return OpenStack's inner word for a status (``OS-EXT-STS:vm_state``)."""
+    return _VM_STATES[status]
+
+
+_VM_STATES = {
+    Status.BUILD: "building",
+    Status.ACTIVE: "active",
+    Status.SHUTOFF: "stopped",
+    Status.REBOOT: "active",
+    Status.HARD_REBOOT: "active",
+    Status.ERROR: "error",
+    Status.DELETED: "deleted",
+    Status.UNKNOWN: "active",
+}
+
+
+def power_state(observed: Observed) -> int:
+    """Return OpenStack's number for it (nova/compute/power_state.py)."""
+    return {Observed.UP: 1, Observed.DOWN: 4}.get(observed, 0)
+
+
+def _task(order: Order) -> Task:
+    if order.kind is Kind.REBOOT:
+        return Task.REBOOTING_HARD if order.hard else Task.REBOOTING
+    return {
+        Kind.CREATE: Task.SPAWNING,
+        Kind.START: Task.STARTING,
+        Kind.STOP: Task.STOPPING,
+        Kind.DELETE: Task.DELETING,
+    }[order.kind]
+
+
+def ask_to_delete(life: Life, order: Order) -> Life:
+    """
+    Return a life whose owner wants it to end, by a DELETE order.
+
+    Orders that Ganeti has not heard of are called off.  When the build is one of them
+    there is nothing to delete: the server is gone at once, and without the order.
+    """
+    called_off = [known for known in life.orders if known.untried]
+    for known in called_off:
+        life = with_order(life, known.ended("called off: the server is deleted"))
+    if any(known.kind is Kind.CREATE for known in called_off):
+        return evolve(life, observed=Observed.GONE, deletion_asked=True)
+    return with_order(life, order)
+
+
+def with_order(life: Life, order: Order) -> Life:
+    """Return a life in which an order has been added or has changed."""
+    others = tuple(known for known in life.orders if known.id != order.id)
+    if len(others) == len(life.orders):
+        return evolve(
+            life,
+            orders=(*life.orders, order),
+            deletion_asked=life.deletion_asked or order.kind is Kind.DELETE,
+        )
+    return evolve(
+        life,
+        orders=tuple(order if known.id == order.id else known for known in life.orders),
+    )

@@ -1,0 +1,155 @@
+"""Noticing what is renamed into a directory.
+
+Twisted's own ``INotify`` passes over the kernel's word that it has dropped events (it
+comes with no watch of its own), and that is the one event that must not be missed.
+"""
+
+import ctypes
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+# inotify(7)
+_MOVED_TO = 0x80
+_DELETE_SELF = 0x400
+_MOVE_SELF = 0x800
+_UNMOUNT = 0x2000
+_OVERFLOW = 0x4000
+_IGNORED = 0x8000
+_ONLY_DIRECTORY = 0x01000000
+_HEADER = struct.Struct("iIII")
+
+_READ_BYTES = 16_384
+_RETRY_S = 2.0
+
+
+@implementer(IReadDescriptor)
+@define(eq=False)
+class DirectoryWatch(Service):
+    """
+    Watches a directory while it runs.
+
+    ``arrived(name)`` is called for each name that is renamed into it, and
+    ``missed()`` when names may have been missed: when the watch begins, after the
+    kernel dropped events, and when the directory was replaced or is there at last.
+    """
+
+    _log = Logger()
+
+    reactor: Any
+    directory: Path
+    arrived: Callable[[str], None]
+    missed: Callable[[], None]
+    _descriptor: int = field(init=False, default=-1)
+    _retry: IDelayedCall | None = field(init=False, default=None)
+    _said: str | None = field(init=False, default=None)
+
+    def startService(self) -> None:
+        super().startService()
+        self._open()
+
+    def stopService(self) -> None:
+        super().stopService()
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        self._close()
+
+    def fileno(self) -> int:
+        """See ``IReadDescriptor``."""
+        return self._descriptor
+
+    def logPrefix(self) -> str:
+        """See ``IReadDescriptor``."""
+        return "DirectoryWatch"
+
+    def connectionLost(self, reason: Failure) -> None:
+        """See ``IReadDescriptor``: the reactor gives the descriptor up."""
+        self._close()
+        if self.running:
+            self._again(str(reason.value))
+
+    def doRead(self) -> None:
+        """Take what the kernel has, up to ``_READ_BYTES``; the rest next turn."""
+        try:
+            events = os.read(self._descriptor, _READ_BYTES)
+        except BlockingIOError:
+            return
+        seen = 0
+        at = 0
+        while at < len(events):
+            _, mask, _, size = _HEADER.unpack_from(events, at)
+            at += _HEADER.size
+            if mask & _MOVED_TO:
+                self.arrived(os.fsdecode(events[at : at + size].rstrip(b"\0")))
+            at += size
+            seen |= mask
+        if seen & (_DELETE_SELF | _MOVE_SELF | _UNMOUNT | _IGNORED):
+            self._close()
+            self._open()
+        elif seen & _OVERFLOW:
+            self._log.warn(
+                "the kernel dropped changes of {directory}", directory=self.directory
+            )
+            self.missed()
+
+    def _open(self) -> None:
+        self._retry = None
+        try:
+            self._descriptor = _watch(self.directory)
+        except OSError as problem:
+            self._again(problem.strerror or str(problem))
+            return
+        self.reactor.addReader(self)
+        if self._said is not None:
+            self._log.info("{directory} is there", directory=self.directory)
+            self._said = None
+        self.missed()
+
+    def _again(self, problem: str) -> None:
+        if problem != self._said:
+            self._said = problem
+            self._log.warn(
+                "{directory} cannot be watched: {problem}",
+                directory=self.directory,
+                problem=problem,
+            )
+        self._retry = self.reactor.callLater(_RETRY_S, self._open)
+
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            self.reactor.removeReader(self)
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _watch(directory: Path) -> int:
+    """
+    Return a descriptor of inotify that watches a directory.
+
+    :raises OSError: There is no such directory, or too much is watched already.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    if descriptor < 0:
+        raise _error()
+    mask = _MOVED_TO | _DELETE_SELF | _MOVE_SELF | _ONLY_DIRECTORY
+    if libc.inotify_add_watch(descriptor, os.fsencode(directory), mask) < 0:
+        problem = _error()
+        os.close(descriptor)
+        raise problem
+    return int(descriptor)
+
+
+def _error() -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number))

@@ -1,0 +1,258 @@
+"""The submitter: carries orders from the outbox to Ganeti, each exactly once.
+
+An order is marked as being submitted, in a transaction of its own, before Ganeti is
+asked, and every request carries the order's id as its reason.  Whoever finds an order
+marked so by somebody who has died looks for the reason among Ganeti's jobs before
+asking again.
+"""
+
+import random
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from snf.config import Ganeti
+from snf.config import Submitter as Settings
+from snf.core import news
+from snf.core.catalog import Cluster
+from snf.core.naming import instance_name
+from snf.core.order import Kind
+from snf.logic.connections import Connections
+from snf.rapi.client import Rapi
+from snf.rapi.errors import RapiError, Refused, Trouble, Unreachable, WrongCredentials
+from snf.rapi.jobs import Job
+from snf.rapi.orders import request
+from snf.storage import clusters, lives, orders
+from snf.storage.database import Database, Transaction
+from snf.storage.orders import Claim
+
+_log = Logger()
+
+_LONGEST_PAUSE_S = 60.0
+
+
+@define
+class _Lane:
+    """What is going on with one cluster."""
+
+    busy: int = 0
+    claiming: bool = False
+    again: bool = False
+    failures: int = 0
+    not_before: float = 0.0
+
+
+@define(eq=False)
+class Submitter(Service):
+    """
+    Takes orders when woken, and every ``poll_s`` seconds in any case.
+
+    :param claimant: The advisory lock that shows that this process is alive.
+    :param alive: Whether that lock is held: nothing is claimed without it.
+    """
+
+    clock: IReactorTime
+    database: Database
+    connections: Connections
+    settings: Settings
+    ganeti: Ganeti
+    claimant: int
+    alive: Callable[[], bool]
+    _lanes: dict[int, _Lane] = field(init=False, factory=dict)
+    _loop: LoopingCall = field(init=False)
+    _looping: "Deferred[LoopingCall] | None" = field(init=False, default=None)
+    _under_way: "set[Deferred[None]]" = field(init=False, factory=set)
+
+    def __attrs_post_init__(self) -> None:
+        self._loop = LoopingCall(self.wake)
+        self._loop.clock = self.clock
+
+    def startService(self) -> None:
+        super().startService()
+        self._looping = self._loop.start(self.settings.poll_s, now=False)
+
+    def stopService(self) -> "Deferred[Any]":
+        super().stopService()
+        if self._loop.running:
+            self._loop.stop()
+        return DeferredList([*self._under_way])
+
+    def wake(self) -> None:
+        """Look for orders now."""
+        if self.running and self.alive():
+            self._start(self._look())
+
+    async def _look(self) -> None:
+        for cluster in await self.database.run(clusters.listing):
+            if not cluster.offline:
+                self._look_on(cluster)
+
+    def _look_on(self, cluster: Cluster) -> None:
+        lane = self._lanes.setdefault(cluster.id, _Lane())
+        if lane.claiming:
+            lane.again = True
+        elif self.running and self.clock.seconds() >= lane.not_before:
+            self._start(self._claim(cluster, lane))
+
+    async def _claim(self, cluster: Cluster, lane: _Lane) -> None:
+        free = self.settings.per_cluster - lane.busy
+        if free <= 0:
+            return  # whatever ends first looks again
+        lane.claiming, lane.again = True, False
+        try:
+            claims = await self.database.run(
+                orders.claim, self.claimant, cluster.id, free, self.settings.settle_s
+            )
+        finally:
+            lane.claiming = False
+        for claim in claims:
+            lane.busy += 1
+            self._start(self._carry(cluster, lane, claim))
+        if lane.again or len(claims) == free:
+            self._look_on(cluster)
+
+    async def _carry(self, cluster: Cluster, lane: _Lane, claim: Claim) -> None:
+        try:
+            await self._carry_out(cluster, lane, claim)
+        finally:
+            lane.busy -= 1
+            self._look_on(cluster)
+
+    async def _carry_out(self, cluster: Cluster, lane: _Lane, claim: Claim) -> None:
+        try:
+            job = await self._submit(self.connections.of(cluster), claim)
+        except Refused as failure:
+            await self._refuse(claim, str(failure))
+        except Trouble as failure:
+            await self._trouble(claim, failure)
+        except Unreachable as failure:
+            await self._unreachable(cluster, lane, claim, failure)
+        else:
+            lane.failures = 0
+            await self.database.run(self._submitted, cluster, claim, job)
+            _log.info(
+                "order {order} ({kind} {server}) is job {job} of {cluster}",
+                order=claim.order.id,
+                kind=claim.order.kind.value,
+                server=claim.order.server,
+                job=job,
+                cluster=cluster.name,
+            )
+
+    async def _submit(self, rapi: Rapi, claim: Claim) -> int:
+        """Return the job of an order, which is submitted if it has none yet."""
+        order = claim.order
+        if claim.again:
+            found = _of(claim, await rapi.jobs_after(claim.floor, archived=True))
+            if found is not None:
+                return found
+        if order.kind is Kind.DELETE and claim.after is not None:
+            # What has not begun need not be done; the deletion comes after it in
+            # either case, so how this goes does not matter.
+            await _quietly(rapi.cancel(claim.after))
+        name = instance_name(self.ganeti.instance_prefix, order.server)
+        return await rapi.submit(
+            request(order, name, self.ganeti.shutdown_timeout_s, claim.after)
+        )
+
+    def _submitted(
+        self, txn: Transaction, cluster: Cluster, claim: Claim, job: int
+    ) -> None:
+        orders.submitted(txn, claim, self.claimant, job)
+        clusters.saw_job(txn, cluster.id, job)
+        clusters.set_reachable(txn, cluster.id, True)
+
+    async def _refuse(self, claim: Claim, message: str) -> None:
+        _log.error(
+            "order {order} ({kind} {server}) is refused: {message}",
+            order=claim.order.id,
+            kind=claim.order.kind.value,
+            server=claim.order.server,
+            message=message,
+        )
+        await self.database.run(_refused, claim, message, self.clock.seconds())
+
+    async def _trouble(self, claim: Claim, failure: RapiError) -> None:
+        attempts = claim.order.attempts
+        if attempts >= self.settings.attempts:
+            await self._refuse(claim, f"Ganeti failed {attempts} times: {failure}")
+            return
+        await self._put_off(claim, _pause(attempts), failure, counts=True)
+
+    async def _unreachable(
+        self, cluster: Cluster, lane: _Lane, claim: Claim, failure: Unreachable
+    ) -> None:
+        """Leave the cluster alone for a while; its orders wait, however long."""
+        if isinstance(failure, WrongCredentials):
+            self.connections.forget(cluster)
+        if self.clock.seconds() >= lane.not_before:
+            lane.failures += 1
+            lane.not_before = self.clock.seconds() + _pause(lane.failures)
+        await self._put_off(
+            claim, lane.not_before - self.clock.seconds(), failure, counts=False
+        )
+        await self.database.run(clusters.set_reachable, cluster.id, False)
+
+    async def _put_off(
+        self, claim: Claim, seconds: float, failure: RapiError, counts: bool
+    ) -> None:
+        _log.warn(
+            "order {order} ({kind} {server}) waits {seconds} s: {failure}",
+            order=claim.order.id,
+            kind=claim.order.kind.value,
+            server=claim.order.server,
+            seconds=round(seconds, 1),
+            failure=str(failure),
+        )
+        await self.database.run(
+            orders.put_off, claim, self.claimant, seconds, str(failure), counts
+        )
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let it go on by itself; ``stopService`` waits for it."""
+        started = Deferred.fromCoroutine(work)
+        started.addErrback(lambda failure: _log.failure("submitter failed", failure))
+        self._under_way.add(started)
+        started.addBoth(lambda _: self._under_way.discard(started))
+
+
+def _of(claim: Claim, jobs: tuple[Job, ...]) -> int | None:
+    """
+    Return the job that carries out an order, if one of these does.
+
+    When it had been submitted twice, the job that was refused because the other had
+    made the instance already is not the one.
+    """
+    carrying = [job for job in jobs if job.order == claim.order.id]
+    first = [
+        job
+        for job in carrying
+        if not any(op.error_code == "already_exists" for op in job.ops)
+    ]
+    return min((job.id for job in first or carrying), default=None)
+
+
+def _refused(txn: Transaction, claim: Claim, message: str, now: float) -> None:
+    before = lives.load(txn, [claim.order.server])
+    after = {
+        server: news.refuse(life, claim.order, message, now)
+        for server, life in before.items()
+    }
+    lives.save(txn, before, after)
+
+
+def _pause(attempts: int) -> float:
+    return min(_LONGEST_PAUSE_S, 2.0 ** min(attempts, 10)) * random.uniform(0.5, 1.0)
+
+
+async def _quietly(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except RapiError as failure:
+        _log.debug("not canceled: {failure}", failure=str(failure))

@@ -1,0 +1,91 @@
+"""Ganeti clusters."""
+
+from psycopg2.errors import UniqueViolation
+
+from snf.core.catalog import Cluster
+from snf.core.errors import Conflict, Unavailable
+from snf.storage.database import Transaction
+from snf.storage.rows import every, one
+
+_COLUMNS = (
+    "c.id, c.name, c.url, c.username, c.password_file, c.tls, c.ca_file,"
+    " c.disk_templates, c.mac_prefix, c.drained, c.offline, c.last_job,"
+    " c.unreachable_since"
+)
+
+
+def _from_row(row: tuple) -> Cluster:
+    values = (*row[:7], tuple(row[7]), *row[8:])
+    return Cluster(*values)
+
+
+def listing(txn: Transaction) -> list[Cluster]:
+    """Return all clusters, by name."""
+    rows = every(txn, f"SELECT {_COLUMNS} FROM cluster c ORDER BY c.name")
+    return [_from_row(row) for row in rows]
+
+
+def choose(txn: Transaction, disk_template: str) -> Cluster:
+    """
+    Return the cluster on which to put a new server: the one with the fewest.
+
+    :raises Unavailable: None takes new servers of this kind now.
+    """
+    row = one(
+        txn,
+        f"SELECT {_COLUMNS} FROM cluster c WHERE NOT c.drained AND NOT c.offline"
+        " AND (c.disk_templates = '{}' OR %s = ANY(c.disk_templates))"
+        " ORDER BY (SELECT count(*) FROM server s WHERE s.cluster_id = c.id"
+        " AND s.deleted IS NULL), c.id LIMIT 1",
+        (disk_template,),
+    )
+    if row is None:
+        raise Unavailable("No cluster takes new servers of this kind now")
+    return _from_row(row)
+
+
+def add(txn: Transaction, cluster: Cluster) -> int:
+    """
+    Store a new cluster and return its id; the id given does not matter.
+
+    :raises Conflict: The name is taken.
+    """
+    try:
+        row = one(
+            txn,
+            "INSERT INTO cluster (name, url, username, password_file, tls, ca_file,"
+            " disk_templates, mac_prefix) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
+            " RETURNING id",
+            (
+                cluster.name,
+                cluster.url,
+                cluster.username,
+                cluster.password_file,
+                cluster.tls,
+                cluster.ca_file,
+                list(cluster.disk_templates),
+                cluster.mac_prefix,
+            ),
+        )
+    except UniqueViolation:
+        raise Conflict(f"there is a cluster named {cluster.name!r} already") from None
+    assert row is not None
+    return row[0]
+
+
+def saw_job(txn: Transaction, cluster_id: int, job: int) -> None:
+    """Remember that a cluster has got as far as a job."""
+    txn.execute(
+        "UPDATE cluster SET last_job = %s WHERE id = %s AND last_job < %s",
+        (job, cluster_id, job),
+    )
+
+
+def set_reachable(txn: Transaction, cluster_id: int, reachable: bool) -> None:
+    """Remember since when a cluster has not been reached, or that it has been."""
+    txn.execute(
+        "UPDATE cluster SET unreachable_since = CASE WHEN %s THEN NULL"
+        " ELSE coalesce(unreachable_since, now()) END WHERE id = %s"
+        " AND (unreachable_since IS NULL) <> %s",
+        (reachable, cluster_id, reachable),
+    )

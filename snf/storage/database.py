@@ -1,0 +1,199 @@
+"""PostgreSQL behind threads: the one place of the suite that has any.
+
+Everything that touches the database is a plain function ``f(txn, ...)`` handed to
+:meth:`Database.run`.
+"""
+
+import random
+import threading
+from collections.abc import Callable
+from typing import Any, Concatenate, NoReturn, ParamSpec, Protocol, TypeVar
+
+import psycopg2
+import psycopg2.extensions
+import psycopg2.extras
+from attrs import define, field
+from psycopg2.errorcodes import (
+    DEADLOCK_DETECTED,
+    LOCK_NOT_AVAILABLE,
+    SERIALIZATION_FAILURE,
+)
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.threadpool import ThreadPool
+
+from snf.core.errors import Unavailable
+
+_log = Logger()
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+psycopg2.extras.register_uuid()
+
+# A statement that takes longer is ended by the server: nothing here should.
+_OPTIONS = "-c statement_timeout=30s -c lock_timeout=10s -c timezone=UTC"
+
+_ATTEMPTS = 4
+_WAITING_AT_MOST = 1000
+
+
+class Transaction(Protocol):
+    """What a function that runs in the database is given."""
+
+    @property
+    def rowcount(self) -> int: ...
+
+    def execute(self, query: str, arguments: Any = ...) -> None: ...
+
+    def fetchone(self) -> tuple[Any, ...] | None: ...
+
+    def fetchall(self) -> list[tuple[Any, ...]]: ...
+
+
+@define(eq=False)
+class Database(Service):
+    """A pool of threads with a connection each.
+
+    :param dsn: As libpq takes it, without the password.
+    :param threads: How many, and so how many transactions go on at once.
+    """
+
+    reactor: Any
+    dsn: str
+    password: str | None = field(default=None, repr=False)
+    threads: int = 8
+    _local: threading.local = field(init=False, factory=threading.local)
+    _pool: ThreadPool = field(init=False)
+    _waiting: int = field(init=False, default=0)
+
+    def __attrs_post_init__(self) -> None:
+        self._pool = ThreadPool(self.threads, self.threads, "database")
+
+    def startService(self) -> None:
+        super().startService()
+        self._pool.start()
+
+    def stopService(self) -> "Deferred[None]":
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        # From a thread of the reactor's own pool, since it waits for ours to end.
+        await deferToThreadPool(
+            self.reactor, self.reactor.getThreadPool(), self._pool.stop
+        )
+
+    async def run(
+        self,
+        function: Callable[Concatenate[Transaction, _P], _R],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _R:
+        """
+        Return what ``function(txn, ...)`` returns, called in a transaction.
+
+        It commits by returning and rolls back by raising.  It may be called again
+        after a deadlock or a lost connection, so it must have no other effect.
+
+        :raises Unavailable: The database cannot be reached, or too much is waiting.
+        """
+        if self._waiting >= _WAITING_AT_MOST:
+            raise Unavailable("The database is overloaded; try again later")
+        self._waiting += 1
+        try:
+            return await self._attempts(lambda txn: function(txn, *args, **kwargs))
+        finally:
+            self._waiting -= 1
+
+    async def _attempts(self, function: Callable[[Transaction], _R]) -> _R:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return await deferToThreadPool(
+                    self.reactor, self._pool, self._transact, function
+                )
+            except _Again as again:
+                if attempt == _ATTEMPTS:
+                    _log.error("database: {reason}", reason=again.reason)
+                    raise Unavailable(
+                        "The database does not answer; try again later"
+                    ) from None
+            pause = 0.05 * 3**attempt * random.uniform(0.5, 1.0)
+            await deferLater(self.reactor, pause)
+        raise AssertionError("unreachable")
+
+    def _transact(self, function: Callable[[Transaction], _R]) -> _R:
+        connection = None
+        committing = False
+        try:
+            connection = self._connection()
+            with connection.cursor() as txn:
+                result = function(txn)
+            committing = True
+            connection.commit()
+        except psycopg2.Error as failure:
+            self._failed(connection, committing, failure)
+        except BaseException:
+            _roll_back(connection)
+            raise
+        return result
+
+    def _failed(
+        self,
+        connection: "psycopg2.extensions.connection | None",
+        committing: bool,
+        failure: psycopg2.Error,
+    ) -> NoReturn:
+        """Put the connection in order and raise what the failure amounts to."""
+        reason = _first_line(failure)
+        if connection is None or connection.closed:
+            self._local.connection = None
+            if committing and failure.pgcode is None:
+                # It may have been committed: running it again could do it twice.
+                _log.error("database: lost while committing: {reason}", reason=reason)
+                raise Unavailable("The database does not answer") from None
+            raise _Again(reason) from None
+        _roll_back(connection)
+        if failure.pgcode in _PASSING:
+            raise _Again(reason) from None
+        if isinstance(failure, psycopg2.OperationalError):
+            _log.error("database: {reason}", reason=reason)
+            raise Unavailable("The database does not answer; try again later") from None
+        raise failure
+
+    def _connection(self) -> "psycopg2.extensions.connection":
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = connect(self.dsn, self.password)
+            self._local.connection = connection
+        return connection
+
+
+class _Again(Exception):
+    """The transaction had no effect and may be tried again."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+_PASSING = frozenset({DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, SERIALIZATION_FAILURE})
+
+
+def connect(dsn: str, password: str | None) -> "psycopg2.extensions.connection":
+    """Return a new connection, with our time limits set on it."""
+    if password is not None:
+        dsn = psycopg2.extensions.make_dsn(dsn, password=password)
+    return psycopg2.connect(dsn, connect_timeout=5, options=_OPTIONS)
+
+
+def _roll_back(connection: "psycopg2.extensions.connection | None") -> None:
+    if connection is not None and not connection.closed:
+        connection.rollback()
+
+
+def _first_line(failure: BaseException) -> str:
+    return (str(failure).splitlines() or [type(failure).__name__])[0]

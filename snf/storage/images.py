@@ -1,0 +1,114 @@
+"""Images."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from attrs import frozen
+from psycopg2.extras import Json
+
+from snf.core.catalog import Image
+from snf.storage.database import Transaction
+from snf.storage.rows import every, required
+
+_COLUMNS = (
+    "i.id, i.name, i.os, i.created, i.updated, i.project_id, i.status, i.visibility,"
+    " i.disk_format, i.container_format, i.min_disk_gib, i.min_ram_mib, i.size_bytes,"
+    " i.properties, i.os_parameters, i.hypervisor"
+)
+
+# Whose images a project sees: everybody's public ones, and its own.
+_VISIBLE = "(i.visibility = 'public' OR i.project_id = %(project)s)"
+
+
+@frozen
+class Wanted:
+    """Which images a listing asks for; what is empty does not narrow it."""
+
+    name: str | None = None
+    ids: Sequence[UUID] | None = None
+    status: str | None = None
+    visibility: str | None = None
+    marker: UUID | None = None
+
+
+def _from_row(row: tuple) -> Image:
+    return Image(*row)
+
+
+def get(txn: Transaction, project: UUID | None, image_id: UUID) -> Image:
+    """
+    Return an image that a project may use.
+
+    :raises NotFound: There is none, or it may not.
+    """
+    return _from_row(
+        required(
+            txn,
+            f"Image {image_id} could not be found.",
+            f"SELECT {_COLUMNS} FROM image i WHERE i.id = %(id)s AND {_VISIBLE}",
+            {"id": image_id, "project": project},
+        )
+    )
+
+
+def listing(
+    txn: Transaction, project: UUID | None, wanted: Wanted, limit: int
+) -> list[Image]:
+    """Return the images that a project may use, newest first."""
+    clauses = [_VISIBLE]
+    if wanted.name is not None:
+        clauses.append("i.name = %(name)s")
+    if wanted.ids is not None:
+        clauses.append("i.id = ANY(%(ids)s)")
+    if wanted.status is not None:
+        clauses.append("i.status = %(status)s")
+    if wanted.visibility is not None:
+        clauses.append("i.visibility = %(visibility)s")
+    if wanted.marker is not None:
+        clauses.append(
+            "(i.created, i.id) < (SELECT m.created, m.id FROM image m"
+            " WHERE m.id = %(marker)s)"
+        )
+    rows = every(
+        txn,
+        f"SELECT {_COLUMNS} FROM image i WHERE {' AND '.join(clauses)}"
+        " ORDER BY i.created DESC, i.id DESC LIMIT %(limit)s",
+        {
+            "project": project,
+            "name": wanted.name,
+            "ids": None if wanted.ids is None else list(wanted.ids),
+            "status": wanted.status,
+            "visibility": wanted.visibility,
+            "marker": wanted.marker,
+            "limit": limit,
+        },
+    )
+    return [_from_row(row) for row in rows]
+
+
+def add(txn: Transaction, image: Image) -> None:
+    """Store a new image."""
+    txn.execute(
+        "INSERT INTO image (id, name, os, created, updated, project_id, status,"
+        " visibility, disk_format, container_format, min_disk_gib, min_ram_mib,"
+        " size_bytes, properties, os_parameters, hypervisor) VALUES (%s, %s, %s, %s,"
+        " %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        (
+            image.id,
+            image.name,
+            image.os,
+            image.created,
+            image.updated,
+            image.project,
+            image.status,
+            image.visibility,
+            image.disk_format,
+            image.container_format,
+            image.min_disk_gib,
+            image.min_ram_mib,
+            image.size_bytes,
+            Json(dict(image.properties)),
+            Json(dict(image.os_parameters)),
+            image.hypervisor,
+        ),
+    )

@@ -1,0 +1,123 @@
+"""A connection that is told of new orders, and shows that its process is alive."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import psycopg2
+from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+from twisted.logger import Logger
+
+from snf.storage.database import connect
+from snf.storage.orders import LOCK_CLASS
+
+_log = Logger()
+
+_LONGEST_PAUSE_S = 30.0
+
+
+@define(eq=False)
+class Listener(Service):
+    """Calls ``wake`` when orders have been added, and whenever it has (re)connected.
+
+    While it is connected it holds the advisory lock ``claimant``.  PostgreSQL lets go
+    of that as soon as the process has died, whatever it died of: the orders that it
+    had claimed are then up for others.
+    """
+
+    reactor: Any
+    dsn: str
+    password: str | None = field(repr=False)
+    claimant: int
+    wake: Callable[[], None]
+    alive: bool = field(init=False, default=False)
+    _connection: Any = field(init=False, default=None)
+    _pending: "Deferred[Any] | None" = field(init=False, default=None)
+
+    def startService(self) -> None:
+        super().startService()
+        self._pending = Deferred.fromCoroutine(self._connect())
+
+    def stopService(self) -> "Deferred[Any] | None":
+        super().stopService()
+        self._drop()
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.addErrback(lambda failure: failure.trap(CancelledError))
+            pending.cancel()
+        return pending
+
+    # twisted.internet.interfaces.IReadDescriptor
+
+    def fileno(self) -> int:
+        """Return the socket to watch."""
+        return -1 if self._connection is None else self._connection.fileno()
+
+    def logPrefix(self) -> str:
+        """Return what the reactor calls this in its own messages."""
+        return "listener"
+
+    def doRead(self) -> None:
+        """Take in what PostgreSQL has sent."""
+        try:
+            self._connection.poll()
+        except psycopg2.Error as failure:
+            self._lost(str(failure).splitlines()[0] if str(failure) else "closed")
+            return
+        if self._connection.notifies:
+            self._connection.notifies.clear()
+            self.wake()
+
+    def connectionLost(self, reason: Any) -> None:
+        """Connect again: the reactor has seen that the socket is closed."""
+        self._lost("closed")
+
+    def _lost(self, reason: str) -> None:
+        self._drop()
+        if self.running and self._pending is None:
+            _log.warn("database: listener lost its connection: {reason}", reason=reason)
+            self._pending = Deferred.fromCoroutine(self._connect())
+
+    def _drop(self) -> None:
+        self.alive = False
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self.reactor.removeReader(self)
+            connection.close()
+
+    async def _connect(self) -> None:
+        pause = 0.2
+        while self.running:
+            try:
+                connection = await deferToThread(self._open)
+            except psycopg2.Error as failure:
+                _log.warn(
+                    "database: listener cannot connect: {reason}",
+                    reason=(str(failure).splitlines() or ["closed"])[0],
+                )
+                await deferLater(self.reactor, pause * random.uniform(0.5, 1.0))
+                pause = min(2 * pause, _LONGEST_PAUSE_S)
+                continue
+            self._pending = None
+            if not self.running:
+                connection.close()
+                return
+            self._connection = connection
+            self.alive = True
+            self.reactor.addReader(self)
+            self.wake()
+            return
+
+    def _open(self) -> Any:
+        connection = connect(self.dsn, self.password)
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("LISTEN orders")
+            cursor.execute(
+                "SELECT pg_advisory_lock(%s, %s)", (LOCK_CLASS, self.claimant)
+            )
+        return connection

@@ -1,0 +1,122 @@
+"""The part of a server that Ganeti's news changes, loaded and stored in batches."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from psycopg2.extras import Json, execute_values
+
+from snf.core.server import Fault, Life, Observed, Status
+from snf.storage import orders, ports
+from snf.storage.database import Transaction
+from snf.storage.rows import every
+
+
+def load(txn: Transaction, servers: Iterable[int]) -> dict[int, Life]:
+    """
+    Return the lives of servers that have not been deleted, locked until the commit.
+
+    Locked in the order of their ids, so that two batches cannot deadlock.
+    """
+    wanted = sorted(set(servers))
+    rows = every(
+        txn,
+        "SELECT id, observed, fault, deletion_asked, clock_time, clock_job,"
+        " extract(epoch FROM launched), progress FROM server"
+        " WHERE id = ANY(%s) AND deleted IS NULL ORDER BY id FOR UPDATE",
+        (wanted,),
+    )
+    open_orders = orders.of_servers(txn, [row[0] for row in rows], lock=True)
+    return {
+        row[0]: Life(
+            observed=Observed(row[1]),
+            orders=tuple(open_orders.get(row[0], ())),
+            fault=None if row[2] is None else Fault(**row[2]),
+            deletion_asked=row[3],
+            clock=(row[4], row[5]),
+            launched=None if row[6] is None else float(row[6]),
+            progress=row[7],
+        )
+        for row in rows
+    }
+
+
+def on_cluster(txn: Transaction, cluster: int) -> dict[int, bool]:
+    """
+    Return the servers of a cluster that have not been deleted, by their ids.
+
+    With each goes whether it has open orders.
+    """
+    rows = every(
+        txn,
+        "SELECT s.id, EXISTS (SELECT FROM orders o WHERE o.server_id = s.id"
+        " AND o.state IN ('new', 'submitting', 'submitted'))"
+        " FROM server s WHERE s.cluster_id = %s AND s.deleted IS NULL ORDER BY s.id",
+        (cluster,),
+    )
+    return dict(rows)
+
+
+def alive(txn: Transaction, servers: Sequence[int]) -> set[int]:
+    """Return those of some servers that have not been deleted."""
+    rows = every(
+        txn,
+        "SELECT id FROM server WHERE id = ANY(%s) AND deleted IS NULL",
+        (list(servers),),
+    )
+    return {server for (server,) in rows}
+
+
+def save(
+    txn: Transaction, before: Mapping[int, Life], after: Mapping[int, Life]
+) -> list[int]:
+    """Store the lives that have changed and return whose they are."""
+    changed = [server for server, life in after.items() if life != before[server]]
+    if not changed:
+        return changed
+    _save_servers(txn, {server: after[server] for server in changed})
+    for server in changed:
+        known = {order.id: order for order in before[server].orders}
+        for order in after[server].orders:
+            if known.get(order.id) != order:
+                orders.save(txn, order)
+    gone = [server for server in changed if after[server].status is Status.DELETED]
+    if gone:
+        ports.release(txn, gone)
+    return changed
+
+
+def _save_servers(txn: Transaction, lives: Mapping[int, Life]) -> None:
+    execute_values(
+        txn,
+        "UPDATE server s SET observed = v.observed, status = v.status, task = v.task,"
+        " fault = v.fault, deletion_asked = v.deletion_asked,"
+        " clock_time = v.clock_time, clock_job = v.clock_job, progress = v.progress,"
+        " launched = to_timestamp(v.launched), updated = now(),"
+        " deleted = CASE WHEN v.status = 'DELETED' THEN now() END"
+        " FROM (VALUES %s) v (id, observed, status, task, fault, deletion_asked,"
+        " clock_time, clock_job, progress, launched) WHERE s.id = v.id",
+        [_row(server, life) for server, life in lives.items()],
+        template="(%s::bigint, %s, %s, %s, %s::jsonb, %s, %s::double precision,"
+        " %s::bigint, %s::integer, %s::double precision)",
+        page_size=500,
+    )
+
+
+def _row(server: int, life: Life) -> Sequence[object]:
+    fault = life.fault and Json(
+        {
+            "message": life.fault.message,
+            "time": life.fault.time,
+            "code": life.fault.code,
+        }
+    )
+    return (
+        server,
+        life.observed.value,
+        life.status.value,
+        life.task and life.task.value,
+        fault,
+        life.deletion_asked,
+        *life.clock,
+        life.progress,
+        life.launched,
+    )

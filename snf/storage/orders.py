@@ -1,0 +1,273 @@
+"""The outbox: what is to be done at Ganeti, and how far it has come."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from attrs import frozen
+from psycopg2.extras import Json
+
+from snf.core.order import Build, Kind, NicRequest, Order, State
+from snf.storage.database import Transaction
+from snf.storage.rows import every
+
+COLUMNS = "o.id, o.server_id, o.kind, o.state, o.job, o.arguments, o.error, o.attempts"
+
+
+@frozen
+class Claim:
+    """An order that a submitter has taken, and what it needs to carry it out.
+
+    ``floor``: jobs of this order have higher ids.  ``again`` is whether somebody may
+    have submitted it before.  ``after`` is the job of the server's order before it.
+    """
+
+    order: Order
+    cluster: int
+    floor: int
+    again: bool
+    after: int | None
+
+
+def from_row(row: tuple) -> Order:
+    """Return the order in a row of :data:`COLUMNS`."""
+    arguments = row[5]
+    build = arguments.get("build")
+    return Order(
+        id=row[0],
+        server=row[1],
+        kind=Kind(row[2]),
+        state=State(row[3]),
+        job=row[4],
+        build=None if build is None else _build_from(build),
+        hard=arguments.get("hard", False),
+        error=row[6],
+        attempts=row[7],
+    )
+
+
+def add(txn: Transaction, order: Order, cluster: int, request_id: str) -> None:
+    """Store a new order; submitters are woken when the transaction commits."""
+    txn.execute(
+        "INSERT INTO orders (id, server_id, cluster_id, kind, arguments, request_id)"
+        " VALUES (%s, %s, %s, %s, %s, %s)",
+        (
+            order.id,
+            order.server,
+            cluster,
+            order.kind.value,
+            Json(_arguments(order)),
+            request_id,
+        ),
+    )
+
+
+def of_servers(
+    txn: Transaction, servers: Sequence[int], lock: bool = False
+) -> dict[int, list[Order]]:
+    """Return the open orders of servers, oldest first."""
+    rows = every(
+        txn,
+        f"SELECT {COLUMNS} FROM orders o WHERE o.server_id = ANY(%s)"
+        " AND o.state IN ('new', 'submitting', 'submitted') ORDER BY o.number"
+        + (" FOR UPDATE" if lock else ""),
+        (list(servers),),
+    )
+    orders: dict[int, list[Order]] = {}
+    for row in rows:
+        orders.setdefault(row[1], []).append(from_row(row))
+    return orders
+
+
+def save(txn: Transaction, order: Order) -> None:
+    """Store how far an order has come; one that has ended stays as it is."""
+    txn.execute(
+        "UPDATE orders SET state = %s, job = coalesce(%s, job), error = %s,"
+        " ended = CASE WHEN %s THEN NULL ELSE now() END"
+        " WHERE id = %s AND state IN ('new', 'submitting', 'submitted')",
+        (
+            order.state.value,
+            order.job,
+            order.error,
+            order.state.open,
+            order.id,
+        ),
+    )
+
+
+def claim(
+    txn: Transaction,
+    claimant: int,
+    cluster: int,
+    limit: int,
+    settle_s: float,
+    only: UUID | None = None,
+) -> list[Claim]:
+    """
+    Take orders of one cluster that may be carried out now.
+
+    Those are new ones, and ones whose submitter has died: its advisory lock is gone,
+    and whatever it had sent has had ``settle_s`` to arrive.  An order waits for those
+    of its server before it; a deletion need only wait for them to have been submitted.
+    """
+    rows = every(
+        txn,
+        f"""
+        WITH live AS (
+            SELECT objid::int AS claimant FROM pg_locks
+            WHERE locktype = 'advisory' AND classid = {LOCK_CLASS} AND granted
+              AND database = (SELECT oid FROM pg_database
+                              WHERE datname = current_database())
+        ), ready AS (
+            SELECT o.id, o.state FROM orders o
+            WHERE o.cluster_id = %(cluster)s AND o.not_before <= now()
+              AND (%(only)s IS NULL OR o.id = %(only)s)
+              AND (o.state = 'new' OR (
+                  o.state = 'submitting'
+                  AND o.claimed <= now() - make_interval(secs => %(settle)s)
+                  AND o.claimed_by NOT IN (SELECT claimant FROM live)))
+              AND NOT EXISTS (
+                  SELECT FROM orders e WHERE e.server_id = o.server_id
+                  AND e.number < o.number AND (e.state IN ('new', 'submitting')
+                      OR e.state = 'submitted' AND o.kind <> 'delete'))
+            ORDER BY o.number LIMIT %(limit)s
+            FOR UPDATE OF o SKIP LOCKED
+        )
+        UPDATE orders o SET state = 'submitting', claimed_by = %(claimant)s,
+            claimed = now(), attempts = attempts + 1,
+            job_floor = coalesce(o.job_floor, c.last_job)
+        FROM ready, cluster c WHERE o.id = ready.id AND c.id = o.cluster_id
+        RETURNING {COLUMNS}, o.cluster_id, o.job_floor,
+            ready.state = 'submitting' OR o.attempts > 1,
+            (SELECT max(e.job) FROM orders e WHERE e.server_id = o.server_id
+             AND e.number < o.number AND e.state = 'submitted'), o.number
+        """,
+        {
+            "claimant": claimant,
+            "cluster": cluster,
+            "limit": limit,
+            "settle": settle_s,
+            "only": only,
+        },
+    )
+    rows.sort(key=lambda row: row[12])
+    return [_claim_from(row) for row in rows]
+
+
+def _claim_from(row: tuple) -> Claim:
+    return Claim(
+        order=from_row(row[:8]),
+        cluster=row[8],
+        floor=row[9],
+        again=row[10],
+        after=row[11],
+    )
+
+
+# The class of the advisory locks that say which submitters are alive.
+LOCK_CLASS = 0x736E66
+
+
+def submitted(txn: Transaction, claim: Claim, claimant: int, job: int) -> bool:
+    """Store the job of an order that we had claimed; False when it has been settled."""
+    txn.execute(
+        "UPDATE orders SET state = 'submitted', job = %s WHERE id = %s"
+        " AND state = 'submitting' AND claimed_by = %s",
+        (job, claim.order.id, claimant),
+    )
+    return txn.rowcount > 0
+
+
+def put_off(
+    txn: Transaction,
+    claim: Claim,
+    claimant: int,
+    seconds: float,
+    error: str,
+    counts: bool,
+) -> None:
+    """
+    Try an order that we had claimed again later.
+
+    :param error: Why.
+    :param counts: Whether this was one of the attempts that an order has.
+    """
+    txn.execute(
+        "UPDATE orders SET state = 'new', error = %s,"
+        " not_before = now() + make_interval(secs => %s),"
+        " attempts = CASE WHEN %s THEN attempts ELSE greatest(1, attempts - 1) END"
+        " WHERE id = %s AND state = 'submitting' AND claimed_by = %s",
+        (error, seconds, counts, claim.order.id, claimant),
+    )
+
+
+def awaiting(txn: Transaction, cluster: int) -> dict[int, int]:
+    """Return the servers whose orders of a cluster have a job still, by that job."""
+    rows = every(
+        txn,
+        "SELECT job, server_id FROM orders WHERE cluster_id = %s"
+        " AND state = 'submitted' ORDER BY job",
+        (cluster,),
+    )
+    return dict(rows)
+
+
+def _arguments(order: Order) -> dict[str, Any]:
+    arguments: dict[str, Any] = {}
+    if order.hard:
+        arguments["hard"] = True
+    if order.build is not None:
+        build = order.build
+        arguments["build"] = {
+            "vcpus": build.vcpus,
+            "ram_mib": build.ram_mib,
+            "disk_gib": build.disk_gib,
+            "disk_template": build.disk_template,
+            "os": build.os,
+            "hypervisor": build.hypervisor,
+            "hypervisor_parameters": dict(build.hypervisor_parameters),
+            "os_parameters": dict(build.os_parameters),
+            "nics": [
+                {
+                    "name": nic.name,
+                    "mac": nic.mac,
+                    "ip": nic.ip,
+                    "mode": nic.mode,
+                    "link": nic.link,
+                }
+                for nic in build.nics
+            ],
+        }
+    return arguments
+
+
+def _build_from(stored: dict[str, Any]) -> Build:
+    nics = tuple(NicRequest(**nic) for nic in stored["nics"])
+    return Build(**{**stored, "nics": nics})
+
+
+# The columns of ``overview``.
+OVERVIEW = (
+    "order",
+    "server",
+    "cluster",
+    "kind",
+    "state",
+    "job",
+    "attempts",
+    "not before",
+    "error",
+)
+
+
+def overview(txn: Transaction, everything: bool, limit: int) -> list[tuple[Any, ...]]:
+    """Return orders as operators look at them, the newest first."""
+    return every(
+        txn,
+        "SELECT o.id, s.uuid, c.name, o.kind, o.state, o.job, o.attempts,"
+        " o.not_before, o.error FROM orders o JOIN server s ON s.id = o.server_id"
+        " JOIN cluster c ON c.id = o.cluster_id"
+        " WHERE %s OR o.state IN ('new', 'submitting', 'submitted')"
+        " ORDER BY o.number DESC LIMIT %s",
+        (everything, limit),
+    )

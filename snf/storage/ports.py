@@ -1,0 +1,159 @@
+"""Ports and their addresses."""
+
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from uuid import UUID
+
+from psycopg2.errors import UniqueViolation
+
+from snf.core.address import first_free, mac_address
+from snf.core.catalog import Network
+from snf.core.errors import Conflict, Unavailable
+from snf.core.naming import port_id
+from snf.core.port import FixedIP, Port
+from snf.core.report import Nic
+from snf.storage.database import Transaction
+from snf.storage.networks import Wanted
+from snf.storage.rows import every, one
+
+_COLUMNS = (
+    "p.id, p.network_id, p.project_id, p.mac::text, p.created, p.updated, s.uuid,"
+    " p.name, p.state, coalesce((SELECT jsonb_agg(jsonb_build_array(a.subnet_id,"
+    " host(a.address)) ORDER BY a.address) FROM address a WHERE a.port_id = p.id),"
+    " '[]'::jsonb)"
+)
+
+
+def _from_row(row: tuple) -> Port:
+    addresses = tuple(
+        FixedIP(UUID(subnet), ip_address(address)) for subnet, address in row[9]
+    )
+    values = (*row[:9], addresses)
+    return Port(*values)
+
+
+def listing(
+    txn: Transaction, project: UUID | None, wanted: Wanted, limit: int
+) -> list[Port]:
+    """
+    Return ports, by id.
+
+    :param project: Whose; None for those of all projects.
+    """
+    clauses = ["true"]
+    if project is not None:
+        clauses.append("p.project_id = %(project)s")
+    if wanted.ids is not None:
+        clauses.append("p.id = ANY(%(ids)s)")
+    if wanted.names is not None:
+        clauses.append("p.name = ANY(%(names)s)")
+    if wanted.networks is not None:
+        clauses.append("p.network_id = ANY(%(networks)s)")
+    if wanted.servers is not None:
+        clauses.append("s.uuid = ANY(%(servers)s)")
+    if wanted.marker is not None:
+        clauses.append("p.id > %(marker)s")
+    rows = every(
+        txn,
+        f"SELECT {_COLUMNS} FROM port p LEFT JOIN server s ON s.id = p.server_id"
+        f" WHERE {' AND '.join(clauses)} ORDER BY p.id LIMIT %(limit)s",
+        {
+            "project": project,
+            "ids": wanted.ids and list(wanted.ids),
+            "names": wanted.names and list(wanted.names),
+            "networks": wanted.networks and list(wanted.networks),
+            "servers": wanted.servers and list(wanted.servers),
+            "marker": wanted.marker,
+            "limit": limit,
+        },
+    )
+    return [_from_row(row) for row in rows]
+
+
+def add(
+    txn: Transaction,
+    port: UUID,
+    network: Network,
+    project: UUID,
+    server: int,
+    position: int,
+    mac_prefix: str,
+    random_bytes: Callable[[int], bytes],
+) -> tuple[str, list[FixedIP]]:
+    """
+    Store a new port of a server and return its MAC address and its addresses.
+
+    :raises Conflict: A subnet of the network has no free address left.
+    """
+    mac = _add_with_free_mac(
+        txn, port, network.id, project, server, position, mac_prefix, random_bytes
+    )
+    return mac, [_take_address(txn, subnet, port) for subnet in network.subnets]
+
+
+def release(txn: Transaction, servers: Sequence[int]) -> None:
+    """Remove the ports of servers, and so free their addresses."""
+    txn.execute("DELETE FROM port WHERE server_id = ANY(%s)", (list(servers),))
+
+
+def seen(txn: Transaction, server: int, nics: Sequence[Nic]) -> None:
+    """Note which of a server's ports Ganeti has made."""
+    names = [found for nic in nics if (found := port_id(nic.name)) is not None]
+    macs = [nic.mac for nic in nics]
+    txn.execute(
+        "UPDATE port SET state = 'ACTIVE', updated = now() WHERE server_id = %s"
+        " AND state <> 'ACTIVE' AND (id = ANY(%s) OR mac = ANY(%s::macaddr[]))",
+        (server, names, macs),
+    )
+
+
+def _add_with_free_mac(
+    txn: Transaction,
+    port: UUID,
+    network: UUID,
+    project: UUID,
+    server: int,
+    position: int,
+    mac_prefix: str,
+    random_bytes: Callable[[int], bytes],
+) -> str:
+    for _attempt in range(5):
+        mac = mac_address(mac_prefix, random_bytes)
+        txn.execute(
+            "INSERT INTO port (id, network_id, project_id, server_id, position, mac)"
+            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (mac) DO NOTHING",
+            (port, network, project, server, position, mac),
+        )
+        if txn.rowcount:
+            return mac
+    raise Unavailable(f"No free MAC address with prefix {mac_prefix} was found")
+
+
+def _take_address(txn: Transaction, subnet: UUID, port: UUID) -> FixedIP:
+    # The row lock makes takers of one subnet's addresses queue up; that no address
+    # is had twice is the primary key's business all the same.
+    row = one(
+        txn,
+        "SELECT host(pool_start), host(pool_end), cidr::text FROM subnet"
+        " WHERE id = %s FOR UPDATE",
+        (subnet,),
+    )
+    assert row is not None
+    taken = every(
+        txn,
+        "SELECT host(address) FROM address WHERE subnet_id = %s ORDER BY address",
+        (subnet,),
+    )
+    free = first_free(
+        ip_address(row[0]), ip_address(row[1]), (ip_address(text) for (text,) in taken)
+    )
+    if free is None:
+        raise Conflict(f"No more IP addresses available on subnet {row[2]}")
+    try:
+        txn.execute(
+            "INSERT INTO address (subnet_id, address, port_id) VALUES (%s, %s, %s)",
+            (subnet, str(free), port),
+        )
+    except UniqueViolation:
+        raise Conflict(f"IP address {free} is already allocated") from None
+    return FixedIP(subnet, free)

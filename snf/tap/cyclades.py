@@ -1,0 +1,146 @@
+"""``twistd cyclades``: the HTTP APIs, submitter, dispatcher and reconciler."""
+
+import secrets
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from twisted.application.internet import StreamServerEndpointService
+from twisted.application.service import IService, MultiService
+from twisted.internet.endpoints import serverFromString
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+
+from snf.api.compute.build import Builder
+from snf.api.identity.passwords import PasswordChecker
+from snf.api.tree import Parts, site
+from snf.bus.connect import open_bus
+from snf.bus.interface import Bus
+from snf.bus.topology import queue_names
+from snf.config import ConfigError, Cyclades, load, secret
+from snf.logic.connections import Connections
+from snf.logic.dispatcher import Dispatcher
+from snf.logic.reconciler import Reconciler
+from snf.logic.submitter import Submitter
+from snf.rapi.client import connect
+from snf.storage.database import Database
+from snf.storage.listener import Listener
+from snf.storage.version import SchemaCheck
+
+
+class Options(UsageOptions):
+    """The one option: where the configuration is."""
+
+    optParameters = [
+        ["config", "c", "/etc/cyclades/cyclades.toml", "The configuration file."]
+    ]
+    settings: Cyclades
+    password: str | None
+
+    def postOptions(self) -> None:
+        """Read the configuration, so that a mistake in it is one line."""
+        try:
+            self.settings = load(Path(self["config"]), Cyclades)
+            self.password = _password(self.settings.database.password_file)
+        except ConfigError as failure:
+            raise UsageError(str(failure)) from None
+
+
+def makeService(options: Options) -> IService:
+    """Return the service that does what the configuration says."""
+    from twisted.internet import reactor
+
+    settings = options.settings
+    bus = open_bus(settings.broker, reactor, settings.ganeti.instance_prefix)
+    return assemble(reactor, settings, options.password, bus)
+
+
+def assemble(
+    reactor: Any, settings: Cyclades, password: str | None, bus: Bus
+) -> MultiService:
+    """Return the services that the settings name, on a given bus."""
+    whole = MultiService()
+    base = settings.database
+    database = Database(reactor, base.dsn, password, base.threads)
+    database.setServiceParent(whole)
+    SchemaCheck(reactor, database).setServiceParent(whole)
+    connections = Connections(
+        lambda endpoint: connect(reactor, endpoint, settings.ganeti.request_timeout_s)
+    )
+    parts: dict[str, Callable[[], None]] = {
+        "api": lambda: _api(reactor, settings, database).setServiceParent(whole),
+        "dispatcher": lambda: _dispatcher(
+            reactor, settings, database, bus
+        ).setServiceParent(whole),
+        "submitter": lambda: _submitter(
+            reactor, settings, password, database, connections
+        ).setServiceParent(whole),
+        "reconciler": lambda: Reconciler(
+            reactor,
+            database,
+            connections,
+            settings.ganeti.instance_prefix,
+            settings.reconciler.interval_s,
+        ).setServiceParent(whole),
+    }
+    for name in settings.services.run:
+        parts[name]()
+    return whole
+
+
+def _api(reactor: Any, settings: Cyclades, database: Database) -> IService:
+    whole = MultiService()
+    checker = PasswordChecker(reactor)
+    checker.setServiceParent(whole)
+    tree = site(
+        Parts(
+            clock=reactor,
+            database=database,
+            api=settings.api,
+            identity=settings.identity,
+            instance_prefix=settings.ganeti.instance_prefix,
+            verify=checker.verify,
+            new_token=partial(secrets.token_urlsafe, 32),
+            builder=Builder(),
+        )
+    )
+    endpoint = serverFromString(reactor, settings.api.listen)
+    StreamServerEndpointService(endpoint, tree).setServiceParent(whole)
+    return whole
+
+
+def _dispatcher(reactor: Any, settings: Cyclades, database: Database, bus: Bus) -> Any:
+    prefix = settings.ganeti.instance_prefix
+    dispatcher = Dispatcher(reactor, database, prefix)
+    return bus.consumer(queue_names(prefix), dispatcher.receive)
+
+
+def _submitter(
+    reactor: Any,
+    settings: Cyclades,
+    password: str | None,
+    database: Database,
+    connections: Connections,
+) -> IService:
+    whole = MultiService()
+    claimant = secrets.randbelow(2**31 - 1) + 1
+    listener = Listener(
+        reactor, settings.database.dsn, password, claimant, lambda: submitter.wake()
+    )
+    submitter = Submitter(
+        reactor,
+        database,
+        connections,
+        settings.submitter,
+        settings.ganeti,
+        claimant,
+        lambda: listener.alive,
+    )
+    submitter.setServiceParent(whole)
+    listener.setServiceParent(whole)
+    return whole
+
+
+def _password(path: Path | None) -> str | None:
+    return None if path is None else secret(path)

@@ -1,0 +1,113 @@
+"""Databases for tests, on a private real PostgreSQL that ``./cloud test`` starts.
+
+Each test gets a database of its own, copied from a template that has the schema.
+"""
+
+import atexit
+import os
+from typing import Any
+
+import psycopg2
+from attrs import define, field
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from snf.storage.database import Database, connect
+from snf.storage.migrate import migrate
+
+_VARIABLE = "CYCLADES_TEST_POSTGRES"
+
+
+@define
+class InlineDatabase:
+    """A database whose transactions run in the caller's turn, without threads.
+
+    It keeps the promises of :class:`snf.storage.database.Database` that do not
+    concern lost connections.
+    """
+
+    dsn: str
+    _connection: Any = field(init=False, default=None)
+
+    async def run(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return what ``function(txn, ...)`` returns, called in a transaction."""
+        if self._connection is None:
+            self._connection = connect(self.dsn, None)
+        with self._connection, self._connection.cursor() as txn:
+            return function(txn, *args, **kwargs)
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+
+
+class _Server:
+    """The PostgreSQL of this run, and the template made on it."""
+
+    def __init__(self, dsn: str) -> None:
+        self.dsn = dsn
+        self.made = 0
+        self.template = f"snf_test_{os.getpid()}"
+        self._drop(self.template)
+        self._execute(f"CREATE DATABASE {self.template}")
+        atexit.register(self._drop, self.template)
+        connection = connect(self.dsn_of(self.template), None)
+        with connection, connection.cursor() as txn:
+            migrate(txn)
+        connection.close()
+
+    def dsn_of(self, name: str) -> str:
+        return psycopg2.extensions.make_dsn(self.dsn, dbname=name)
+
+    def fresh(self) -> str:
+        self.made += 1
+        name = f"{self.template}_{self.made}"
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {self.template}")
+        return name
+
+    def _drop(self, name: str) -> None:
+        self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    drop = _drop
+
+    def _execute(self, statement: str) -> None:
+        connection = psycopg2.connect(self.dsn)
+        try:
+            connection.autocommit = True
+            connection.cursor().execute(statement)
+        finally:
+            connection.close()
+
+
+_server: _Server | None = None
+
+
+def fresh_dsn(case: SynchronousTestCase) -> str:
+    """
+    Return the DSN of a database of the test's own, with the schema and nothing else.
+
+    Skips the test where there is no PostgreSQL for tests.
+    """
+    global _server
+    if _VARIABLE not in os.environ:
+        raise SkipTest("needs a PostgreSQL for tests: run ./cloud test")
+    if _server is None:
+        _server = _Server(os.environ[_VARIABLE])
+    name = _server.fresh()
+    case.addCleanup(_server.drop, name)
+    return _server.dsn_of(name)
+
+
+def inline_database(case: SynchronousTestCase) -> InlineDatabase:
+    """Return a database of the test's own that works in the test's turn."""
+    database = InlineDatabase(fresh_dsn(case))
+    case.addCleanup(database.close)
+    return database
+
+
+def threaded_database(case: Any, reactor: Any, threads: int = 4) -> Database:
+    """Return a started real one, stopped when the test ends."""
+    database = Database(reactor, fresh_dsn(case), threads=threads)
+    database.startService()
+    case.addCleanup(database.stopService)
+    return database

@@ -1,0 +1,159 @@
+"""The choices of an all-in-one: ports, network and names."""
+
+from pathlib import Path
+
+from attrs import evolve
+from twisted.trial.unittest import SynchronousTestCase
+
+from snf.allinone.failure import Failure
+from snf.allinone.layout import DEFAULT_PORT, Instance, Layout, choose, for_ports
+
+STATE = Path("/var/lib/one")
+
+
+def everything(_: int) -> bool:
+    return True
+
+
+def nothing(_: int) -> bool:
+    return False
+
+
+def all_but(*taken: int):
+    return lambda number: number not in taken
+
+
+class ChooseTests(SynchronousTestCase):
+    """``choose``, at the first ``up``."""
+
+    def test_all_free(self):
+        """The API gets its usual port, every other part a port of its own."""
+        chosen = choose(STATE, None, everything, everything)
+        ports = [
+            chosen.api_port,
+            chosen.postgres_port,
+            chosen.amqp_port,
+            chosen.epmd_port,
+            chosen.distribution_port,
+        ]
+        self.assertEqual(DEFAULT_PORT, chosen.api_port)
+        self.assertEqual(5, len(set(ports)))
+
+    def test_same_directory(self):
+        """The same directory gets the same choices, another one others."""
+        first = choose(STATE, None, everything, everything)
+        self.assertEqual(first, choose(STATE, None, everything, everything))
+        other = choose(Path("/var/lib/two"), None, everything, everything)
+        self.assertNotEqual(first.id, other.id)
+
+    def test_usual_port_taken(self):
+        """Another port is found when nobody asked for one."""
+        chosen = choose(STATE, None, all_but(DEFAULT_PORT), everything)
+        self.assertNotEqual(DEFAULT_PORT, chosen.api_port)
+
+    def test_port_asked_for(self):
+        """The port asked for is taken."""
+        self.assertEqual(9000, choose(STATE, 9000, everything, everything).api_port)
+
+    def test_port_asked_for_is_taken(self):
+        """A port in use is refused, in words that say what to do."""
+        with self.assertRaises(Failure) as caught:
+            choose(STATE, 9000, all_but(9000), everything)
+        self.assertIn("--port", str(caught.exception))
+
+    def test_taken_are_avoided(self):
+        """Taken ports and networks are passed over."""
+        first = choose(STATE, None, everything, everything)
+        ports = all_but(first.postgres_port)
+        second = choose(STATE, None, ports, all_but(first.octet))
+        self.assertNotEqual(first.octet, second.octet)
+        self.assertNotIn(
+            first.postgres_port,
+            (second.postgres_port, second.amqp_port, second.epmd_port),
+        )
+
+    def test_nothing_free(self):
+        """A machine without a free port or network is refused."""
+        with self.assertRaises(Failure):
+            choose(STATE, None, nothing, everything)
+        with self.assertRaises(Failure):
+            choose(STATE, None, everything, nothing)
+
+    def test_names_fit_the_kernel(self):
+        """An interface name has at most 15 characters, a host name 64."""
+        chosen = choose(STATE, None, everything, everything)
+        self.assertLessEqual(len(chosen.host_link), 15)
+        self.assertLessEqual(len(chosen.node_name), 64)
+
+
+class PortsTests(SynchronousTestCase):
+    """``for_ports``, at a later ``up``."""
+
+    def setUp(self):
+        self.chosen = choose(STATE, None, everything, everything)
+
+    def test_nothing_changed(self):
+        """With all ports free, all stay."""
+        self.assertEqual(self.chosen, for_ports(self.chosen, None, (), everything))
+
+    def test_running(self):
+        """A part that runs occupies its own port, which is no reason to change it."""
+        used = ("api_port", "postgres_port", "amqp_port")
+        self.assertEqual(self.chosen, for_ports(self.chosen, None, used, nothing))
+
+    def test_api_port_taken(self):
+        """Clients know the API's port: it is not changed silently."""
+        free = all_but(self.chosen.api_port)
+        with self.assertRaises(Failure) as caught:
+            for_ports(self.chosen, None, (), free)
+        self.assertIn("--port", str(caught.exception))
+
+    def test_other_api_port(self):
+        """Another port can be asked for while it is stopped, not while it runs."""
+        expected = evolve(self.chosen, api_port=9000)
+        self.assertEqual(expected, for_ports(self.chosen, 9000, (), everything))
+        with self.assertRaises(Failure):
+            for_ports(self.chosen, 9000, ("api_port",), everything)
+
+    def test_inner_port_taken(self):
+        """A port that nobody else knows is replaced."""
+        free = all_but(self.chosen.postgres_port)
+        changed = for_ports(self.chosen, None, (), free)
+        self.assertTrue(free(changed.postgres_port))
+        self.assertEqual(
+            self.chosen, evolve(changed, postgres_port=self.chosen.postgres_port)
+        )
+
+
+class LayoutTests(SynchronousTestCase):
+    """What is kept in the state directory."""
+
+    def setUp(self):
+        self.layout = Layout(Path(self.mktemp()))
+
+    def test_never_up(self):
+        """Nothing is known of a directory that is not there."""
+        self.assertIsNone(self.layout.load())
+
+    def test_kept(self):
+        """What was chosen is found again."""
+        self.layout.create()
+        chosen = choose(self.layout.state, None, everything, everything)
+        self.layout.save(chosen)
+        self.assertEqual(chosen, self.layout.load())
+
+    def test_garbage(self):
+        """A file that makes no sense is a line that says what to do."""
+        self.layout.create()
+        for text in ("", "[]", '{"id": 1}', "null"):
+            self.layout.instance_file.write_text(text)
+            with self.assertRaises(Failure) as caught:
+                self.layout.load()
+            self.assertIn("--purge", str(caught.exception))
+
+    def test_addresses(self):
+        """Node, cluster and host have addresses of their own in the network."""
+        instance = Instance("abc", 20, 1, 2, 3, 4, 5)
+        self.assertEqual("10.213.20.1", str(instance.node_address))
+        self.assertEqual("10.213.20.2", str(instance.cluster_address))
+        self.assertEqual("10.213.20.254", str(instance.host_address))

@@ -1,0 +1,67 @@
+"""The configuration files that the all-in-one writes."""
+
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from snf import config
+from snf.allinone import settings
+
+
+class SettingsTests(SynchronousTestCase):
+    """They load as the daemons load them."""
+
+    def load(self, text: str, kind: type):
+        path = Path(self.mktemp())
+        path.write_text(text)
+        return config.load(path, kind)
+
+    def test_cyclades(self):
+        """``cyclades.toml`` says where everything is, and holds no secret."""
+        loaded = self.load(
+            settings.cyclades(
+                dsn="host=127.0.0.1 dbname=cyclades",
+                dsn_password=Path("/state/secrets/postgres"),
+                broker="amqp://cyclades@127.0.0.1:5/cyclades",
+                broker_password=Path("/state/secrets/rabbitmq"),
+                port=9000,
+            ),
+            config.Cyclades,
+        )
+        self.assertEqual("tcp:9000:interface=127.0.0.1", loaded.api.listen)
+        self.assertEqual("http://127.0.0.1:9000", loaded.api.public_url)
+        self.assertEqual(Path("/state/secrets/postgres"), loaded.database.password_file)
+        self.assertEqual("amqp://cyclades@127.0.0.1:5/cyclades", loaded.broker.url)
+        self.assertIn("reconciler", loaded.services.run)
+
+    def test_memory_bus(self):
+        """A bus inside the process has no password."""
+        loaded = self.load(
+            settings.cyclades(
+                dsn="host=127.0.0.1",
+                dsn_password=Path("/state/secrets/postgres"),
+                broker="memory:",
+                broker_password=None,
+                port=9000,
+            ),
+            config.Cyclades,
+        )
+        self.assertIsNone(loaded.broker.password_file)
+
+    def test_eventd(self):
+        """``eventd.toml`` names the paths as the host sees them, quotes and all."""
+        loaded = self.load(
+            settings.eventd(
+                broker="amqp://cyclades@127.0.0.1:5/cyclades",
+                broker_password=Path("/state/secrets/rabbitmq"),
+                ganeti_data=Path('/odd "state"/ganeti/var-lib'),
+                spool=Path("/state/ganeti/spool"),
+                mark=Path("/state/eventd/mark"),
+                node="node1.x.cyclades.test",
+            ),
+            config.Eventd,
+        )
+        self.assertEqual(
+            Path('/odd "state"/ganeti/var-lib/queue'), loaded.queue.directory
+        )
+        self.assertEqual("node1.x.cyclades.test", loaded.master.node_name)

@@ -1,0 +1,133 @@
+"""What a server shows, and what may be done to it."""
+
+from itertools import product
+from uuid import UUID
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from snf.core.errors import Conflict
+from snf.core.order import Kind, Order, State
+from snf.core.server import (
+    ALLOWED,
+    Action,
+    Fault,
+    Life,
+    Observed,
+    Status,
+    Task,
+    ask_to_delete,
+    permit,
+    power_state,
+    vm_state,
+    with_order,
+)
+
+
+def order(number: int, kind: Kind, **changes) -> Order:
+    return Order(id=UUID(int=number), server=7, kind=kind, **changes)
+
+
+class StatusTests(SynchronousTestCase):
+    """The status follows from what was observed, the fault, and the open orders."""
+
+    def test_by_what_was_observed(self):
+        """Without a fault or a task, each observation has its status."""
+        shown = {seen: Life(observed=seen).status for seen in Observed}
+        self.assertEqual(
+            {
+                Observed.BUILD: Status.BUILD,
+                Observed.UP: Status.ACTIVE,
+                Observed.DOWN: Status.SHUTOFF,
+                Observed.GONE: Status.DELETED,
+                Observed.UNKNOWN: Status.UNKNOWN,
+            },
+            shown,
+        )
+
+    def test_rebooting(self):
+        """A server that is being rebooted says so, and how."""
+        life = Life(observed=Observed.UP)
+        soft = with_order(life, order(1, Kind.REBOOT))
+        hard = with_order(life, order(1, Kind.REBOOT, hard=True))
+        self.assertEqual((Status.REBOOT, Task.REBOOTING), (soft.status, soft.task))
+        self.assertEqual(
+            (Status.HARD_REBOOT, Task.REBOOTING_HARD), (hard.status, hard.task)
+        )
+
+    def test_failed_build(self):
+        """A failed build is an ERROR until its owner has it deleted."""
+        fault = Fault("no", 1.0)
+        for observed in (Observed.BUILD, Observed.DOWN, Observed.GONE):
+            self.assertEqual(Status.ERROR, Life(observed, fault=fault).status)
+        asked = Life(Observed.GONE, fault=fault, deletion_asked=True)
+        self.assertEqual(Status.DELETED, asked.status)
+
+    def test_task(self):
+        """A deletion is the task, whatever else is open; ended orders are none."""
+        life = with_order(Life(), order(1, Kind.CREATE, state=State.SUBMITTED))
+        self.assertIs(Task.SPAWNING, life.task)
+        life = with_order(life, order(2, Kind.DELETE))
+        life = with_order(life, order(3, Kind.STOP))
+        self.assertIs(Task.DELETING, life.task)
+        for known in life.orders:
+            life = with_order(life, known.ended(None))
+        self.assertIsNone(life.task)
+
+    def test_words(self):
+        """Every status has OpenStack's inner words."""
+        self.assertTrue(all(vm_state(status) for status in Status))
+        self.assertEqual({0, 1, 4}, {power_state(seen) for seen in Observed})
+
+
+class PermitTests(SynchronousTestCase):
+    """What may be done when."""
+
+    def test_table(self):
+        """What the table does not allow is a conflict that names the state."""
+        for action, status in product(Action, Status):
+            if status in ALLOWED[action]:
+                permit(action, status, None, "it")
+            else:
+                failure = self.assertRaises(
+                    Conflict, permit, action, status, None, "it"
+                )
+                self.assertIn(vm_state(status), str(failure))
+
+    def test_during_tasks(self):
+        """While something is under way, only renaming and deleting are allowed."""
+        for action in Action:
+            if action in (Action.RENAME, Action.DELETE):
+                permit(action, Status.ACTIVE, Task.REBOOTING, "it")
+            else:
+                self.assertRaises(
+                    Conflict, permit, action, Status.ACTIVE, Task.REBOOTING, "it"
+                )
+
+
+class AskToDeleteTests(SynchronousTestCase):
+    """Deleting calls off what Ganeti has not heard of."""
+
+    def test_unheard_build(self):
+        """A server whose build was never sent is gone at once, without an order."""
+        life = ask_to_delete(
+            with_order(Life(), order(1, Kind.CREATE)), order(2, Kind.DELETE)
+        )
+        self.assertEqual(Status.DELETED, life.status)
+        self.assertEqual([State.FAILED], [known.state for known in life.orders])
+
+    def test_build_that_was_tried(self):
+        """A build that may have been sent is not called off."""
+        tried = order(1, Kind.CREATE, attempts=1)
+        deletion = order(2, Kind.DELETE)
+        life = ask_to_delete(with_order(Life(), tried), deletion)
+        self.assertEqual((tried, deletion), life.orders)
+        self.assertEqual((Status.BUILD, Task.DELETING), (life.status, life.task))
+
+    def test_other_orders(self):
+        """A stop that was never sent is called off, and the deletion ordered."""
+        life = with_order(Life(observed=Observed.UP), order(1, Kind.STOP))
+        life = ask_to_delete(life, order(2, Kind.DELETE))
+        self.assertEqual(
+            [State.FAILED, State.NEW], [known.state for known in life.orders]
+        )
+        self.assertTrue(life.deletion_asked)

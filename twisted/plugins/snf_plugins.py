@@ -1,0 +1,24 @@
+"""Names our daemons to twistd.  Imports nothing of ours, so that listing stays fast."""
+
+from twisted.application.service import ServiceMaker
+
+cyclades = ServiceMaker(
+    "Cyclades",
+    "snf.tap.cyclades",
+    "Serve the cloud: HTTP APIs, submitter, dispatcher, reconciler.",
+    "cyclades",
+)
+
+eventd = ServiceMaker(
+    "Cyclades eventd",
+    "snf.tap.eventd",
+    "Tell the cloud what happens on this Ganeti cluster.",
+    "snf-eventd",
+)
+
+demo = ServiceMaker(
+    "Cyclades demo",
+    "snf.tap.demo",
+    "Serve a cloud whose machines are simulated, for trying things out.",
+    "cyclades-demo",
+)
