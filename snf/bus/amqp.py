@@ -161,9 +161,11 @@ class Connection(Service):
             if protocol.ready is None:
                 raise Lost("closed at once")
             await self._wait(protocol.ready, _PREPARE_S)
-            closed = protocol.closed
             prepared = Deferred.fromCoroutine(self.prepare(protocol))
             await self._wait(prepared, _PREPARE_S)
+            # Only from here on is it closed in an orderly way: the adapter trips over
+            # answers to calls that were given up.
+            closed = protocol.closed
             self._said = None
             self._log.info(
                 "connected to the broker at {name} to {purpose}",
