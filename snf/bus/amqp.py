@@ -30,7 +30,7 @@ _PREPARE_S = 30.0
 _CLOSE_S = 5.0
 _HEARTBEAT_S = 10
 _FIRST_DELAY_S = 0.5
-_LONGEST_DELAY_S = 15.0
+_LONGEST_DELAY_S = 5.0
 
 
 @frozen
@@ -154,6 +154,7 @@ class Connection(Service):
 
     async def _once(self) -> None:
         factory = Factory.forProtocol(self._protocol)
+        factory.noisy = False
         protocol = await self._wait(self.address.endpoint.connect(factory), None)
         closed = None
         try:
