@@ -204,7 +204,7 @@ class FakeGaneti:
 
     def _job(self, call: Call, number: str) -> Any:
         entry = self.queue.entries.get(int(number))
-        if entry is None:
+        if entry is None or entry.archived:
             # Not a 404: that is what Ganeti answers.
             return dict.fromkeys(views.JOB_FIELDS) | {"id": int(number)}
         row = views.job(entry)
@@ -229,7 +229,12 @@ class FakeGaneti:
     def _found(self, resource: str, fields: list[str], wanted: Any) -> Any:
         if resource == "job":
             asked = views.named(wanted, "id")
-            jobs = [views.job(entry) for entry in self._candidates(wanted, asked)]
+            jobs = [
+                views.job(entry)
+                for entry in self._candidates(wanted, asked)
+                # Naming the field is what makes Ganeti look into the archive.
+                if not entry.archived or "archived" in fields
+            ]
             return views.found(jobs, fields, wanted, asked)
         for name in views.named(wanted, "name"):
             if name not in self.machines.by_name:
