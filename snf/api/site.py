@@ -23,6 +23,7 @@ class LimitedRequest(Request):
     """A request whose body may not be larger than the site allows."""
 
     site: Any
+    channel: Any
     content: Any
     _discarded = 0
 
