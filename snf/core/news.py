@@ -58,12 +58,9 @@ def level(life: Life, sighting: Sighting) -> Life:
     if not sighting.present:
         return _vanished(life, sighting)
     observed = _SEEN[sighting.running]
-    return evolve(
-        life,
-        observed=observed,
-        clock=max(life.clock, (sighting.time, 0)),
-        launched=life.launched or (sighting.time if sighting.running else None),
-    )
+    if observed is life.observed:
+        return life
+    return evolve(life, observed=observed, clock=max(life.clock, (sighting.time, 0)))
 
 
 _SEEN = {True: Observed.UP, False: Observed.DOWN, None: Observed.UNKNOWN}

@@ -217,7 +217,7 @@ def _networks(txn: Transaction, call: Call, wanted: NewServer) -> list[Network]:
     """Return the networks to be on, in the order asked for."""
     if wanted.networks == "none":
         return []
-    if wanted.networks is None or isinstance(wanted.networks, str):
+    if not wanted.networks or wanted.networks == "auto":
         default = networks.Wanted(is_default=True)
         return networks.listing(txn, call.project.id, default, NICS_AT_MOST)
     missing = "Network {} could not be found."
@@ -225,8 +225,6 @@ def _networks(txn: Transaction, call: Call, wanted: NewServer) -> list[Network]:
         ids = [identifier(network.uuid, missing) for network in wanted.networks]
     except NotFound as failure:
         raise BadRequest(str(failure)) from None
-    if not ids:
-        return []
     found: dict[UUID, Any] = {
         network.id: network
         for network in networks.listing(
