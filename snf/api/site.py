@@ -22,6 +22,7 @@ _PATIENCE = 16
 class LimitedRequest(Request):
     """A request whose body may not be larger than the site allows."""
 
+    channel: Any
     site: Any
     channel: Any
     content: Any
