@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from attrs import field, frozen
@@ -110,6 +111,11 @@ class Call:
         if not _UUID.fullmatch(text):
             raise BadRequest(f"marker [{text}] not found")
         return UUID(text)
+
+    def page_after(self, marker: UUID) -> str:
+        """Return the query of the listing's next page: the same filters, go on after."""
+        query = {**self.arguments, "marker": [str(marker)]}
+        return urlencode(query, doseq=True)
 
 
 _FLAGS = {

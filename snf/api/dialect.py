@@ -1,5 +1,6 @@
 """How each OpenStack service words its refusals and marks its answers."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -10,6 +11,18 @@ from snf.core.errors import BadRequest, UnsupportedVersion
 Version = tuple[int, int]
 
 
+def headers(request: IRequest, name: str) -> list[str]:
+    """Return all that a request has of a header; what is not UTF-8 matches nothing."""
+    found = request.requestHeaders.getRawHeaders(name.encode("ascii"), [])
+    return [value.decode("utf-8", "replace").strip() for value in found]
+
+
+def header(request: IRequest, name: str) -> str | None:
+    """Return the first of a request's headers of a name; None when it has none."""
+    found = headers(request, name)
+    return found[0] if found else None
+
+
 class Dialect(Protocol):
     """What differs between the services' answers."""
 
@@ -17,11 +30,16 @@ class Dialect(Protocol):
         """Return the microversion that a request asks for.
 
         :raises BadRequest: It is malformed.
-        :raises UnsupportedVersion: It is not served.
         """
 
-    def headers(self, version: Version, request_id: str) -> Mapping[str, str]:
-        """Return what every answer carries."""
+    def check(self, version: Version) -> None:
+        """Return if a microversion is served.
+
+        :raises UnsupportedVersion: It is not.
+        """
+
+    def headers(self, version: Version | None, request_id: str) -> Mapping[str, str]:
+        """Return what every answer carries; None is a version not understood."""
 
     def fault(self, code: int, kind: str, message: str) -> Mapping[str, Any]:
         """Return the body of a refusal; ``kind`` is its error class's name."""
@@ -33,7 +51,10 @@ class Identity:
     def version(self, request: IRequest) -> Version:
         return (3, 14)
 
-    def headers(self, version: Version, request_id: str) -> Mapping[str, str]:
+    def check(self, version: Version) -> None:
+        return
+
+    def headers(self, version: Version | None, request_id: str) -> Mapping[str, str]:
         return {"x-openstack-request-id": request_id, "Vary": "X-Auth-Token"}
 
     def fault(self, code: int, kind: str, message: str) -> Mapping[str, Any]:
@@ -68,39 +89,44 @@ class Compute:
     NEWEST: Version = (2, 1)
 
     def version(self, request: IRequest) -> Version:
-        headers = request.requestHeaders
-        for text in headers.getRawHeaders("OpenStack-API-Version", []):
+        # One header may name the versions of several services.
+        for text in ",".join(headers(request, "OpenStack-API-Version")).split(","):
             service, _, wanted = text.strip().partition(" ")
             if service.lower() == "compute":
                 return self._version(wanted.strip())
-        for text in headers.getRawHeaders("X-OpenStack-Nova-API-Version", []):
-            return self._version(text.strip())
-        return self.OLDEST
+        legacy = header(request, "X-OpenStack-Nova-API-Version")
+        return self.OLDEST if legacy is None else self._version(legacy)
 
     def _version(self, text: str) -> Version:
         if text == "latest":
             return self.NEWEST
-        major, _, minor = text.partition(".")
-        if not (_is_number(major) and _is_number(minor)):
+        match = _VERSION.fullmatch(text)
+        if match is None:
             raise BadRequest(
                 f"API Version String {text} is of invalid format. Must be of format "
                 "MajorNum.MinorNum."
             )
-        version = (int(major), int(minor))
+        return (int(match[1]), int(match[2]))
+
+    def check(self, version: Version) -> None:
         if not self.OLDEST <= version <= self.NEWEST:
             raise UnsupportedVersion(
-                f"Version {text} is not supported by the API. Minimum is "
+                f"Version {written(version)} is not supported by the API. Minimum is "
                 f"{written(self.OLDEST)} and maximum is {written(self.NEWEST)}."
             )
-        return version
 
-    def headers(self, version: Version, request_id: str) -> Mapping[str, str]:
+    def headers(self, version: Version | None, request_id: str) -> Mapping[str, str]:
+        ids = {
+            "x-openstack-request-id": request_id,
+            "x-compute-request-id": request_id,
+        }
+        if version is None:
+            return ids
         return {
             "OpenStack-API-Version": f"compute {written(version)}",
             "X-OpenStack-Nova-API-Version": written(version),
             "Vary": "X-OpenStack-Nova-API-Version",
-            "x-openstack-request-id": request_id,
-            "x-compute-request-id": request_id,
+            **ids,
         }
 
     def fault(self, code: int, kind: str, message: str) -> Mapping[str, Any]:
@@ -126,8 +152,8 @@ def written(version: Version) -> str:
     return f"{version[0]}.{version[1]}"
 
 
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 6
+# nova/api/openstack/api_version_request.py; the length is bounded here.
+_VERSION = re.compile(r"([1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})")
 
 
 class Image:
@@ -136,7 +162,10 @@ class Image:
     def version(self, request: IRequest) -> Version:
         return (2, 9)
 
-    def headers(self, version: Version, request_id: str) -> Mapping[str, str]:
+    def check(self, version: Version) -> None:
+        return
+
+    def headers(self, version: Version | None, request_id: str) -> Mapping[str, str]:
         return {"x-openstack-request-id": request_id}
 
     def fault(self, code: int, kind: str, message: str) -> Mapping[str, Any]:
@@ -150,7 +179,10 @@ class Network:
     def version(self, request: IRequest) -> Version:
         return (2, 0)
 
-    def headers(self, version: Version, request_id: str) -> Mapping[str, str]:
+    def check(self, version: Version) -> None:
+        return
+
+    def headers(self, version: Version | None, request_id: str) -> Mapping[str, str]:
         return {"x-openstack-request-id": request_id}
 
     def fault(self, code: int, kind: str, message: str) -> Mapping[str, Any]:

@@ -24,7 +24,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as NoSuchMethod
 
 from snf.api.call import Call
-from snf.api.dialect import Dialect, Version, keystone_fault
+from snf.api.dialect import Dialect, Version, header, keystone_fault
 from snf.core import errors
 from snf.core.identity import Grant, Role
 from snf.core.passwords import token_digest
@@ -59,6 +59,22 @@ class Answer:
     headers: Mapping[str, str] = field(factory=dict)
 
 
+@frozen
+class Route:
+    """What a method decorated with :func:`route` answers, and to whom.
+
+    :ivar url: Below the noun's own place.
+    :ivar role: What the caller must hold in the token's project; None for everybody.
+    :ivar scoped: Whether the token must be for a project at all.
+    """
+
+    method: str
+    url: str
+    role: Role | None
+    scoped: bool
+    code: int
+
+
 def new_app() -> Klein:
     """Return an app whose own refusals are in the service's shape, not in HTML."""
     app = Klein()
@@ -76,6 +92,7 @@ def route(
     url: str,
     *,
     role: Role | None = Role.READER,
+    scoped: bool = True,
     body: type | None = None,
     code: int = 200,
 ) -> Callable[[Callable], Callable]:
@@ -85,18 +102,23 @@ def route(
     A coroutine is called without a transaction: ``await f(self, call, **url)``.
 
     :param role: What the caller must hold; None for routes open to everybody.
+    :param scoped: Whether the token must be for a project; one for none holds no role.
     :param body: The msgspec type that the request's JSON must have.
     :param code: The status when it succeeds.
     """
+
+    described = Route(method, url, role, scoped, code)
 
     def decorate(function: Callable) -> Callable:
         @app.route(url, methods=[method])
         @wraps(function)
         async def handle(self: Any, request: IRequest, **params: str) -> bytes:
             how = converse if iscoroutinefunction(function) else transact
-            work = partial(how, self.edge.database, partial(function, self), role)
-            return await self.edge.answer(request, work, params, body, code)
+            work = partial(how, self.edge.database, partial(function, self), described)
+            answer = self.edge.answer(request, work, params, described, body)
+            return await answer
 
+        function.route = described  # type: ignore[attr-defined]
         return function
 
     return decorate
@@ -121,57 +143,63 @@ class Edge:
         request: IRequest,
         work: Callable[..., Awaitable[Any]],
         params: Mapping[str, str],
+        described: Route,
         body: type | None,
-        code: int,
     ) -> bytes:
         """Answer a request with what ``work`` makes of it, or with a refusal."""
         request_id = begin(request)
-        version: Version = (0, 0)
+        version: Version | None = None
         try:
             version = self.dialect.version(request)
+            self.dialect.check(version)
+            if described.role is not None and header(request, "X-Auth-Token") is None:
+                raise errors.Unauthorized(_WHO)
             call = self._call(request, request_id, version, body)
             result = await work(call, **params)
         except errors.SnfError as refusal:
-            return self.refuse(request, version, refusal)
+            return self.refuse(request, refusal)
         except CancelledError:
             raise  # the client hung up: there is nobody to answer
         except Exception:
-            _log.failure(
-                "bug while answering {method} {path} ({request_id})",
-                method=request.method,
-                path=request.path,
-                request_id=request_id,
-            )
-            return self._fault(request, version, 500, "InternalError", _BUG, request_id)
-        return self._success(request, version, code, result)
+            return self.broken(request, Failure())
+        return self._success(request, version, described.code, result)
 
-    def refuse(
-        self, request: IRequest, version: Version, refusal: errors.SnfError
-    ) -> bytes:
+    def refuse(self, request: IRequest, refusal: errors.SnfError) -> bytes:
         """Answer with a refusal."""
         code = next(CODES[kind] for kind in type(refusal).__mro__ if kind in CODES)
         kind = type(refusal).__name__
-        return self._fault(request, version, code, kind, str(refusal), begin(request))
+        return self._fault(request, code, kind, str(refusal))
+
+    def broken(self, request: IRequest, failure: Failure) -> bytes:
+        """Log a failure that is a bug of ours, and answer without its detail."""
+        request_id = begin(request)
+        _log.failure(
+            "bug while answering {method} {path} ({request_id})",
+            failure,
+            method=request.method,
+            path=request.path,
+            request_id=request_id,
+        )
+        message = f"{_BUG} Its incident is {request_id}."
+        return self._fault(request, 500, "InternalError", message)
 
     def unrouted(self, request: IRequest, failure: HTTPException) -> bytes:
         """Answer for a URL or method for which there is no route."""
-        begin(request)
         if isinstance(failure, NoSuchMethod):
-            allowed = sorted(failure.valid_methods or ())
-            request.setHeader("Allow", ", ".join(allowed))
+            allowed = ", ".join(sorted(failure.valid_methods or ()))
+            request.setHeader("Allow", allowed)
             return self.refuse(
-                request,
-                (0, 0),
-                errors.MethodNotAllowed(f"Allowed here: {', '.join(allowed)}"),
+                request, errors.MethodNotAllowed(f"Allowed here: {allowed}")
             )
-        return self.refuse(
-            request, (0, 0), errors.NotFound("The resource could not be found.")
-        )
+        return self.missing(request)
+
+    def missing(self, request: IRequest) -> bytes:
+        """Answer for a URL that there is not."""
+        return self.refuse(request, errors.NotFound("The resource could not be found."))
 
     def _call(
         self, request: IRequest, request_id: str, version: Version, body: type | None
     ) -> Call:
-        headers = request.requestHeaders
         return Call(
             request_id=request_id,
             root=self.root,
@@ -181,8 +209,8 @@ class Edge:
             version=version,
             arguments=_arguments(request),
             body=None if body is None else _body(request, body),
-            token=headers.getRawHeaders("X-Auth-Token", [None])[0],
-            subject=headers.getRawHeaders("X-Subject-Token", [None])[0],
+            token=header(request, "X-Auth-Token"),
+            subject=header(request, "X-Subject-Token"),
         )
 
     def _success(
@@ -193,37 +221,37 @@ class Edge:
             request.setHeader(name, value)
         return self._write(request, version, answer.code or code, answer.body)
 
-    def _fault(
-        self,
-        request: IRequest,
-        version: Version,
-        code: int,
-        kind: str,
-        message: str,
-        request_id: str,
-    ) -> bytes:
+    def _fault(self, request: IRequest, code: int, kind: str, message: str) -> bytes:
+        try:
+            version: Version | None = self.dialect.version(request)
+        except errors.BadRequest:
+            version = None
         if code == 401:
             request.setHeader(
                 "WWW-Authenticate", f'Keystone uri="{self.root}/identity"'
             )
             return self._write(request, version, 401, keystone_fault(401, message))
-        if code == 500:
-            message = f"{message} Its incident is {request_id}."
         fault = self.dialect.fault(code, kind, message)
         return self._write(request, version, code, fault)
 
     def _write(
-        self, request: IRequest, version: Version, code: int, body: Any
+        self, request: IRequest, version: Version | None, code: int, body: Any
     ) -> bytes:
         request.setResponseCode(code)
-        request_id = begin(request)
-        for name, value in self.dialect.headers(version, request_id).items():
+        for name, value in self.dialect.headers(version, begin(request)).items():
             request.setHeader(name, value)
-        if body is None:
-            return b""
-        request.setHeader("Content-Type", "application/json")
-        return orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
+        request.setHeader("Server", "Cyclades")
+        written = b""
+        if body is not None:
+            request.setHeader("Content-Type", "application/json")
+            written = orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
+        if code not in _BODILESS:
+            request.setHeader("Content-Length", str(len(written)))
+        return written if request.method != b"HEAD" else b""
 
+
+# RFC 9110, section 8.6: these say nothing of a length.
+_BODILESS = frozenset({204, 304})
 
 _BUG = "The server could not do this because of an error of its own."
 
@@ -240,43 +268,46 @@ def begin(request: IRequest) -> str:
 async def transact(
     database: Database,
     work: Callable[..., Any],
-    role: Role | None,
+    described: Route,
     call: Call,
     **params: str,
 ) -> Any:
     """Identify the caller and do the work, in one transaction."""
     return await database.run(
-        lambda txn: work(txn, identify(txn, call, role), **params)
+        lambda txn: work(txn, identify(txn, call, described), **params)
     )
 
 
 async def converse(
     database: Database,
     work: Callable[..., Awaitable[Any]],
-    role: Role | None,
+    described: Route,
     call: Call,
     **params: str,
 ) -> Any:
     """Identify the caller, then let a coroutine do the work."""
-    if role is not None:
-        call = await database.run(identify, call, role)
+    if described.role is not None:
+        call = await database.run(identify, call, described)
     return await work(call, **params)
 
 
-def identify(txn: Transaction, call: Call, role: Role | None) -> Call:
+def identify(txn: Transaction, call: Call, described: Route) -> Call:
     """
     Return a call with what its token stands for.
 
     :raises Unauthorized: There is no token, or it is not valid (any more).
-    :raises Forbidden: It does not hold the role.
+    :raises Forbidden: It is for no project, or does not hold the role there.
     """
-    if role is None:
+    if described.role is None:
         return call
     grant = _granted(txn, call)
     if grant is None:
         raise errors.Unauthorized(_WHO)
-    if grant.project is not None and not grant.may(role):
-        raise errors.Forbidden(f"This needs the role {role.value}")
+    if grant.project is None:
+        if described.scoped:
+            raise errors.Forbidden("The token is not scoped to a project")
+    elif not grant.may(described.role):
+        raise errors.Forbidden(f"This needs the role {described.role.value}")
     return evolve(call, known=grant)
 
 
@@ -304,8 +335,12 @@ def _body(request: IRequest, kind: type) -> Any:
     Return what a request's JSON holds, as an instance of a msgspec type.
 
     :raises BadRequest: It is not JSON, or not of that type; names the field.
+    :raises TooLarge: It was, so that it has been thrown away.
     """
-    content_type = request.getHeader("Content-Type") or "application/json"
+    refusal: errors.TooLarge | None = getattr(request, "too_large", None)
+    if refusal is not None:
+        raise refusal
+    content_type = header(request, "Content-Type") or "application/json"
     if content_type.split(";")[0].strip().lower() != "application/json":
         raise errors.BadRequest("Content-Type: must be application/json")
     try:
@@ -324,4 +359,6 @@ def _named(failure: str) -> str:
     """Return msgspec's sentence with the field in front: ``server.name: ...``."""
     problem, _, place = failure.partition(" - at ")
     place = place.strip("`").removeprefix("$").removeprefix(".")
+    if "matching regex" in problem:
+        problem = "Expected text that is not blank and has no control characters"
     return f"{place or 'body'}: {problem.replace('`', '')}"

@@ -6,11 +6,12 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 
 from snf.api.json import Edge, begin
-from snf.core.errors import BadRequest, NotFound, TooLarge
+from snf.core.errors import BadRequest, TooLarge
 
 _log = Logger()
 
@@ -26,6 +27,7 @@ class LimitedRequest(Request):
     site: Any
     channel: Any
     content: Any
+    too_large: TooLarge | None = None
     _discarded = 0
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
@@ -55,20 +57,18 @@ class LimitedRequest(Request):
 
     def _discard(self, length: int) -> None:
         self.content = BytesIO()
+        self.too_large = TooLarge(
+            f"The body may have {self.site.max_body_bytes} bytes at most"
+        )
         self._discarded += length or 1
         if self._discarded > _PATIENCE * self.site.max_body_bytes:
             self.channel.forceAbortClient()
 
-    def process(self) -> None:
-        if not self._discarded:
-            super().process()
-            return
-        refusal = TooLarge(
-            f"The body may have {self.site.max_body_bytes} bytes at most"
-        )
-        self.setHeader("Server", "Cyclades")
-        self.write(self.site.edge.refuse(self, (0, 0), refusal))
+    def processingFailed(self, reason: Failure) -> Failure:
+        """Answer for a failure that nobody has caught: never in HTML."""
+        self.write(self.site.edge.broken(self, reason))
         self.finish()
+        return reason
 
 
 class ApiSite(Site):
@@ -110,7 +110,7 @@ class Branch(Resource):
     ) -> None:
         super().__init__()
         self._edge = edge
-        self._here = here
+        self.here = here
         for name, child in children.items():
             self.putChild(name.encode("ascii"), child)
 
@@ -120,9 +120,9 @@ class Branch(Resource):
         return Missing(self._edge)
 
     def render(self, request: Request) -> Any:
-        if self._here is None:
-            return Missing(self._edge).render(request)
-        return self._here.render(request)
+        if self.here is None:
+            return self._edge.missing(request)
+        return self.here.render(request)
 
 
 class Noun(Resource):
@@ -136,6 +136,7 @@ class Noun(Resource):
     def __init__(self, noun: Any) -> None:
         super().__init__()
         self._edge: Edge = noun.edge
+        self.noun = noun
         self._routes = noun.app.resource()
 
     def render(self, request: Any) -> Any:
@@ -148,9 +149,7 @@ class Noun(Resource):
             request.getRequestHostname().decode("ascii")
             request.method.decode("ascii")
         except UnicodeDecodeError:
-            return self._edge.refuse(
-                request, (0, 0), BadRequest("The URL is not UTF-8")
-            )
+            return self._edge.refuse(request, BadRequest("The URL is not UTF-8"))
         return self._routes.render(request)
 
 
@@ -164,5 +163,4 @@ class Missing(Resource):
         self._edge = edge
 
     def render(self, request: Request) -> bytes:
-        refusal = NotFound("The resource could not be found.")
-        return self._edge.refuse(request, (0, 0), refusal)
+        return self._edge.missing(request)

@@ -186,8 +186,11 @@ def ask_to_delete(life: Life, order: Order) -> Life:
     Return a life whose owner wants it to end, by a DELETE order.
 
     Orders that Ganeti has not heard of are called off.  When the build is one of them
-    there is nothing to delete: the server is gone at once, and without the order.
+    there is nothing to delete: the server is gone at once, and without the order.  So
+    it is when Ganeti has lost the instance already.
     """
+    if life.observed is Observed.GONE:
+        return evolve(life, deletion_asked=True)
     called_off = [known for known in life.orders if known.untried]
     for known in called_off:
         life = with_order(life, known.ended("called off: the server is deleted"))

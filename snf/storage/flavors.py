@@ -5,9 +5,9 @@ from uuid import UUID
 from psycopg2.errors import UniqueViolation
 
 from snf.core.catalog import Flavor
-from snf.core.errors import Conflict
+from snf.core.errors import BadRequest, Conflict
 from snf.storage.database import Transaction
-from snf.storage.rows import every, required
+from snf.storage.rows import every, one, required
 
 COLUMNS = (
     "f.id, f.name, f.vcpus, f.ram_mib, f.disk_gib, f.disk_template, f.public, f.deleted"
@@ -36,7 +36,16 @@ def get(txn: Transaction, flavor_id: UUID) -> Flavor:
 
 
 def listing(txn: Transaction, marker: UUID | None, limit: int) -> list[Flavor]:
-    """Return public flavors, smallest first, those after a marker."""
+    """
+    Return public flavors, smallest first, those after a marker.
+
+    :raises BadRequest: There is no such marker.
+    """
+    if (
+        marker is not None
+        and one(txn, "SELECT true FROM flavor WHERE id = %s", (marker,)) is None
+    ):
+        raise BadRequest(f"marker [{marker}] not found")
     rows = every(
         txn,
         f"SELECT {COLUMNS} FROM flavor f WHERE NOT f.deleted AND f.public"

@@ -7,8 +7,9 @@ from attrs import frozen
 from psycopg2.extras import Json
 
 from snf.core.catalog import Image
+from snf.core.errors import BadRequest
 from snf.storage.database import Transaction
-from snf.storage.rows import every, required
+from snf.storage.rows import every, one, required
 
 _COLUMNS = (
     "i.id, i.name, i.os, i.created, i.updated, i.project_id, i.status, i.visibility,"
@@ -54,7 +55,21 @@ def get(txn: Transaction, project: UUID | None, image_id: UUID) -> Image:
 def listing(
     txn: Transaction, project: UUID | None, wanted: Wanted, limit: int
 ) -> list[Image]:
-    """Return the images that a project may use, newest first."""
+    """
+    Return the images that a project may use, newest first.
+
+    :raises BadRequest: There is no such marker.
+    """
+    if (
+        wanted.marker is not None
+        and one(
+            txn,
+            f"SELECT true FROM image i WHERE i.id = %(marker)s AND {_VISIBLE}",
+            {"marker": wanted.marker, "project": project},
+        )
+        is None
+    ):
+        raise BadRequest(f"marker [{wanted.marker}] not found")
     clauses = [_VISIBLE]
     if wanted.name is not None:
         clauses.append("i.name = %(name)s")

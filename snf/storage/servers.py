@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from uuid import UUID
 
 from attrs import field, frozen
-from psycopg2.errors import InvalidRegularExpression
+from psycopg2.errors import InvalidRegularExpression, QueryCanceled
 from psycopg2.extras import execute_values
 
 from snf.core.address import IPAddress
@@ -97,6 +97,10 @@ _COLUMNS = f"""
      JOIN address a ON a.port_id = p.id WHERE p.server_id = s.id),
     {flavors.COLUMNS}"""
 
+# A regular expression can be made to take forever (PostgreSQL's manual, 9.7.3); this
+# is enough to search the names of 100,000 servers for a sane one.
+_PATIENCE_MS = 1500
+
 _FROM = (
     " FROM server s JOIN cluster c ON c.id = s.cluster_id"
     " JOIN flavor f ON f.id = s.flavor_id "
@@ -163,12 +167,14 @@ def listing(txn: Transaction, wanted: Wanted, limit: int) -> list[Server]:
     """
     Return servers, newest first, those after the marker.
 
-    :raises BadRequest: The name is not a regular expression, or there is no such
-        marker.
+    :raises BadRequest: The name is not a regular expression, or one that takes too
+        long, or there is no such marker.
     """
     clauses = _clauses(wanted)
     if wanted.marker is not None and not _known(txn, wanted):
         raise BadRequest(f"marker [{wanted.marker}] not found")
+    if wanted.name is not None:
+        txn.execute(f"SET LOCAL statement_timeout = {_PATIENCE_MS}")
     try:
         rows = every(
             txn,
@@ -186,6 +192,10 @@ def listing(txn: Transaction, wanted: Wanted, limit: int) -> list[Server]:
         )
     except InvalidRegularExpression:
         raise BadRequest("name: is not a valid regular expression") from None
+    except QueryCanceled:
+        if wanted.name is None:
+            raise
+        raise BadRequest("name: takes too long to be searched for") from None
     return [_from_row(row) for row in rows]
 
 

@@ -1,6 +1,7 @@
 """Databases for tests, on a private real PostgreSQL that ``./cloud test`` starts.
 
-Each test gets a database of its own, copied from a template that has the schema.
+Each test gets a database of its own, copied from a template that has the schema; or,
+where there are very many tests, one that they share and that is emptied for each.
 """
 
 import atexit
@@ -9,6 +10,7 @@ from typing import Any
 
 import psycopg2
 from attrs import define, field
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from snf.storage.database import Database, connect
@@ -23,22 +25,39 @@ class InlineDatabase:
 
     It keeps the promises of :class:`snf.storage.database.Database` that do not
     concern lost connections.
+
+    :ivar queries: All that it has executed.
     """
 
     dsn: str
+    queries: list[str] = field(init=False, factory=list)
     _connection: Any = field(init=False, default=None)
 
     async def run(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """Return what ``function(txn, ...)`` returns, called in a transaction."""
         if self._connection is None:
             self._connection = connect(self.dsn, None)
-        with self._connection, self._connection.cursor() as txn:
+        with (
+            self._connection,
+            self._connection.cursor(cursor_factory=_Recording) as txn,
+        ):
+            txn.queries = self.queries
             return function(txn, *args, **kwargs)
 
     def close(self) -> None:
         """Close the connection."""
         if self._connection is not None:
             self._connection.close()
+
+
+class _Recording(psycopg2.extensions.cursor):
+    """A cursor that notes what it executes."""
+
+    queries: list[Any]
+
+    def execute(self, query: Any, arguments: Any = None) -> None:
+        self.queries.append(query)
+        super().execute(query, arguments)
 
 
 class _Server:
@@ -80,13 +99,14 @@ class _Server:
 
 
 _server: _Server | None = None
+_shared: InlineDatabase | None = None
 
 
-def fresh_dsn(case: SynchronousTestCase) -> str:
+def fresh_dsn(case: SynchronousTestCase | None) -> str:
     """
     Return the DSN of a database of the test's own, with the schema and nothing else.
 
-    Skips the test where there is no PostgreSQL for tests.
+    It is dropped when the test ends, or for no test, when all have ended.  Skips the test where there is no PostgreSQL for tests.
     """
     global _server
     if _VARIABLE not in os.environ:
@@ -94,7 +114,10 @@ def fresh_dsn(case: SynchronousTestCase) -> str:
     if _server is None:
         _server = _Server(os.environ[_VARIABLE])
     name = _server.fresh()
-    case.addCleanup(_server.drop, name)
+    if case is None:
+        atexit.register(_server.drop, name)
+    else:
+        case.addCleanup(_server.drop, name)
     return _server.dsn_of(name)
 
 
@@ -103,6 +126,32 @@ def inline_database(case: SynchronousTestCase) -> InlineDatabase:
     database = InlineDatabase(fresh_dsn(case))
     case.addCleanup(database.close)
     return database
+
+
+def shared_database(case: SynchronousTestCase) -> InlineDatabase:
+    """
+    Return an empty database that works in the test's turn, shared with other tests.
+
+    To empty one takes a tenth of the time that making one takes.
+    """
+    global _shared
+    if _shared is None:
+        dsn = fresh_dsn(None)
+        _shared = InlineDatabase(dsn)
+        atexit.register(_shared.close)
+    case.successResultOf(Deferred.fromCoroutine(_shared.run(_empty)))
+    _shared.queries.clear()
+    return _shared
+
+
+def _empty(txn: Any) -> None:
+    txn.execute(
+        "SELECT string_agg(format('DELETE FROM %I;', tablename), ' ') FROM pg_tables"
+        " WHERE schemaname = 'public' AND tablename <> 'schema_version'"
+    )
+    [(statements,)] = txn.fetchall()
+    # As a replica, so that the order does not matter.
+    txn.execute(f"SET LOCAL session_replication_role = replica; {statements}")
 
 
 def threaded_database(case: Any, reactor: Any, threads: int = 4) -> Database:

@@ -1,24 +1,34 @@
-"""What the tests of the APIs stand on: every route, no socket, a real PostgreSQL."""
+"""What the tests of the APIs stand on: the whole site, no socket, a real PostgreSQL."""
 
 import json
+from http.client import HTTPMessage, HTTPResponse
+from io import BytesIO
 from typing import Any
+from uuid import UUID
 
 from attrs import frozen
-from treq.testing import StubTreq
-from twisted.internet.defer import succeed
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from snf.api.compute.build import Builder
+from snf.api.site import ApiSite
 from snf.api.tree import Parts, site
 from snf.config import Api, Identity
 from snf.core import passwords
 from snf.core.identity import User
+from snf.core.server import Life
+from snf.storage import lives
 from snf.testing import world
-from snf.testing.postgres import inline_database
+from snf.testing.postgres import shared_database
+from snf.testing.world import ALICE, SMALL, TINY
 
 ROOT = "http://cloud.test:8774"
 NOW = 1_800_000_000.0
+TOKENS = "/identity/v3/auth/tokens"
+SERVERS = "/compute/v2.1/servers"
 
 
 @frozen
@@ -26,7 +36,7 @@ class Reply:
     """What the server answered."""
 
     code: int
-    headers: Any
+    headers: HTTPMessage
     text: bytes
 
     @property
@@ -36,23 +46,36 @@ class Reply:
 
     def header(self, name: str) -> str | None:
         """Return one of its headers."""
-        values = self.headers.getRawHeaders(name)
-        return values[0] if values else None
+        return self.headers.get(name)
+
+    @property
+    def message(self) -> str:
+        """The sentence of a refusal, whichever service's it is."""
+        fault = self.json
+        if "message" not in fault:
+            [fault] = fault.values()
+        return fault["message"]
 
 
 class ApiTestCase(SynchronousTestCase):
     """A test with the whole site, over a database that holds a small world."""
 
-    max_body_bytes = 4096
+    max_body_bytes = 65536
     page_size = 1000
 
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(NOW)
-        self.database = inline_database(self)
+        self.database = shared_database(self)
         self.run_in(world.make)
         self.tokens = 0
-        self.site = site(
+        self.builder = Builder()
+        self.site = self.new_site()
+        self._logged_in: dict[str, str] = {}
+
+    def new_site(self) -> ApiSite:
+        """Return the whole site."""
+        return site(
             Parts(
                 clock=self.clock,
                 database=self.database,  # type: ignore[arg-type]
@@ -67,11 +90,9 @@ class ApiTestCase(SynchronousTestCase):
                     passwords.matches(password, kept)
                 ),
                 new_token=self._new_token,
-                builder=Builder(),
+                builder=self.builder,
             )
         )
-        self.client = StubTreq(self.site.resource)
-        self._logged_in: dict[str, str] = {}
 
     def _new_token(self) -> str:
         self.tokens += 1
@@ -79,11 +100,18 @@ class ApiTestCase(SynchronousTestCase):
 
     def run_in(self, function: Any, *args: Any) -> Any:
         """Return what a storage function returns, in a transaction of its own."""
-        from twisted.internet.defer import Deferred
-
         return self.successResultOf(
             Deferred.fromCoroutine(self.database.run(function, *args))
         )
+
+    def sql(self, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
+        """Return the rows of a query; none of a statement that has none."""
+
+        def execute(txn: Any) -> list[tuple[Any, ...]]:
+            txn.execute(query, arguments)
+            return txn.fetchall() if txn.description else []
+
+        return self.run_in(execute)
 
     def token(self, user: User) -> str:
         """Return a token of a user, in the user's own project."""
@@ -95,21 +123,18 @@ class ApiTestCase(SynchronousTestCase):
 
     def log_in(self, name: str, password: str, scope: Any = None) -> Reply:
         """Log in with a password, in the domain ``default``."""
+        who = {"name": name, "password": password, "domain": {"id": "default"}}
         auth: dict[str, Any] = {
-            "identity": {
-                "methods": ["password"],
-                "password": {
-                    "user": {
-                        "name": name,
-                        "password": password,
-                        "domain": {"id": "default"},
-                    }
-                },
-            }
+            "identity": {"methods": ["password"], "password": {"user": who}}
         }
         if scope is not None:
             auth["scope"] = scope
-        return self.call("POST", "/identity/v3/auth/tokens", {"auth": auth})
+        return self.call("POST", TOKENS, {"auth": auth})
+
+    def unscoped(self, user: User) -> dict[str, str]:
+        """Return the header that authenticates a user for no project."""
+        reply = self.log_in(user.name, world.PASSWORD, "unscoped")
+        return {"X-Auth-Token": reply.header("X-Subject-Token") or ""}
 
     def call(
         self,
@@ -122,17 +147,71 @@ class ApiTestCase(SynchronousTestCase):
         headers: dict[str, str] | None = None,
     ) -> Reply:
         """Return the answer to a request; ``body`` is sent as JSON."""
-        sent = dict(headers or {})
+        sent = {"Host": "cloud.test", **(headers or {})}
         if by is not None:
             sent["X-Auth-Token"] = self.token(by)
         if body is not None:
             data = json.dumps(body).encode()
             sent.setdefault("Content-Type", "application/json")
-        response = self.successResultOf(
-            self.client.request(method, ROOT + path, data=data, headers=sent)
-        )
-        return Reply(
-            response.code,
-            response.headers,
-            self.successResultOf(response.content()),
-        )
+        if data is not None:
+            sent.setdefault("Content-Length", str(len(data)))
+        lines = [f"{method} {path} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in sent.items()]
+        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        return self.send(head + (data or b""), method)
+
+    def send(self, request: bytes, method: str = "GET") -> Reply:
+        """Return the answer to what a client writes to its connection."""
+        transport = StringTransport(peerAddress=IPv4Address("TCP", "192.0.2.99", 4))
+        connection = self.site.buildProtocol(None)
+        connection.makeConnection(transport)
+        connection.dataReceived(request)
+        answer = HTTPResponse(_Answered(transport.value()), method=method)  # type: ignore[arg-type]
+        answer.begin()
+        return Reply(answer.status, answer.headers, answer.read())
+
+    def create(self, by: User = ALICE, **changes: Any) -> Reply:
+        """Ask for a server, small and tiny but for the changes."""
+        body = {"name": "web", "flavorRef": str(SMALL.id), "imageRef": str(TINY.id)}
+        return self.call("POST", SERVERS, {"server": body | changes}, by=by)
+
+    def server(self, by: User = ALICE, **changes: Any) -> str:
+        """Return the id of a new server."""
+        reply = self.create(by, **changes)
+        self.assertEqual(202, reply.code, reply.text)
+        return reply.json["server"]["id"]
+
+    def shown(self, server: str, by: User = ALICE) -> dict[str, Any]:
+        """Return a server as its owner sees it."""
+        reply = self.call("GET", f"{SERVERS}/{server}", by=by)
+        self.assertEqual(200, reply.code, reply.text)
+        return reply.json["server"]
+
+    def act(self, server: str, body: Any, by: User = ALICE) -> Reply:
+        """Ask for an action on a server."""
+        return self.call("POST", f"{SERVERS}/{server}/action", body, by=by)
+
+    def live(self, server: str, life: Life) -> None:
+        """Make a server have a life, its orders carried out (tried) at Ganeti."""
+
+        def change(txn: Any) -> None:
+            txn.execute(
+                "UPDATE orders SET state = 'done', attempts = 1, ended = now()"
+                " WHERE server_id = (SELECT id FROM server WHERE uuid = %s)",
+                (UUID(server),),
+            )
+            txn.execute("SELECT id FROM server WHERE uuid = %s", (UUID(server),))
+            [(number,)] = txn.fetchall()
+            lives.save(txn, lives.load(txn, [number]), {number: life})
+
+        self.run_in(change)
+
+
+class _Answered:
+    """What a client has read, as ``http.client`` wants it."""
+
+    def __init__(self, read: bytes) -> None:
+        self._read = read
+
+    def makefile(self, mode: str) -> BytesIO:
+        return BytesIO(self._read)

@@ -93,6 +93,8 @@ class User:
     async def show(self, server: str) -> dict[str, Any] | None:
         """Return a server; None when there is none (any more)."""
         reply = await self.call("GET", f"/compute/v2.1/servers/{server}")
+        if reply.code not in (200, 404):
+            raise AssertionError(f"{reply.code}: {reply.json}")
         return reply.json["server"] if reply.code == 200 else None
 
     async def act(self, server: str, action: dict[str, Any]) -> int:

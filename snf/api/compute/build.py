@@ -16,14 +16,12 @@ from snf.core.order import Build, Kind, NicRequest, Order
 from snf.storage import clusters, flavors, images, networks, orders, ports, servers
 from snf.storage.database import Transaction
 
-# A NUL cannot be stored; the other control characters have no place in a name.
-Name = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")
-]
-_Key = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")
-]
-_Value = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00]*$")]
+# A NUL cannot be stored; the other control characters have no place in a name.  (\Z,
+# since $ would let a newline pass at the end.)
+_PRINTABLE = r"^(?=.*\S)[^\x00-\x1f\x7f-\x9f]+\Z"
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=_PRINTABLE)]
+_Key = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=_PRINTABLE)]
+_Value = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00]*\Z")]
 _One = Annotated[int, msgspec.Meta(ge=1, le=1)]
 _Empty = Literal["", None]
 
@@ -74,6 +72,7 @@ class NewServer(msgspec.Struct, forbid_unknown_fields=True):
     min_count: _One = 1
     max_count: _One = 1
     config_drive: Literal[False, "", None] = None
+    key_name: _Empty = None
     user_data: _Empty = None
     availability_zone: Literal["nova", "", None] = None
     accessIPv4: _Empty = None
@@ -115,7 +114,7 @@ class Builder:
                 uuid=uuid,
                 project=call.project.id,
                 user=call.grant.user.id,
-                name=wanted.name.strip() or wanted.name,
+                name=wanted.name.strip(),
                 flavor=flavor.id,
                 image=image.id,
                 cluster=cluster.id,

@@ -95,7 +95,7 @@ class Servers:
         """Give one another name."""
         uuid = identifier(server, MISSING)
         server_id, _ = servers.locate(txn, owner(call), uuid)
-        servers.rename(txn, server_id, call.body.server.name)
+        servers.rename(txn, server_id, call.body.server.name.strip())
         _note(txn, call, "rename", uuid)
         found = servers.get(txn, owner(call), uuid)
         return {"server": view.server(call, found, self.prefix)}
@@ -152,7 +152,7 @@ def _wanted(call: Call) -> Wanted:
         name=call.argument("name"),
         status=None if status is None else Status[status.upper()],
         changed_since=_since(call),
-        deleted=call.is_admin and call.flag("deleted"),
+        deleted=call.flag("deleted") and call.is_admin,
         marker=call.marker(),
     )
 
@@ -163,9 +163,10 @@ def _since(call: Call) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        # In UTC, since PostgreSQL knows no zones that are more than 16 hours away.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise BadRequest("changes-since: must be a time, as in ISO 8601") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _note(txn: Transaction, call: Call, action: str, server: UUID) -> None:

@@ -24,13 +24,7 @@ def links(call: Call, kind: str, identity: UUID) -> list[Json]:
 
 def next_link(call: Call, kind: str, marker: UUID) -> list[Json]:
     """Return the link to the page of a listing after the one that a marker ends."""
-    others = [
-        f"{name}={value}"
-        for name in ("limit",)
-        if (value := call.argument(name)) is not None
-    ]
-    query = "&".join([*others, f"marker={marker}"])
-    return [{"rel": "next", "href": f"{call.base}/{kind}?{query}"}]
+    return [{"rel": "next", "href": f"{call.base}/{kind}?{call.page_after(marker)}"}]
 
 
 def server_brief(call: Call, server: Server) -> Json:

@@ -10,6 +10,9 @@ from snf.core.errors import BadRequest, Unauthorized
 
 _DOMAIN_ID, _DOMAIN_NAME = "default", "default"
 
+# All that is ever said of why somebody cannot log in.
+WHO = "The request you have made requires authentication."
+
 
 class Domain(msgspec.Struct):
     """A domain by id or by name."""
@@ -149,18 +152,16 @@ def _check_domain(domain: Domain | None) -> None:
     if domain is None:
         return
     if domain.id not in (None, _DOMAIN_ID):
-        raise Unauthorized("Could not find the domain.")
+        raise Unauthorized(WHO)
     if domain.name is not None and domain.name.lower() != _DOMAIN_NAME:
-        raise Unauthorized("Could not find the domain.")
+        raise Unauthorized(WHO)
 
 
 def _id(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise Unauthorized(
-            "The request you have made requires authentication."
-        ) from None
+        raise Unauthorized(WHO) from None
 
 
 def _text(text: str | None) -> str | None:

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from snf.api.call import Call
 from snf.api.identity.catalog import catalog
-from snf.api.identity.login import AuthBody, Scope, Wanted, wanted
+from snf.api.identity.login import WHO, AuthBody, Scope, Wanted, wanted
 from snf.api.json import Answer, Edge, new_app, route
 from snf.config import Identity as IdentitySettings
 from snf.core import passwords
@@ -18,8 +18,6 @@ from snf.core.identity import Grant, Project, Role, User
 from snf.storage import activities, tokens, users
 from snf.storage.activities import Activity
 from snf.storage.database import Transaction
-
-_WHO = "The request you have made requires authentication."
 
 
 @frozen
@@ -46,15 +44,18 @@ class Tokens:
             {"token": self._view(call, grant)}, headers={"X-Subject-Token": token}
         )
 
-    @route(app, "GET", "/")
+    @route(app, "GET", "/", scoped=False)
     def show(self, txn: Transaction, call: Call) -> Answer:
         """Show what the token in X-Subject-Token stands for."""
         grant = tokens.get(txn, self._subject_digest(txn, call), call.now)
         if grant is None:
             raise NotFound("Could not find token.")
-        return Answer({"token": self._view(call, grant)})
+        return Answer(
+            {"token": self._view(call, grant)},
+            headers={"X-Subject-Token": call.subject or ""},
+        )
 
-    @route(app, "DELETE", "/", code=204)
+    @route(app, "DELETE", "/", scoped=False, code=204)
     def revoke(self, txn: Transaction, call: Call) -> None:
         """End the token in X-Subject-Token."""
         if not tokens.remove(txn, self._subject_digest(txn, call)):
@@ -80,7 +81,7 @@ class Tokens:
             digest = passwords.token_digest(asked.token)
             grant = await self.edge.database.run(tokens.get, digest, call.now)
             if grant is None:
-                raise Unauthorized(_WHO)
+                raise Unauthorized(WHO)
             methods = tuple(dict.fromkeys(("token", *grant.methods)))
             return grant.user, methods, min(limit, grant.expires)
         return await self._by_password(call, asked), ("password",), limit
@@ -103,7 +104,7 @@ class Tokens:
                     address=call.address,
                 ),
             )
-            raise Unauthorized(_WHO)
+            raise Unauthorized(WHO)
         return kept.user
 
     def _grant(
@@ -197,7 +198,7 @@ def _scoped(
             return project, roles
     if scope is None:
         return None, frozenset()
-    raise Unauthorized(_WHO)
+    raise Unauthorized(WHO)
 
 
 def _time(moment: datetime) -> str:

@@ -36,9 +36,7 @@ class Images:
             "schema": "/v2/schemas/images",
         }
         if found and len(found) == call.limit(self.page_size):
-            limit = call.argument("limit")
-            query = f"limit={limit}&" if limit else ""
-            answer["next"] = f"/v2/images?{query}marker={found[-1].id}"
+            answer["next"] = f"/v2/images?{call.page_after(found[-1].id)}"
         return answer
 
     @route(app, "GET", "/<image>")

@@ -61,8 +61,8 @@ class Collection:
         )
         shown = [_only(call, self.view(one)) for one in found]
         answer: _Json = {f"{self.noun}s": shown}
-        if found and call.argument("limit") and len(found) == limit:
-            href = f"{call.base}/{self.noun}s?limit={limit}&marker={found[-1].id}"
+        if found and len(found) == limit:
+            href = f"{call.base}/{self.noun}s?{call.page_after(found[-1].id)}"
             answer[f"{self.noun}s_links"] = [{"rel": "next", "href": href}]
         return answer
 

@@ -183,15 +183,16 @@ class JobQueue:
 
     def _lock(self) -> None:
         """Run what waits for an instance that nothing else is at work on."""
-        held = {
-            entry.input["instance_name"]
-            for entry in self._busy.values()
-            if entry.status == "running"
-        }
         for entry in list(self._busy.values()):
-            if entry.status == "waiting" and entry.input["instance_name"] not in held:
-                held.add(entry.input["instance_name"])
+            name = entry.input["instance_name"]
+            if entry.status == "waiting" and not self._held(name):
                 self._run(entry)
+
+    def _held(self, name: str) -> bool:
+        return any(
+            entry.status == "running" and entry.input["instance_name"] == name
+            for entry in self._busy.values()
+        )
 
     def _run(self, entry: Entry) -> None:
         entry.exec = self.stamp()
