@@ -25,7 +25,6 @@ class LimitedRequest(Request):
 
     channel: Any
     site: Any
-    channel: Any
     content: Any
     too_large: TooLarge | None = None
     _discarded = 0
