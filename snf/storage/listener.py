@@ -1,5 +1,6 @@
 """A connection that is told of new orders, and shows that its process is alive."""
 
+import os
 import random
 from collections.abc import Callable
 from contextlib import suppress
@@ -37,6 +38,7 @@ class Listener(Service):
     wake: Callable[[], None]
     alive: bool = field(init=False, default=False)
     _connection: Any = field(init=False, default=None)
+    _socket: int = field(init=False, default=-1)
     _connecting: "Deferred[None] | None" = field(init=False, default=None)
     _pause: "Deferred[None] | None" = field(init=False, default=None)
 
@@ -55,8 +57,12 @@ class Listener(Service):
     # twisted.internet.interfaces.IReadDescriptor
 
     def fileno(self) -> int:
-        """Return the socket to watch."""
-        return -1 if self._connection is None else self._connection.fileno()
+        """Return the socket to watch.
+
+        A duplicate of the connection's: libpq closes its own when it finds that the
+        other end is gone, and the reactor cannot let go of what is closed.
+        """
+        return self._socket
 
     def logPrefix(self) -> str:
         """Return what the reactor calls this in its own messages."""
@@ -88,6 +94,8 @@ class Listener(Service):
         connection, self._connection = self._connection, None
         if connection is not None:
             self.reactor.removeReader(self)
+            os.close(self._socket)
+            self._socket = -1
             connection.close()
 
     def _begin(self) -> None:
@@ -105,6 +113,7 @@ class Listener(Service):
         if connection is None:
             return
         self._connection = connection
+        self._socket = os.dup(connection.fileno())
         self.alive = True
         self.reactor.addReader(self)
         self.wake()
