@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial, wraps
 from inspect import iscoroutinefunction
 from typing import Any
+from urllib.parse import parse_qs
 
 import msgspec
 import orjson
@@ -46,6 +47,8 @@ CODES: Mapping[type[errors.SnfError], int] = {
     errors.TooLarge: 413,
     errors.Unavailable: 503,
 }
+
+_FIELDS_AT_MOST = 1000
 
 _WHO = "The request you have made requires authentication."
 
@@ -318,13 +321,21 @@ def _granted(txn: Transaction, call: Call) -> Grant | None:
 
 
 def _arguments(request: IRequest) -> Mapping[str, list[str]]:
+    # Twisted leaves out names without a value, such as ?nocatalog.
+    query = request.uri.partition(b"?")[2]
     try:
-        arguments = {
-            name.decode("utf-8"): [value.decode("utf-8") for value in values]
-            for name, values in request.args.items()
-        }
+        arguments = parse_qs(
+            query.decode("utf-8"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=_FIELDS_AT_MOST,
+        )
     except UnicodeDecodeError:
         raise errors.BadRequest("The query is not UTF-8") from None
+    except ValueError:
+        raise errors.BadRequest(
+            f"The query may have {_FIELDS_AT_MOST} fields at most"
+        ) from None
     if any("\0" in value for values in arguments.values() for value in values):
         raise errors.BadRequest("The query has a NUL in it")
     return arguments

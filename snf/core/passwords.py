@@ -18,7 +18,13 @@ def digest(password: str, salt: bytes, cost: int = _COST) -> str:
 
 
 def matches(password: str, kept: str) -> bool:
-    """Whether a password is the one that ``kept`` was made of."""
+    """
+    Whether a password is the one that ``kept`` was made of.
+
+    None with a NUL in it is: HMAC would not tell NULs at the end from none.
+    """
+    if "\0" in password:
+        return False
     kind, cost, block, parallel, salt, key = kept.split("$")
     if kind != "scrypt":
         raise ValueError(f"unknown kind of password hash: {kind}")

@@ -15,6 +15,11 @@ class PasswordTests(SynchronousTestCase):
         self.assertFalse(passwords.matches("password", kept))
         self.assertNotIn("pässword", kept)
 
+    def test_nul(self):
+        """NULs at the end make another password, though HMAC cannot tell."""
+        kept = passwords.digest("password", b"salt" * 4, cost=2)
+        self.assertFalse(passwords.matches("password\0", kept))
+
     def test_nobody(self):
         """No password matches what stands in for a user that there is not."""
         for password in ("", "\0", "password"):

@@ -1,0 +1,237 @@
+"""``/network/v2.0``: networks, subnets and ports, to be read."""
+
+from uuid import uuid4
+
+from attrs import evolve
+
+from snf.core.server import Life, Observed
+from snf.storage import networks
+from snf.testing.world import ALICE, NETWORK, PROJECT_A, SUBNET
+from tests.api.case import ROOT, ApiTestCase, Reply
+
+V2 = "/network/v2.0"
+TIMES = {"created_at", "updated_at"}
+
+
+class NetworkTestCase(ApiTestCase):
+    """A test about networks."""
+
+    def get(self, path: str) -> Reply:
+        """Ask for something."""
+        return self.call("GET", f"{V2}/{path}", by=ALICE)
+
+    def ids(self, path: str) -> list[str]:
+        """Return the ids that a list has."""
+        reply = self.get(path)
+        self.assertEqual(200, reply.code, (path, reply.text))
+        [found] = (value for value in reply.json.values() if isinstance(value, list))
+        return [one["id"] for one in found]
+
+    def add(self, **changes) -> str:
+        """Store another network, and return its id."""
+        network = evolve(NETWORK, id=uuid4(), is_default=False, **changes)
+        self.run_in(networks.add, network)
+        return str(network.id)
+
+
+class ShapeTests(NetworkTestCase):
+    """What each of them shows."""
+
+    def assert_shown(self, kind: str, expected: dict) -> None:
+        """Lists and shows have the keys and values expected, and times."""
+        [listed] = self.get(f"{kind}s").json[f"{kind}s"]
+        self.assertEqual({kind: listed}, self.get(f"{kind}s/{listed['id']}").json)
+        for name in TIMES:
+            self.assertRegex(listed.pop(name), r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+        self.assertEqual(expected, listed)
+
+    def test_network(self) -> None:
+        """A network."""
+        self.assert_shown(
+            "network",
+            {
+                "id": str(NETWORK.id),
+                "name": "default",
+                "tenant_id": "",
+                "project_id": "",
+                "admin_state_up": True,
+                "mtu": 1500,
+                "status": "ACTIVE",
+                "subnets": [str(SUBNET.id)],
+                "shared": True,
+                "availability_zone_hints": [],
+                "availability_zones": [],
+                "ipv4_address_scope": None,
+                "ipv6_address_scope": None,
+                "router:external": False,
+                "is_default": True,
+                "description": "",
+                "port_security_enabled": True,
+                "tags": [],
+                "revision_number": 0,
+            },
+        )
+
+    def test_subnet(self) -> None:
+        """A subnet."""
+        self.assert_shown(
+            "subnet",
+            {
+                "id": str(SUBNET.id),
+                "name": "",
+                "tenant_id": "",
+                "project_id": "",
+                "network_id": str(NETWORK.id),
+                "ip_version": 4,
+                "subnetpool_id": None,
+                "enable_dhcp": True,
+                "ipv6_ra_mode": None,
+                "ipv6_address_mode": None,
+                "gateway_ip": "192.0.2.1",
+                "cidr": "192.0.2.0/24",
+                "allocation_pools": [{"start": "192.0.2.10", "end": "192.0.2.200"}],
+                "host_routes": [],
+                "dns_nameservers": [],
+                "description": "",
+                "service_types": [],
+                "tags": [],
+                "revision_number": 0,
+            },
+        )
+
+    def test_port(self) -> None:
+        """A server's port."""
+        server = self.server()
+        [(port, mac)] = self.sql("SELECT id, mac::text FROM port")
+        address = {"subnet_id": str(SUBNET.id), "ip_address": "192.0.2.10"}
+        self.assert_shown(
+            "port",
+            {
+                "id": str(port),
+                "name": "",
+                "network_id": str(NETWORK.id),
+                "tenant_id": str(PROJECT_A.id),
+                "project_id": str(PROJECT_A.id),
+                "mac_address": mac,
+                "admin_state_up": True,
+                "status": "BUILD",
+                "device_id": server,
+                "device_owner": "compute:nova",
+                "fixed_ips": [address],
+                "allowed_address_pairs": [],
+                "extra_dhcp_opts": [],
+                "security_groups": [],
+                "description": "",
+                "binding:vnic_type": "normal",
+                "port_security_enabled": True,
+                "tags": [],
+                "revision_number": 0,
+            },
+        )
+
+    def test_port_goes(self) -> None:
+        """With its server the port goes."""
+        server = self.server()
+        self.live(server, Life(Observed.GONE, deletion_asked=True))
+        self.assertEqual([], self.ids("ports"))
+
+    def test_extensions(self) -> None:
+        """There are no extensions, and none can be shown."""
+        self.assertEqual({"extensions": []}, self.get("extensions").json)
+        self.assertEqual(404, self.get("extensions/Availability%20Zone").code)
+
+
+class FilterTests(NetworkTestCase):
+    """What narrows a list."""
+
+    def test_networks(self) -> None:
+        """By name and id, each once or several times."""
+        other = self.add(name="other")
+        default = str(NETWORK.id)
+        for query, found in (
+            ("name=default", {default}),
+            ("name=default&name=other", {default, other}),
+            ("name=", set()),
+            ("name=%27", set()),
+            (f"id={other}", {other}),
+            (f"id={other}&id={default}", {other, default}),
+            ("id=x", set()),
+            (f"name=other&id={default}", set()),
+        ):
+            self.assertEqual(found, set(self.ids(f"networks?{query}")), query)
+
+    def test_ports(self) -> None:
+        """By server and network; what no server is finds nothing."""
+        first, _second = self.server(), self.server()
+        self.assertEqual(2, len(self.ids("ports")))
+        self.assertEqual(2, len(self.ids(f"ports?network_id={NETWORK.id}")))
+        self.assertEqual(1, len(self.ids(f"ports?device_id={first}")))
+        for query in ("device_id=x", "device_id=", f"network_id={uuid4()}", "name=x"):
+            self.assertEqual([], self.ids(f"ports?{query}"), query)
+
+    def test_subnets(self) -> None:
+        """By network."""
+        self.assertEqual(1, len(self.ids(f"subnets?network_id={NETWORK.id}")))
+        self.assertEqual([], self.ids(f"subnets?network_id={uuid4()}"))
+
+    def test_fields(self) -> None:
+        """Only the fields asked for; the parameter may be repeated."""
+        query = "fields=id&fields=name&fields=nothing"
+        [network] = self.get(f"networks?{query}").json["networks"]
+        self.assertEqual({"id": str(NETWORK.id), "name": "default"}, network)
+        shown = self.get(f"networks/{NETWORK.id}?fields=name").json
+        self.assertEqual({"network": {"name": "default"}}, shown)
+
+
+class PageTests(NetworkTestCase):
+    """Lists in pages."""
+
+    page_size = 3
+
+    def test_walk(self) -> None:
+        """A walk through the pages meets everything once, filters kept."""
+        for number in range(6):
+            self.add(name="a&b" if number % 2 else "c")
+        for query, count in (
+            ("", 7),
+            ("?limit=2", 7),
+            ("?limit=1", 7),
+            ("?limit=1&name=a%26b&fields=id", 3),
+        ):
+            met: list[str] = []
+            path = f"networks{query}"
+            while path:
+                page = self.get(path).json
+                met += [network["id"] for network in page["networks"]]
+                [link] = page.get("networks_links", [{"href": f"{ROOT}{V2}/"}])
+                path = link["href"].removeprefix(f"{ROOT}{V2}/")
+            self.assertEqual((count, count), (len(met), len(set(met))), query)
+
+    def test_bad(self) -> None:
+        """A marker that is no id and a bad limit are a 400, in Neutron's shape."""
+        for kind in ("networks", "subnets", "ports"):
+            for query in ("marker=x", "limit=-1", "limit=x"):
+                reply = self.get(f"{kind}?{query}")
+                self.assertEqual(400, reply.code)
+                self.assertEqual("BadRequest", reply.json["NeutronError"]["type"])
+
+
+class MissingTests(NetworkTestCase):
+    """What is not there."""
+
+    def test_shape(self) -> None:
+        """Neutron's 404 names the kind of thing and what was looked for."""
+        for kind in ("network", "subnet", "port"):
+            for text in ("default", str(uuid4())):
+                reply = self.get(f"{kind}s/{text}")
+                self.assertEqual(404, reply.code)
+                self.assertEqual(
+                    {
+                        "NeutronError": {
+                            "type": f"{kind.title()}NotFound",
+                            "message": f"{kind.title()} {text} could not be found.",
+                            "detail": "",
+                        }
+                    },
+                    reply.json,
+                )
