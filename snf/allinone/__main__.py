@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from snf.allinone import checks, packages
+from snf.allinone import checks, client, packages
 from snf.allinone import cloud as whole
 from snf.allinone import demo as demonstration
 from snf.allinone.cloud import Cloud
@@ -58,6 +58,7 @@ def up(state: Path, port: int | None) -> None:
     with _alone(layout):
         instance = _instance(layout, port)
         Cloud(layout, instance, progress).up()
+    client.link(layout / "bin")
     progress.say("cloud", "ready")
     given = "" if state == STATE else f" --state {state}"
     _introduce(layout, instance, given, f"sudo ./cloud down{given}")
@@ -111,6 +112,7 @@ def env(state: Path, who: str) -> None:
     person = PEOPLE[who]
     password = password_of(layout, person)
     print(exports(instance.api_port, person, password, "RegionOne"), end="")
+    print(client.search_path(layout / "bin"), end="")
 
 
 @cloud.command(name="demo")
@@ -134,6 +136,7 @@ def demo(state: Path, port: int | None, stop: bool, purge: bool) -> None:
                 shutil.rmtree(layout.state)
             return
         running.up()
+    client.link(layout / "bin")
     progress.say("demo", "ready")
     given = "" if state == demonstration.default_state() else f" --state {state}"
     _introduce(layout, instance, f" --state {state}", f"./cloud demo --down{given}")
