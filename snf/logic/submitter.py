@@ -26,10 +26,12 @@ from snf.core.catalog import Cluster
 from snf.core.errors import Unavailable
 from snf.core.naming import instance_name
 from snf.core.order import Kind
+from snf.core.report import JobReport
 from snf.logic.connections import Connections
+from snf.logic.dispatcher import fold
 from snf.rapi.client import Rapi
 from snf.rapi.errors import RapiError, Refused, Trouble, Unreachable, WrongCredentials
-from snf.rapi.jobs import Job
+from snf.rapi.jobs import Job, reports
 from snf.rapi.orders import request
 from snf.storage import clusters, lives, orders
 from snf.storage.database import Database, Transaction
@@ -150,7 +152,7 @@ class Submitter(Service):
 
     async def _carry_out(self, cluster: Cluster, lane: _Lane, claim: Claim) -> None:
         try:
-            job = await self._submit(self.connections.of(cluster), claim)
+            job, news_of_it = await self._submit(self.connections.of(cluster), claim)
         except Refused as failure:
             await self._refuse(claim, str(failure))
         except Trouble as failure:
@@ -163,7 +165,7 @@ class Submitter(Service):
             await self._trouble(claim, Trouble(f"{type(failure).__name__} here"))
         else:
             lane.failures = 0
-            await self.database.run(self._submitted, cluster, claim, job)
+            await self.database.run(self._submitted, cluster, claim, job, news_of_it)
             _log.info(
                 "order {order} ({kind} {server}) is job {job} of {cluster}",
                 order=claim.order.id,
@@ -173,13 +175,20 @@ class Submitter(Service):
                 cluster=cluster.name,
             )
 
-    async def _submit(self, rapi: Rapi, claim: Claim) -> int:
-        """Return the job of an order, which is submitted if it has none yet."""
+    async def _submit(
+        self, rapi: Rapi, claim: Claim
+    ) -> tuple[int, tuple[JobReport, ...]]:
+        """
+        Return the job of an order, which is submitted if it has none yet.
+
+        With one that is found goes what has become of it: it may have ended long ago.
+        """
         order = claim.order
+        prefix = self.ganeti.instance_prefix
         if claim.again:
             found = _of(claim, await rapi.jobs_after(claim.floor, archived=True))
             if found is not None:
-                return found
+                return found.id, reports(found, prefix)
         after = claim.after
         if order.kind is Kind.DELETE and after is not None:
             # What has not begun need not be done; the deletion comes after it in
@@ -188,15 +197,23 @@ class Submitter(Service):
             if not await rapi.jobs([after]):
                 # A job that waits for one that Ganeti has forgotten would fail.
                 after = None
-        name = instance_name(self.ganeti.instance_prefix, order.server)
-        return await rapi.submit(
-            request(order, name, self.ganeti.shutdown_timeout_s, after)
-        )
+        name = instance_name(prefix, order.server)
+        asked = request(order, name, self.ganeti.shutdown_timeout_s, after)
+        return await rapi.submit(asked), ()
 
     def _submitted(
-        self, txn: Transaction, cluster: Cluster, claim: Claim, job: int
+        self,
+        txn: Transaction,
+        cluster: Cluster,
+        claim: Claim,
+        job: int,
+        news_of_it: tuple[JobReport, ...],
     ) -> None:
+        if news_of_it:
+            lives.load(txn, [claim.order.server])  # locks it before the order
         orders.submitted(txn, claim, self.claimant, job)
+        if news_of_it:
+            fold(txn, news_of_it)
         clusters.saw_job(txn, cluster.id, job)
         clusters.set_reachable(txn, cluster.id, True)
 
@@ -264,7 +281,7 @@ def _log_failure(failure: Failure) -> None:
         _log.failure("submitter failed", failure)
 
 
-def _of(claim: Claim, jobs: tuple[Job, ...]) -> int | None:
+def _of(claim: Claim, jobs: tuple[Job, ...]) -> Job | None:
     """
     Return the job that carries out an order, if one of these does.
 
@@ -281,7 +298,7 @@ def _of(claim: Claim, jobs: tuple[Job, ...]) -> int | None:
     ]
     if carrying and not first:
         raise Refused("Ganeti has an instance of that name already", 409)
-    return min((job.id for job in first), default=None)
+    return min(first, key=lambda job: job.id, default=None)
 
 
 def _refused(

@@ -57,11 +57,7 @@ class Listener(Service):
     # twisted.internet.interfaces.IReadDescriptor
 
     def fileno(self) -> int:
-        """Return the socket to watch.
-
-        A duplicate of the connection's: libpq closes its own when it finds that the
-        other end is gone, and the reactor cannot let go of what is closed.
-        """
+        """Return the socket to watch."""
         return self._socket
 
     def logPrefix(self) -> str:
@@ -113,6 +109,8 @@ class Listener(Service):
         if connection is None:
             return
         self._connection = connection
+        # libpq closes its own descriptor as soon as it sees that the connection is
+        # lost, and a reactor must be told before that: it gets one that we close.
         self._socket = os.dup(connection.fileno())
         self.alive = True
         self.reactor.addReader(self)

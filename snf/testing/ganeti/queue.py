@@ -57,6 +57,7 @@ class Entry:
     exec: _Stamp = None
     end: _Stamp = None
     ready: bool = False
+    archived: bool = False
 
     def file(self) -> dict[str, Any]:
         """Return what the job's file in the queue holds."""
@@ -129,6 +130,17 @@ class JobQueue:
             return False, "Job no longer waiting, can't cancel (informed it anyway)"
         self._finish(entry, "canceled", None)
         return True, f"Dequeued job {job}"
+
+    def archive(self) -> None:
+        """Put away what has ended, as Ganeti's watcher does after six hours."""
+        for entry in self.entries.values():
+            entry.archived = entry.status in _FINAL
+
+    def purge(self) -> None:
+        """Forget what has ended, as Ganeti's cleaner does after three weeks."""
+        ended = [job for job, entry in self.entries.items() if entry.status in _FINAL]
+        for job in ended:
+            del self.entries[job]
 
     def stamp(self) -> list[int]:
         """Return the time as Ganeti writes it: seconds and microseconds."""
