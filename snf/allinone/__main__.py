@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from attrs import evolve
 
-from snf.allinone import checks, packages
+from snf.allinone import checks, client, packages
 from snf.allinone import cloud as whole
 from snf.allinone import demo as demonstration
 from snf.allinone.cloud import Cloud
@@ -59,6 +59,7 @@ def up(state: Path, port: int | None) -> None:
     with _alone(layout):
         instance = _instance(layout, port)
         Cloud(layout, instance, progress).up()
+    client.link(layout / "bin")
     progress.say("cloud", "ready")
     given = "" if state == STATE else f" --state {state}"
     _introduce(layout, instance, given, f"sudo ./cloud down{given}")
@@ -106,6 +107,7 @@ def env(state: Path | None, who: str) -> None:
     port = _made(layout).api_port
     person = PEOPLE[who]
     print(exports(port, person, password_of(layout, person), "RegionOne"), end="")
+    print(client.search_path(layout / "bin"), end="")
 
 
 @cloud.command(name="demo")
@@ -128,6 +130,7 @@ def demo(
         instance = evolve(_instance(layout, port), demo=True)
         layout.save(instance)
         demonstration.Demo(layout, instance, progress).up()
+    client.link(layout / "bin")
     progress.say("demo", "ready")
     given = "" if state == demonstration.default_state() else f" --state {state}"
     _introduce(layout, instance, given, f"./cloud demo --down{given}")

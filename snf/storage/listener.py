@@ -57,7 +57,11 @@ class Listener(Service):
     # twisted.internet.interfaces.IReadDescriptor
 
     def fileno(self) -> int:
-        """Return the socket to watch."""
+        """Return the socket to watch.
+
+        A duplicate of the connection's: libpq closes its own when it finds that the
+        other end is gone, and the reactor cannot let go of what is closed.
+        """
         return self._socket
 
     def logPrefix(self) -> str:
