@@ -154,6 +154,38 @@ class Cyclades:
 
 
 @frozen
+class Simulation:
+    """``[simulation]``: the Ganeti cluster that the demo plays.
+
+    :ivar cluster: Its name; the user and the password are those that the cloud has
+        for the cluster of that name.
+    :ivar port: Where its remote API listens on 127.0.0.1; 0 is any that is free.
+    :ivar create_s: How long a job takes that makes an instance; and so on.
+    """
+
+    cluster: str = "ganeti.demo.test"
+    port: int = 0
+    create_s: float = 4.0
+    start_s: float = 2.0
+    stop_s: float = 2.0
+    reboot_s: float = 3.0
+    delete_s: float = 2.0
+
+    def check(self) -> None:
+        if not 0 <= self.port <= 65_535:
+            raise ValueError("port: must be from 0 to 65535")
+        for name in ("create_s", "start_s", "stop_s", "reboot_s", "delete_s"):
+            _at_least(name, getattr(self, name), 0)
+
+
+@frozen
+class Demo(Cyclades):
+    """``cyclades.toml`` of ``twistd cyclades-demo``."""
+
+    simulation: Simulation = Simulation()
+
+
+@frozen
 class Queue:
     """``[queue]``: Ganeti's job queue on this master."""
 

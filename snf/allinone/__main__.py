@@ -2,15 +2,15 @@
 
 import fcntl
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
+from attrs import evolve
 
-from snf.allinone import checks, packages
+from snf.allinone import checks, client, packages
 from snf.allinone import cloud as whole
 from snf.allinone import demo as demonstration
 from snf.allinone.cloud import Cloud
@@ -28,7 +28,7 @@ from snf.allinone.progress import Progress
 STATE = Path("/var/lib/cyclades-allinone")
 
 
-def _state(default: Path | None = STATE) -> Callable[[Callable], Callable]:
+def _state(default: Path | None) -> Callable[..., Callable]:
     return click.option(
         "--state",
         type=click.Path(path_type=Path),
@@ -47,51 +47,50 @@ def cloud() -> None:
 
 
 @cloud.command()
-@_state()
+@_state(STATE)
 @_port
 def up(state: Path, port: int | None) -> None:
     """Make it, or start what of it does not run."""
     whole.check_machine("up")
     layout = Layout(state.resolve())
+    whole.check_state(layout)
     progress = Progress()
     layout.create()
     with _alone(layout):
         instance = _instance(layout, port)
         Cloud(layout, instance, progress).up()
+    client.link(layout / "bin")
     progress.say("cloud", "ready")
     given = "" if state == STATE else f" --state {state}"
     _introduce(layout, instance, given, f"sudo ./cloud down{given}")
 
 
 @cloud.command()
-@_state()
+@_state(None)
 @click.option("--purge", is_flag=True, help="Delete its state as well.")
-def down(state: Path, purge: bool) -> None:
+def down(state: Path | None, purge: bool) -> None:
     """Stop it."""
-    layout = Layout(state.resolve())
+    layout = _known(state)
     instance = layout.load()
     if instance is None:
         if purge and layout.state.exists() and any(layout.state.iterdir()):
             raise Failure(f"{layout.state} holds no cloud: nothing was deleted")
         return
-    if os.getuid() != 0:
-        raise Failure("this needs root: sudo ./cloud down")
+    if os.getuid() != 0 and not instance.demo:
+        raise Failure("root is needed: sudo ./cloud down")
     with _alone(layout):
-        stopping = Cloud(layout, instance, Progress())
-        stopping.down()
+        parts = _parts(layout, instance)
+        parts.down()
         if purge:
-            stopping.purge()
+            parts.purge()
 
 
 @cloud.command()
-@_state()
-def status(state: Path) -> None:
+@_state(None)
+def status(state: Path | None) -> None:
     """Show whether each part runs; exit code 3 when one does not."""
-    layout = Layout(state.resolve())
-    instance = layout.load()
-    if instance is None:
-        raise Failure("this cloud has never been up: sudo ./cloud up")
-    parts = Cloud(layout, instance, Progress()).status()
+    layout = _known(state)
+    parts = _parts(layout, _made(layout)).status()
     for part in parts:
         shown = f"running  {part.pid:>8}" if part.pid else "stopped         -"
         print(f"{part.name:<20} {shown}  {part.address}".rstrip())
@@ -100,17 +99,15 @@ def status(state: Path) -> None:
 
 
 @cloud.command()
-@_state()
+@_state(None)
 @click.argument("who", type=click.Choice(sorted(PEOPLE)), default="user")
-def env(state: Path, who: str) -> None:
+def env(state: Path | None, who: str) -> None:
     """Print what a shell needs: source <(./cloud env)."""
-    layout = Layout(state.resolve())
-    instance = layout.load()
-    if instance is None:
-        raise Failure("this cloud has never been up: sudo ./cloud up")
+    layout = _known(state)
+    port = _made(layout).api_port
     person = PEOPLE[who]
-    password = password_of(layout, person)
-    print(exports(instance.api_port, person, password, "RegionOne"), end="")
+    print(exports(port, person, password_of(layout, person), "RegionOne"), end="")
+    print(client.search_path(layout / "bin"), end="")
 
 
 @cloud.command(name="demo")
@@ -118,25 +115,25 @@ def env(state: Path, who: str) -> None:
 @_port
 @click.option("--down", "stop", is_flag=True, help="Stop it.")
 @click.option("--purge", is_flag=True, help="With --down: delete its state as well.")
-def demo(state: Path, port: int | None, stop: bool, purge: bool) -> None:
+@click.pass_context
+def demo(
+    context: click.Context, state: Path, port: int | None, stop: bool, purge: bool
+) -> None:
     """The same over a simulated Ganeti: needs no root."""
+    if stop:
+        context.invoke(down, state=state, purge=purge)
+        return
     layout = Layout(state.resolve())
     progress = Progress()
-    if stop and layout.load() is None:
-        return
     layout.create()
     with _alone(layout):
-        instance = _instance(layout, port, stop)
-        running = demonstration.Demo(layout, instance, progress)
-        if stop:
-            running.down()
-            if purge:
-                shutil.rmtree(layout.state)
-            return
-        running.up()
+        instance = evolve(_instance(layout, port), demo=True)
+        layout.save(instance)
+        demonstration.Demo(layout, instance, progress).up()
+    client.link(layout / "bin")
     progress.say("demo", "ready")
     given = "" if state == demonstration.default_state() else f" --state {state}"
-    _introduce(layout, instance, f" --state {state}", f"./cloud demo --down{given}")
+    _introduce(layout, instance, given, f"./cloud demo --down{given}")
 
 
 @cloud.command()
@@ -149,7 +146,7 @@ def test(names: tuple[str, ...]) -> None:
 
 
 @cloud.command()
-@_state(None)
+@click.option("--state", type=click.Path(path_type=Path), required=True)
 @click.argument("action", type=click.Choice(["up", "down"]))
 def services(state: Path, action: str) -> None:
     """Only PostgreSQL and RabbitMQ, for running single tests by hand."""
@@ -168,11 +165,35 @@ def services(state: Path, action: str) -> None:
         print(f"export {name}='{value}'")
 
 
-def _instance(layout: Layout, port: int | None, stop: bool = False) -> Instance:
+def _known(state: Path | None) -> Layout:
+    """Return the state directory that is meant; the demo's where there is no other."""
+    if state is not None:
+        return Layout(state.resolve())
+    places = [Layout(STATE), Layout(demonstration.default_state())]
+    return next((place for place in places if place.instance_file.exists()), places[0])
+
+
+def _made(layout: Layout) -> Instance:
+    """
+    Return the choices.
+
+    :raises Failure: Nothing was ever made there.
+    """
+    instance = layout.load()
+    if instance is None:
+        raise Failure("this cloud has never been up: sudo ./cloud up")
+    return instance
+
+
+def _parts(layout: Layout, instance: Instance) -> Cloud | demonstration.Demo:
+    if instance.demo:
+        return demonstration.Demo(layout, instance, Progress())
+    return Cloud(layout, instance, Progress())
+
+
+def _instance(layout: Layout, port: int | None) -> Instance:
     """Return the choices, made now if this is the first time, and keep them."""
     known = layout.load()
-    if known is not None and stop:
-        return known
     if known is None:
         instance = choose(layout.state, port, port_is_free, octet_is_free)
     else:

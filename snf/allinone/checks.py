@@ -111,7 +111,8 @@ def summary(output: str, code: int) -> Count:
 def _with_cloud(names: Sequence[str], progress: Progress) -> Count:
     try:
         check_machine("test")
-        state = Path(tempfile.mkdtemp(prefix="cyclades-test-"))
+        # Not in a TMPDIR that may be closed to PostgreSQL's account.
+        state = Path(tempfile.mkdtemp(prefix="cyclades-test-", dir="/tmp"))
         layout = Layout(state)
         layout.create()
         cloud = _new_cloud(layout, progress)

@@ -227,6 +227,20 @@ def check_machine(command: str) -> None:
         )
 
 
+def check_state(layout: Layout) -> None:
+    """
+    Return if the accounts of PostgreSQL and RabbitMQ can reach the state directory.
+
+    :raises Failure: A directory above it is closed to them.
+    """
+    for directory in layout.state.parents:
+        if directory.exists() and not directory.stat().st_mode & 0o001:
+            raise Failure(
+                f"{directory} is closed to other accounts, such as PostgreSQL's: "
+                "choose another --state"
+            )
+
+
 def test_environment(cloud: Cloud) -> dict[str, str]:
     """Return the variables by which tests find the real parts."""
     return {

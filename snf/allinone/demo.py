@@ -4,12 +4,14 @@ PostgreSQL comes from a wheel; the bus is inside the process.
 """
 
 import os
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
 from attrs import frozen
 
 from snf.allinone import daemons
+from snf.allinone.cloud import Part
 from snf.allinone.failure import Failure
 from snf.allinone.files import password
 from snf.allinone.layout import Instance, Layout
@@ -71,6 +73,20 @@ class Demo:
         self.daemon.stop()
         Postgres(self.layout, self.instance, self.layout.state).down()
         self.progress.say("demo", "down")
+
+    def status(self) -> list[Part]:
+        """Return how each part does."""
+        instance = self.instance
+        postgres = Postgres(self.layout, instance, self.layout.state)
+        api, database = instance.api_port, instance.postgres_port
+        return [
+            Part(self.daemon.name, self.daemon.pid(), f"http://127.0.0.1:{api}"),
+            Part("PostgreSQL", postgres.daemon.pid(), f"127.0.0.1:{database}"),
+        ]
+
+    def purge(self) -> None:
+        """Delete what it kept.  It must be down."""
+        shutil.rmtree(self.layout.state)
 
     def _site(self) -> Site:
         rapi = self.layout.secret("rapi")

@@ -127,6 +127,7 @@ def hardware_serves(guest: Guest, timeout_s: float = 10) -> bool:
             stderr=log,
             env=clean_environment(),
             cwd="/",
+            start_new_session=True,  # an interrupt of ours says nothing of KVM
         )
     try:
         deadline = time.monotonic() + timeout_s

@@ -29,7 +29,7 @@ class Instance:
     """The choices of one all-in-one.
 
     ``octet`` is N of its network 10.213.N.0/24.  ``kvm`` is whether hardware KVM
-    serves; None while nobody has tried.
+    serves; None while nobody has tried.  ``demo`` is whether Ganeti is simulated.
     """
 
     id: str
@@ -40,6 +40,7 @@ class Instance:
     epmd_port: int
     distribution_port: int
     kvm: bool | None = None
+    demo: bool = False
 
     @property
     def network(self) -> IPv4Network:

@@ -139,7 +139,7 @@ class Daemon:
 
     def start(self) -> bool:
         """Start it unless it runs as it should; return whether that was needed."""
-        if self.pid() is not None and self._kept().get("version") == self.version:
+        if self.pid() is not None and self._kept().get("version", "") == self.version:
             return False
         self.stop()  # also what outlived it, which would be in the way
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -168,7 +168,7 @@ class Daemon:
     ) -> bool:
         """Stop it and all of its session; return whether anything of it ran."""
         known = self._known()
-        members = _session(known.pid) if known and known.boot == _boot() else []
+        members = _session(known) if known else []
         if known and known.alive:
             stop_all([known.pid], timeout_s, first, send=_signal_group)
         stop_all(members, 0)
@@ -225,14 +225,19 @@ def _stat(pid: int) -> list[str] | None:
     return text[text.rindex(")") + 2 :].split()
 
 
-def _session(leader: int) -> list[int]:
-    """Return the processes of a session.
+def _session(leader: Identity) -> list[int]:
+    """Return the processes of a session, whose leader may have died.
 
-    While it has any, the kernel gives the number of its leader to no other process.
+    While there are any, the kernel gives the leader's number to no other process.
     """
+    now = _stat(leader.pid)
+    if leader.boot != _boot() or (now and int(now[19]) != leader.started):
+        return []
     pids = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
     stats = ((pid, _stat(pid)) for pid in pids)
-    return [pid for pid, stat in stats if stat is not None and int(stat[3]) == leader]
+    return [
+        pid for pid, stat in stats if stat is not None and int(stat[3]) == leader.pid
+    ]
 
 
 def _boot() -> str:

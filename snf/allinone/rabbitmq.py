@@ -130,6 +130,9 @@ class RabbitMQ:
             RABBITMQ_MNESIA_BASE=f"{home}/mnesia",
             RABBITMQ_LOG_BASE=f"{home}/log",
             RABBITMQ_PID_FILE=f"{home}/pid",
+            # The script then becomes the broker instead of waiting for it: the pid
+            # that we know is the broker's.
+            RUNNING_UNDER_SYSTEMD="true",
             # RABBITMQ_DIST_PORT alone would listen on every address.
             RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=(
                 "-kernel inet_dist_use_interface {127,0,0,1}"

@@ -50,14 +50,19 @@ def seed(postgres: Postgres, layout: Layout, site: Site) -> None:
     try:
         with connection, connection.cursor() as txn:
             migrate.migrate(txn)
-            _cluster(txn, site.cluster)
-            for person in PEOPLE.values():
-                _person(txn, person, layout.secret(f"user-{person.name}"))
-            _flavors(txn)
-            _images(txn)
-            _network(txn, site)
+            fill(txn, layout, site)
     finally:
         connection.close()
+
+
+def fill(txn: Transaction, layout: Layout, site: Site) -> None:
+    """Add what is missing; passwords are made to be those in the layout's files."""
+    _cluster(txn, site.cluster)
+    for person in PEOPLE.values():
+        _person(txn, person, layout.secret(f"user-{person.name}"))
+    _flavors(txn)
+    _images(txn)
+    _network(txn, site)
 
 
 def _cluster(txn: Transaction, cluster: Cluster) -> None:

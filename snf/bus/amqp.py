@@ -30,7 +30,7 @@ _PREPARE_S = 30.0
 _CLOSE_S = 5.0
 _HEARTBEAT_S = 10
 _FIRST_DELAY_S = 0.5
-_LONGEST_DELAY_S = 15.0
+_LONGEST_DELAY_S = 5.0
 
 
 @frozen
@@ -154,15 +154,18 @@ class Connection(Service):
 
     async def _once(self) -> None:
         factory = Factory.forProtocol(self._protocol)
+        factory.noisy = False
         protocol = await self._wait(self.address.endpoint.connect(factory), None)
         closed = None
         try:
             if protocol.ready is None:
                 raise Lost("closed at once")
             await self._wait(protocol.ready, _PREPARE_S)
-            closed = protocol.closed
             prepared = Deferred.fromCoroutine(self.prepare(protocol))
             await self._wait(prepared, _PREPARE_S)
+            # Only from here on is it closed in an orderly way: the adapter trips over
+            # answers to calls that were given up.
+            closed = protocol.closed
             self._said = None
             self._log.info(
                 "connected to the broker at {name} to {purpose}",

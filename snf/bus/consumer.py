@@ -132,9 +132,15 @@ class AmqpConsumer(Service):
         inbox = self._inbox
         while True:
             batch = await inbox.take(self.prefetch)
-            verdicts = await self._settler.verdicts(
-                [arrival.delivery for arrival in batch], lambda: inbox.ended is None
-            )
+            try:
+                verdicts = await self._settler.verdicts(
+                    [arrival.delivery for arrival in batch],
+                    lambda: inbox.ended is None,
+                )
+            except Stopped as stopped:
+                raise inbox.ended or stopped from None
+            if isinstance(inbox.ended, Lost):
+                raise inbox.ended  # there is nobody to tell; it all comes again
             await self._settle(batch, verdicts)
 
     async def _settle(

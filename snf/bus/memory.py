@@ -1,7 +1,8 @@
 """A bus inside this process: for the demo, and for tests.
 
 It passes the same contract tests as the real broker.  What it holds is gone when the
-process ends.
+process ends, and how much that is has no bound: the one who publishes is in the same
+process as the one who receives.
 """
 
 from collections import deque

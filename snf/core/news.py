@@ -25,7 +25,9 @@ _EFFECTS = {
 def fold(life: Life, report: JobReport) -> Life:
     """Return the life after one report of a job."""
     if _duplicate(report):
-        return life
+        return evolve(
+            life, orders=tuple(_unbound(order, report) for order in life.orders)
+        )
     life = evolve(life, orders=tuple(_carried(order, report) for order in life.orders))
     if not report.status.final:
         return life
@@ -100,6 +102,17 @@ def _duplicate(report: JobReport) -> bool:
     return (
         report.opcode == "OP_INSTANCE_CREATE" and report.error_code == "already_exists"
     )
+
+
+def _unbound(order: Order, report: JobReport) -> Order:
+    """Return an order without its job, where that is the second create.
+
+    Whoever carries it out then looks for the first one, and finds that there is none
+    where the instance is somebody else's.
+    """
+    if order.state is State.SUBMITTED and order.job == report.job:
+        return evolve(order, state=State.NEW, job=None)
+    return order
 
 
 def _removed_already(report: JobReport) -> bool:

@@ -86,6 +86,7 @@ class JobQueue(Service):
     _troubles: dict[int, _Trouble] = field(init=False, factory=dict)
     _through: float = field(init=False, default=0.0)
     _written: float = field(init=False, default=0.0)
+    _said: str | None = field(init=False, default=None)
     _was_master: bool = field(init=False, default=False)
     _waiting: "Deferred[None] | None" = field(init=False, default=None)
     _running: "list[Deferred[Any]]" = field(init=False, factory=list)
@@ -299,12 +300,13 @@ class JobQueue(Service):
         if mark != self._written:
             pool = self.reactor.getThreadPool()
             await deferToThreadPool(self.reactor, pool, self.source.mark.write, mark)
-            self._written = mark
+            self._written, self._said = mark, None
 
     def _ticked(self) -> "Deferred[None]":
         return Deferred.fromCoroutine(self._tick_once()).addErrback(self._unwritten)
 
     def _unwritten(self, failure: Failure) -> None:
-        self._log.error(
-            "the mark cannot be written: {problem}", problem=failure.getErrorMessage()
-        )
+        problem = failure.getErrorMessage()
+        if problem != self._said:
+            self._said = problem
+            self._log.error("the mark cannot be written: {problem}", problem=problem)

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
 
 from snf.core.catalog import Cluster
 from snf.rapi.client import Rapi
@@ -12,15 +14,20 @@ from snf.rapi.errors import WrongCredentials
 
 
 @define(eq=False)
-class Connections:
+class Connections(Service):
     """
-    The clients, by cluster.
+    The clients, by cluster; closed when the service stops.
 
     :param connect: Makes the client of an endpoint.
     """
 
     connect: Callable[[Endpoint], Rapi]
     _clients: dict[int, tuple[Cluster, Rapi]] = field(init=False, factory=dict)
+    _former: list[Rapi] = field(init=False, factory=list)
+
+    def stopService(self) -> "Deferred[None]":
+        super().stopService()
+        return Deferred.fromCoroutine(self.close())
 
     def of(self, cluster: Cluster) -> Rapi:
         """
@@ -31,18 +38,23 @@ class Connections:
         known = self._clients.get(cluster.id)
         if known is not None and _same(known[0], cluster):
             return known[1]
+        self.forget(cluster)
         client = self.connect(_endpoint(cluster))
         self._clients[cluster.id] = (cluster, client)
         return client
 
     def forget(self, cluster: Cluster) -> None:
         """Read the credentials of a cluster again the next time."""
-        self._clients.pop(cluster.id, None)
+        if cluster.id in self._clients:
+            # Somebody may still be asking through it; what it keeps open for later
+            # closes by itself, or with the rest.
+            self._former = [*self._former[-9:], self._clients.pop(cluster.id)[1]]
 
     async def close(self) -> None:
         """Close all connections that are kept for later."""
-        clients, self._clients = self._clients, {}
-        for _, client in clients.values():
+        clients = [*self._former, *(client for _, client in self._clients.values())]
+        self._former, self._clients = [], {}
+        for client in clients:
             await client.close()
 
 

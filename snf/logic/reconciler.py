@@ -9,18 +9,19 @@ from datetime import UTC, datetime
 
 from attrs import define, field, frozen
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from snf.core import news
 from snf.core.catalog import Cluster
+from snf.core.errors import Unavailable
 from snf.core.naming import server_id
 from snf.core.report import JobReport, Sighting
 from snf.core.server import Life
 from snf.logic.connections import Connections
-from snf.rapi.errors import RapiError, WrongCredentials
+from snf.rapi.errors import RapiError, Unreachable, WrongCredentials
 from snf.rapi.instances import Instance, Listing
 from snf.rapi.jobs import reports
 from snf.storage import clusters, lives, orders, ports, tokens
@@ -57,7 +58,8 @@ class Summary:
 class Reconciler(Service):
     """Levels all clusters at its start and then every ``interval_s`` seconds.
 
-    A round that fails is logged and the next one still comes; rounds never overlap.
+    They are levelled side by side: one that does not answer holds up no other.  A
+    round that fails is logged and the next one still comes; rounds never overlap.
     """
 
     clock: IReactorTime
@@ -85,27 +87,42 @@ class Reconciler(Service):
     async def _round(self) -> None:
         try:
             await self.database.run(self._forget_tokens)
-            for cluster in await self.database.run(clusters.listing):
-                if not cluster.offline:
-                    await self._level(cluster)
+            known = await self.database.run(clusters.listing)
+            await DeferredList(
+                [
+                    Deferred.fromCoroutine(self._level(cluster))
+                    for cluster in known
+                    if not cluster.offline
+                ]
+            )
+        except Unavailable as failure:
+            _log.warn("nothing is levelled: {reason}", reason=str(failure))
         except Exception:
             _log.failure("reconciliation failed")
 
     async def _level(self, cluster: Cluster) -> None:
         try:
-            summary = await self.level(cluster)
-        except WrongCredentials as failure:
-            self.connections.forget(cluster)
-            _log.error(
-                "{cluster}: {failure}", cluster=cluster.name, failure=str(failure)
-            )
+            _report(await self._tried(cluster))
         except RapiError as failure:
+            _log.warn("not levelled: {reason}", reason=str(failure))
+        except Unavailable as failure:
             _log.warn(
-                "{cluster}: {failure}", cluster=cluster.name, failure=str(failure)
+                "{cluster} is not levelled: {reason}",
+                cluster=cluster.name,
+                reason=str(failure),
             )
+        except Exception:
+            _log.failure("{cluster} could not be levelled", cluster=cluster.name)
+
+    async def _tried(self, cluster: Cluster) -> "Summary":
+        """Level a cluster; remember if it cannot be reached."""
+        try:
+            return await self.level(cluster)
+        except Unreachable as failure:
+            if isinstance(failure, WrongCredentials):
+                self.connections.forget(cluster)
             await self.database.run(clusters.set_reachable, cluster.id, False)
-        else:
-            _report(summary)
+            raise
 
     async def level(self, cluster: Cluster, trust_missing: bool = False) -> Summary:
         """
@@ -122,12 +139,9 @@ class Reconciler(Service):
         jobs = await rapi.jobs(sorted(awaited))
         ended = [report for job in jobs for report in reports(job, self.prefix)]
         lost = set(awaited) - {job.id for job in jobs}
-        missing = [
-            server
-            for server, busy in servers.items()
-            if not busy and not sightings[server].present
-        ]
-        if trust_missing or not _too_many(missing, servers):
+        built = [server for server, built in servers.items() if built]
+        missing = [server for server in built if not sightings[server].present]
+        if trust_missing or not _too_many(missing, built):
             missing = []
         for server in missing:
             del sightings[server]
@@ -197,8 +211,8 @@ def _sightings(
     return sightings
 
 
-def _too_many(missing: Sequence[int], servers: Collection[int]) -> bool:
-    return len(missing) > _MISSING_AT_MOST and 2 * len(missing) > len(servers)
+def _too_many(missing: Sequence[int], built: Sequence[int]) -> bool:
+    return len(missing) > _MISSING_AT_MOST and 2 * len(missing) > len(built)
 
 
 def _level_servers(

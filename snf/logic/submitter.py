@@ -2,13 +2,14 @@
 
 An order is marked as being submitted, in a transaction of its own, before Ganeti is
 asked, and every request carries the order's id as its reason.  Whoever finds an order
-marked so by somebody who has died looks for the reason among Ganeti's jobs before
-asking again.
+marked so by somebody who has died, or who could not store what came of it, looks for
+the reason among Ganeti's jobs before asking again.
 """
 
 import random
 from collections.abc import Callable, Coroutine
 from typing import Any
+from uuid import UUID
 
 from attrs import define, field
 from twisted.application.service import Service
@@ -16,17 +17,21 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from snf.config import Ganeti
 from snf.config import Submitter as Settings
 from snf.core import news
 from snf.core.catalog import Cluster
+from snf.core.errors import Unavailable
 from snf.core.naming import instance_name
 from snf.core.order import Kind
+from snf.core.report import JobReport
 from snf.logic.connections import Connections
+from snf.logic.dispatcher import fold
 from snf.rapi.client import Rapi
 from snf.rapi.errors import RapiError, Refused, Trouble, Unreachable, WrongCredentials
-from snf.rapi.jobs import Job
+from snf.rapi.jobs import Job, reports
 from snf.rapi.orders import request
 from snf.storage import clusters, lives, orders
 from snf.storage.database import Database, Transaction
@@ -41,7 +46,7 @@ _LONGEST_PAUSE_S = 60.0
 class _Lane:
     """What is going on with one cluster."""
 
-    busy: int = 0
+    at_work_on: set[UUID] = field(factory=set)
     claiming: bool = False
     again: bool = False
     failures: int = 0
@@ -66,7 +71,8 @@ class Submitter(Service):
     alive: Callable[[], bool]
     _lanes: dict[int, _Lane] = field(init=False, factory=dict)
     _loop: LoopingCall = field(init=False)
-    _looping: "Deferred[LoopingCall] | None" = field(init=False, default=None)
+    _looking: bool = field(init=False, default=False)
+    _look_again: bool = field(init=False, default=False)
     _under_way: "set[Deferred[None]]" = field(init=False, factory=set)
 
     def __attrs_post_init__(self) -> None:
@@ -75,23 +81,38 @@ class Submitter(Service):
 
     def startService(self) -> None:
         super().startService()
-        self._looping = self._loop.start(self.settings.poll_s, now=False)
+        self._loop.start(self.settings.poll_s, now=False)
 
-    def stopService(self) -> "Deferred[Any]":
+    def stopService(self) -> "Deferred[None]":
+        """Take no more orders, and fire when those under way have been carried out."""
         super().stopService()
         if self._loop.running:
             self._loop.stop()
-        return DeferredList([*self._under_way])
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        while self._under_way:  # what has just been claimed is carried out as well
+            await DeferredList([*self._under_way])
 
     def wake(self) -> None:
         """Look for orders now."""
-        if self.running and self.alive():
+        if not self.running or not self.alive():
+            return
+        if self._looking:
+            self._look_again = True
+        else:
             self._start(self._look())
 
     async def _look(self) -> None:
-        for cluster in await self.database.run(clusters.listing):
-            if not cluster.offline:
-                self._look_on(cluster)
+        self._looking, self._look_again = True, False
+        try:
+            for cluster in await self.database.run(clusters.listing):
+                if not cluster.offline:
+                    self._look_on(cluster)
+        finally:
+            self._looking = False
+        if self._look_again:
+            self.wake()
 
     def _look_on(self, cluster: Cluster) -> None:
         lane = self._lanes.setdefault(cluster.id, _Lane())
@@ -101,18 +122,23 @@ class Submitter(Service):
             self._start(self._claim(cluster, lane))
 
     async def _claim(self, cluster: Cluster, lane: _Lane) -> None:
-        free = self.settings.per_cluster - lane.busy
+        free = self.settings.per_cluster - len(lane.at_work_on)
         if free <= 0:
             return  # whatever ends first looks again
         lane.claiming, lane.again = True, False
         try:
             claims = await self.database.run(
-                orders.claim, self.claimant, cluster.id, free, self.settings.settle_s
+                orders.claim,
+                self.claimant,
+                cluster.id,
+                free,
+                self.settings.settle_s,
+                frozenset(lane.at_work_on),
             )
         finally:
             lane.claiming = False
         for claim in claims:
-            lane.busy += 1
+            lane.at_work_on.add(claim.order.id)
             self._start(self._carry(cluster, lane, claim))
         if lane.again or len(claims) == free:
             self._look_on(cluster)
@@ -121,21 +147,25 @@ class Submitter(Service):
         try:
             await self._carry_out(cluster, lane, claim)
         finally:
-            lane.busy -= 1
+            lane.at_work_on.discard(claim.order.id)
             self._look_on(cluster)
 
     async def _carry_out(self, cluster: Cluster, lane: _Lane, claim: Claim) -> None:
         try:
-            job = await self._submit(self.connections.of(cluster), claim)
+            job, news_of_it = await self._submit(self.connections.of(cluster), claim)
         except Refused as failure:
             await self._refuse(claim, str(failure))
         except Trouble as failure:
             await self._trouble(claim, failure)
         except Unreachable as failure:
             await self._unreachable(cluster, lane, claim, failure)
+        except Exception as failure:
+            # A mistake of ours: the order must not stay as it is for ever.
+            _log.failure("order {order} failed", order=claim.order.id)
+            await self._trouble(claim, Trouble(f"{type(failure).__name__} here"))
         else:
             lane.failures = 0
-            await self.database.run(self._submitted, cluster, claim, job)
+            await self.database.run(self._submitted, cluster, claim, job, news_of_it)
             _log.info(
                 "order {order} ({kind} {server}) is job {job} of {cluster}",
                 order=claim.order.id,
@@ -145,26 +175,45 @@ class Submitter(Service):
                 cluster=cluster.name,
             )
 
-    async def _submit(self, rapi: Rapi, claim: Claim) -> int:
-        """Return the job of an order, which is submitted if it has none yet."""
+    async def _submit(
+        self, rapi: Rapi, claim: Claim
+    ) -> tuple[int, tuple[JobReport, ...]]:
+        """
+        Return the job of an order, which is submitted if it has none yet.
+
+        With one that is found goes what has become of it: it may have ended long ago.
+        """
         order = claim.order
+        prefix = self.ganeti.instance_prefix
         if claim.again:
             found = _of(claim, await rapi.jobs_after(claim.floor, archived=True))
             if found is not None:
-                return found
-        if order.kind is Kind.DELETE and claim.after is not None:
+                return found.id, reports(found, prefix)
+        after = claim.after
+        if order.kind is Kind.DELETE and after is not None:
             # What has not begun need not be done; the deletion comes after it in
             # either case, so how this goes does not matter.
-            await _quietly(rapi.cancel(claim.after))
-        name = instance_name(self.ganeti.instance_prefix, order.server)
-        return await rapi.submit(
-            request(order, name, self.ganeti.shutdown_timeout_s, claim.after)
-        )
+            await _quietly(rapi.cancel(after))
+            if not await rapi.jobs([after]):
+                # A job that waits for one that Ganeti has forgotten would fail.
+                after = None
+        name = instance_name(prefix, order.server)
+        asked = request(order, name, self.ganeti.shutdown_timeout_s, after)
+        return await rapi.submit(asked), ()
 
     def _submitted(
-        self, txn: Transaction, cluster: Cluster, claim: Claim, job: int
+        self,
+        txn: Transaction,
+        cluster: Cluster,
+        claim: Claim,
+        job: int,
+        news_of_it: tuple[JobReport, ...],
     ) -> None:
+        if news_of_it:
+            lives.load(txn, [claim.order.server])  # locks it before the order
         orders.submitted(txn, claim, self.claimant, job)
+        if news_of_it:
+            fold(txn, news_of_it)
         clusters.saw_job(txn, cluster.id, job)
         clusters.set_reachable(txn, cluster.id, True)
 
@@ -176,7 +225,9 @@ class Submitter(Service):
             server=claim.order.server,
             message=message,
         )
-        await self.database.run(_refused, claim, message, self.clock.seconds())
+        await self.database.run(
+            _refused, claim, self.claimant, message, self.clock.seconds()
+        )
 
     async def _trouble(self, claim: Claim, failure: RapiError) -> None:
         attempts = claim.order.attempts
@@ -217,17 +268,27 @@ class Submitter(Service):
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         """Let it go on by itself; ``stopService`` waits for it."""
         started = Deferred.fromCoroutine(work)
-        started.addErrback(lambda failure: _log.failure("submitter failed", failure))
+        started.addErrback(_log_failure)
         self._under_way.add(started)
         started.addBoth(lambda _: self._under_way.discard(started))
 
 
-def _of(claim: Claim, jobs: tuple[Job, ...]) -> int | None:
+def _log_failure(failure: Failure) -> None:
+    if failure.check(Unavailable):
+        # It is tried again at the next poll, whatever it was.
+        _log.warn("submitter: {reason}", reason=failure.getErrorMessage())
+    else:
+        _log.failure("submitter failed", failure)
+
+
+def _of(claim: Claim, jobs: tuple[Job, ...]) -> Job | None:
     """
     Return the job that carries out an order, if one of these does.
 
     When it had been submitted twice, the job that was refused because the other had
     made the instance already is not the one.
+
+    :raises Refused: There is no other: the instance is not of this order's making.
     """
     carrying = [job for job in jobs if job.order == claim.order.id]
     first = [
@@ -235,14 +296,21 @@ def _of(claim: Claim, jobs: tuple[Job, ...]) -> int | None:
         for job in carrying
         if not any(op.error_code == "already_exists" for op in job.ops)
     ]
-    return min((job.id for job in first or carrying), default=None)
+    if carrying and not first:
+        raise Refused("Ganeti has an instance of that name already", 409)
+    return min(first, key=lambda job: job.id, default=None)
 
 
-def _refused(txn: Transaction, claim: Claim, message: str, now: float) -> None:
+def _refused(
+    txn: Transaction, claim: Claim, claimant: int, message: str, now: float
+) -> None:
     before = lives.load(txn, [claim.order.server])
     after = {
-        server: news.refuse(life, claim.order, message, now)
+        server: news.refuse(life, order, message, now)
         for server, life in before.items()
+        for order in life.orders
+        # Unless news of its job has come after all, or somebody else is at work on it.
+        if order.id == claim.order.id and orders.held(txn, order.id, claimant)
     }
     lives.save(txn, before, after)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import psycopg2
 
-from snf.config import ConfigError, Cyclades, load
+from snf.config import ConfigError, Demo, load
 from snf.core.errors import SnfError
 from snf.manage.cluster import cluster
 from snf.manage.order import order
@@ -29,7 +29,8 @@ from snf.storage.migrate import migrate as migrate_schema
 @click.pass_context
 def snf_manage(context: click.Context, config: Path) -> None:
     """Look after a Cyclades cloud."""
-    context.obj = Session(load(config, Cyclades))
+    # The demo's file is one of Cyclades with a table more.
+    context.obj = Session(load(config, Demo))
 
 
 @snf_manage.command()

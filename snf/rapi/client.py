@@ -107,7 +107,7 @@ class Rapi:
         It costs the same at any length of the queue when ``known`` is near.
         """
         answer = await self._query("job", ("id",), [">", "id", known])
-        rows = self._understood(_rows, answer.content, ("id",))
+        rows = self._understood(_rows, self._understood(_data, answer.content), ("id",))
         return max([known, *self._understood(_each, _row_id, rows)])
 
     async def jobs_after(self, job: int, archived: bool = False) -> tuple[Job, ...]:
@@ -142,14 +142,14 @@ class Rapi:
         answer = await self._query("instance", instances.FIELDS)
         if answer.date is None:
             raise self.exchange.trouble("the answer has no Date")
-        rows = self._understood(_rows, answer.content, instances.FIELDS)
+        rows = self._understood(_data, answer.content)
         found: list[Instance] = []
         for start in range(0, len(rows), _SLICE):
             if start:
                 await deferLater(self.exchange.clock, 0)
-            found.extend(
-                self._understood(_each, instances.parse, rows[start : start + _SLICE])
-            )
+            part = rows[start : start + _SLICE]
+            named = self._understood(_rows, part, instances.FIELDS)
+            found.extend(self._understood(_each, instances.parse, named))
         # The Date is of the end, cut to whole seconds; the facts are of some moment
         # since the beginning.
         return Listing(time=answer.date - answer.took, instances=tuple(found))
@@ -168,7 +168,7 @@ class Rapi:
 
     async def _jobs(self, fields: Sequence[str], wanted: object) -> tuple[Job, ...]:
         answer = await self._query("job", fields, wanted)
-        rows = self._understood(_rows, answer.content, fields)
+        rows = self._understood(_rows, self._understood(_data, answer.content), fields)
         found = self._understood(_each, jobs.parse, rows)
         return tuple(job for job in found if job is not None)
 
@@ -215,17 +215,22 @@ def _row_id(row: Mapping[str, Any]) -> int:
     return _job_id(row["id"])
 
 
-def _rows(content: Any, fields: Sequence[str]) -> list[dict[str, Any]]:
+def _data(content: Any) -> list[Any]:
+    """Return the rows of a query's answer as they are."""
+    data = content["data"]
+    if not isinstance(data, list):
+        raise TypeError("not a list of rows")
+    return data
+
+
+def _rows(data: Iterable[Any], fields: Sequence[str]) -> list[dict[str, Any]]:
     """
     Return the rows of a query's answer by field.
 
     Each value comes with a word on how it was got; what could not be got is None
     (Ganeti lib/constants.py, RS_*).
     """
-    return [
-        dict(zip(fields, (value for _, value in row), strict=True))
-        for row in content["data"]
-    ]
+    return [dict(zip(fields, (value for _, value in row), strict=True)) for row in data]
 
 
 def _each(parse: Callable[[Any], _T], rows: Iterable[Any]) -> list[_T]:

@@ -73,6 +73,13 @@ def add(txn: Transaction, cluster: Cluster) -> int:
     return row[0]
 
 
+def move(txn: Transaction, cluster_id: int, url: str, tls: str) -> None:
+    """Store where a cluster's remote API is from now on, and how it is known."""
+    txn.execute(
+        "UPDATE cluster SET url = %s, tls = %s WHERE id = %s", (url, tls, cluster_id)
+    )
+
+
 def saw_job(txn: Transaction, cluster_id: int, job: int) -> None:
     """Remember that a cluster has got as far as a job."""
     txn.execute(

@@ -34,8 +34,20 @@ _R = TypeVar("_R")
 
 psycopg2.extras.register_uuid()
 
-# A statement that takes longer is ended by the server: nothing here should.
-_OPTIONS = "-c statement_timeout=30s -c lock_timeout=10s -c timezone=UTC"
+# A statement that takes longer is ended by the server: nothing here should.  And each
+# side notices within half a minute when the other is gone without a word: we, so that
+# no thread waits for it; the server, so that the locks of the dead are let go.
+_OPTIONS = (
+    "-c statement_timeout=30s -c lock_timeout=10s -c timezone=UTC"
+    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5"
+    " -c tcp_keepalives_count=3 -c tcp_user_timeout=30000"
+)
+_KEEPALIVES: dict[str, Any] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 _ATTEMPTS = 4
 _WAITING_AT_MOST = 1000
@@ -69,16 +81,20 @@ class Database(Service):
     _local: threading.local = field(init=False, factory=threading.local)
     _pool: ThreadPool = field(init=False)
     _waiting: int = field(init=False, default=0)
+    _stopped: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         self._pool = ThreadPool(self.threads, self.threads, "database")
 
     def startService(self) -> None:
         super().startService()
+        self._stopped = False
         self._pool.start()
 
     def stopService(self) -> "Deferred[None]":
+        """Let no more in, and fire when what is under way has ended."""
         super().stopService()
+        self._stopped = True
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
@@ -99,22 +115,17 @@ class Database(Service):
         It commits by returning and rolls back by raising.  It may be called again
         after a deadlock or a lost connection, so it must have no other effect.
 
-        :raises Unavailable: The database cannot be reached, or too much is waiting.
+        :raises Unavailable: The database cannot be reached, too much is waiting, or
+            the service has been stopped.
         """
         if self._waiting >= _WAITING_AT_MOST:
             raise Unavailable("The database is overloaded; try again later")
-        self._waiting += 1
-        try:
-            return await self._attempts(lambda txn: function(txn, *args, **kwargs))
-        finally:
-            self._waiting -= 1
+        return await self._attempts(lambda txn: function(txn, *args, **kwargs))
 
     async def _attempts(self, function: Callable[[Transaction], _R]) -> _R:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return await deferToThreadPool(
-                    self.reactor, self._pool, self._transact, function
-                )
+                return await self._in_thread(function)
             except _Again as again:
                 if attempt == _ATTEMPTS:
                     _log.error("database: {reason}", reason=again.reason)
@@ -124,6 +135,34 @@ class Database(Service):
             pause = 0.05 * 3**attempt * random.uniform(0.5, 1.0)
             await deferLater(self.reactor, pause)
         raise AssertionError("unreachable")
+
+    def _in_thread(self, function: Callable[[Transaction], _R]) -> "Deferred[_R]":
+        if self._stopped:
+            # A pool that has stopped would take it and never answer.
+            raise Unavailable("The database is no longer used: the service stops")
+        self._waiting += 1
+        work = deferToThreadPool(self.reactor, self._pool, self._in_turn, function)
+        work.addBoth(self._ended)
+        # Whoever asks may cancel; the thread goes on, and counts until it has ended.
+        answer: Deferred[_R] = Deferred()
+        work.chainDeferred(answer)
+        return answer
+
+    def _ended(self, result: _R) -> _R:
+        self._waiting -= 1
+        return result
+
+    def _in_turn(self, function: Callable[[Transaction], _R]) -> _R:
+        kept = getattr(self._local, "connection", None) is not None
+        try:
+            return self._transact(function)
+        except _Again as again:
+            if not (kept and again.lost):
+                raise
+        # A connection that was kept has been closed meanwhile, as all are when
+        # PostgreSQL starts anew: that is worth no wait, and another thread's
+        # connection would be no better.
+        return self._transact(function)
 
     def _transact(self, function: Callable[[Transaction], _R]) -> _R:
         connection = None
@@ -151,11 +190,11 @@ class Database(Service):
         reason = _first_line(failure)
         if connection is None or connection.closed:
             self._local.connection = None
-            if committing and failure.pgcode is None:
+            if committing:
                 # It may have been committed: running it again could do it twice.
                 _log.error("database: lost while committing: {reason}", reason=reason)
                 raise Unavailable("The database does not answer") from None
-            raise _Again(reason) from None
+            raise _Again(reason, lost=True) from None
         _roll_back(connection)
         if failure.pgcode in _PASSING:
             raise _Again(reason) from None
@@ -166,7 +205,7 @@ class Database(Service):
 
     def _connection(self) -> "psycopg2.extensions.connection":
         connection = getattr(self._local, "connection", None)
-        if connection is None:
+        if connection is None or connection.closed:
             connection = connect(self.dsn, self.password)
             self._local.connection = connection
         return connection
@@ -175,9 +214,10 @@ class Database(Service):
 class _Again(Exception):
     """The transaction had no effect and may be tried again."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, lost: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.lost = lost
 
 
 _PASSING = frozenset({DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, SERIALIZATION_FAILURE})
@@ -187,12 +227,17 @@ def connect(dsn: str, password: str | None) -> "psycopg2.extensions.connection":
     """Return a new connection, with our time limits set on it."""
     if password is not None:
         dsn = psycopg2.extensions.make_dsn(dsn, password=password)
-    return psycopg2.connect(dsn, connect_timeout=5, options=_OPTIONS)
+    return psycopg2.connect(dsn, connect_timeout=5, options=_OPTIONS, **_KEEPALIVES)
 
 
 def _roll_back(connection: "psycopg2.extensions.connection | None") -> None:
     if connection is not None and not connection.closed:
-        connection.rollback()
+        try:
+            connection.rollback()
+        except psycopg2.Error:
+            # It is lost, and with it all that was to be undone; why the transaction
+            # failed is what the caller has to hear.
+            connection.close()
 
 
 def _first_line(failure: BaseException) -> str:

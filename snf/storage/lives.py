@@ -43,11 +43,13 @@ def on_cluster(txn: Transaction, cluster: int) -> dict[int, bool]:
     """
     Return the servers of a cluster that have not been deleted, by their ids.
 
-    With each goes whether it has open orders.
+    With each goes whether it has been built and nothing is under way with it: there
+    should be an instance.
     """
     rows = every(
         txn,
-        "SELECT s.id, EXISTS (SELECT FROM orders o WHERE o.server_id = s.id"
+        "SELECT s.id, s.observed <> 'gone' AND s.fault IS NULL"
+        " AND NOT EXISTS (SELECT FROM orders o WHERE o.server_id = s.id"
         " AND o.state IN ('new', 'submitting', 'submitted'))"
         " FROM server s WHERE s.cluster_id = %s AND s.deleted IS NULL ORDER BY s.id",
         (cluster,),

@@ -1,6 +1,6 @@
 """The outbox: what is to be done at Ganeti, and how far it has come."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from psycopg2.extras import Json
 
 from snf.core.order import Build, Kind, NicRequest, Order, State
 from snf.storage.database import Transaction
-from snf.storage.rows import every
+from snf.storage.rows import every, one
 
 COLUMNS = "o.id, o.server_id, o.kind, o.state, o.job, o.arguments, o.error, o.attempts"
 
@@ -82,7 +82,7 @@ def of_servers(
 def save(txn: Transaction, order: Order) -> None:
     """Store how far an order has come; one that has ended stays as it is."""
     txn.execute(
-        "UPDATE orders SET state = %s, job = coalesce(%s, job), error = %s,"
+        "UPDATE orders SET state = %s, job = %s, error = %s,"
         " ended = CASE WHEN %s THEN NULL ELSE now() END"
         " WHERE id = %s AND state IN ('new', 'submitting', 'submitted')",
         (
@@ -101,14 +101,16 @@ def claim(
     cluster: int,
     limit: int,
     settle_s: float,
-    only: UUID | None = None,
+    at_work_on: Collection[UUID] = (),
 ) -> list[Claim]:
     """
     Take orders of one cluster that may be carried out now.
 
-    Those are new ones, and ones whose submitter has died: its advisory lock is gone,
-    and whatever it had sent has had ``settle_s`` to arrive.  An order waits for those
-    of its server before it; a deletion need only wait for them to have been submitted.
+    Those are new ones, and ones that nobody is at work on any more although they are
+    marked so: the advisory lock of their submitter is gone, or it is this claimant and
+    they are not ``at_work_on``; and whatever had been sent has had ``settle_s`` to
+    arrive.  An order waits for those of its server before it; a deletion need only
+    wait for them to have been submitted.
     """
     rows = every(
         txn,
@@ -121,11 +123,12 @@ def claim(
         ), ready AS (
             SELECT o.id, o.state FROM orders o
             WHERE o.cluster_id = %(cluster)s AND o.not_before <= now()
-              AND (%(only)s IS NULL OR o.id = %(only)s)
               AND (o.state = 'new' OR (
                   o.state = 'submitting'
                   AND o.claimed <= now() - make_interval(secs => %(settle)s)
-                  AND o.claimed_by NOT IN (SELECT claimant FROM live)))
+                  AND (o.claimed_by NOT IN (SELECT claimant FROM live)
+                       OR o.claimed_by = %(claimant)s
+                          AND o.id <> ALL (%(at_work_on)s))))
               AND NOT EXISTS (
                   SELECT FROM orders e WHERE e.server_id = o.server_id
                   AND e.number < o.number AND (e.state IN ('new', 'submitting')
@@ -147,7 +150,7 @@ def claim(
             "cluster": cluster,
             "limit": limit,
             "settle": settle_s,
-            "only": only,
+            "at_work_on": list(at_work_on),
         },
     )
     rows.sort(key=lambda row: row[12])
@@ -176,6 +179,16 @@ def submitted(txn: Transaction, claim: Claim, claimant: int, job: int) -> bool:
         (job, claim.order.id, claimant),
     )
     return txn.rowcount > 0
+
+
+def held(txn: Transaction, order: UUID, claimant: int) -> bool:
+    """Return whether an order is still marked as being submitted by a claimant."""
+    row = one(
+        txn,
+        "SELECT state = 'submitting' AND claimed_by = %s FROM orders WHERE id = %s",
+        (claimant, order),
+    )
+    return row is not None and row[0]
 
 
 def put_off(

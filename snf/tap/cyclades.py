@@ -27,6 +27,7 @@ from snf.rapi.client import connect
 from snf.storage.database import Database
 from snf.storage.listener import Listener
 from snf.storage.version import SchemaCheck
+from snf.tap.layers import Layers
 
 
 class Options(UsageOptions):
@@ -60,14 +61,17 @@ def assemble(
     reactor: Any, settings: Cyclades, password: str | None, bus: Bus
 ) -> MultiService:
     """Return the services that the settings name, on a given bus."""
-    whole = MultiService()
+    layers = Layers()
     base = settings.database
     database = Database(reactor, base.dsn, password, base.threads)
-    database.setServiceParent(whole)
-    SchemaCheck(reactor, database).setServiceParent(whole)
+    database.setServiceParent(layers)
+    SchemaCheck(reactor, database).setServiceParent(layers)
     connections = Connections(
         lambda endpoint: connect(reactor, endpoint, settings.ganeti.request_timeout_s)
     )
+    connections.setServiceParent(layers)
+    whole = MultiService()
+    whole.setServiceParent(layers)
     parts: dict[str, Callable[[], None]] = {
         "api": lambda: _api(reactor, settings, database).setServiceParent(whole),
         "dispatcher": lambda: _dispatcher(
@@ -86,7 +90,7 @@ def assemble(
     }
     for name in settings.services.run:
         parts[name]()
-    return whole
+    return layers
 
 
 def _api(reactor: Any, settings: Cyclades, database: Database) -> IService:
@@ -123,7 +127,7 @@ def _submitter(
     database: Database,
     connections: Connections,
 ) -> IService:
-    whole = MultiService()
+    layers = Layers()
     claimant = secrets.randbelow(2**31 - 1) + 1
     listener = Listener(
         reactor, settings.database.dsn, password, claimant, lambda: submitter.wake()
@@ -137,9 +141,10 @@ def _submitter(
         claimant,
         lambda: listener.alive,
     )
-    submitter.setServiceParent(whole)
-    listener.setServiceParent(whole)
-    return whole
+    # The lock is let go only when nothing of this claimant is under way any more.
+    listener.setServiceParent(layers)
+    submitter.setServiceParent(layers)
+    return layers
 
 
 def _password(path: Path | None) -> str | None:

@@ -198,6 +198,20 @@ class _RapiTests(TestCase):
         )
         self.assertIn(self.subject.name(1), op.error or "")
 
+    async def test_mac_taken(self) -> None:
+        """Of two machines with one MAC the second is not made, not even at once."""
+        nic = evolve(self.subject.build.nics[0], mac="aa:00:ca:fe:00:02")
+        build = evolve(self.subject.build, nics=(nic,))
+        asked = [
+            await self.subject.ask(Kind.CREATE, server, build=build)
+            for server in (1, 2)
+        ]
+        ended = [await self.subject.ended(number) for number, _ in asked]
+        self.assertEqual(
+            {(JobStatus.SUCCESS, None), (JobStatus.ERROR, "resource_not_unique")},
+            {(job.status, job.ops[0].error_code) for job in ended},
+        )
+
     async def test_not_there(self) -> None:
         """What is asked of a machine that is not there ends in an error job."""
         for kind in (Kind.START, Kind.STOP, Kind.REBOOT, Kind.DELETE):

@@ -106,10 +106,15 @@ class DaemonTests(SynchronousTestCase):
         self.daemon.start()
         identity = json.loads(self.daemon.state_file.read_text())
         self.daemon.stop()
-        identity["pid"] = os.getpid()
-        self.daemon.state_file.write_text(json.dumps(identity))
-        self.assertIsNone(self.daemon.pid())
-        self.assertFalse(self.daemon.stop())
+        leader = evolve(self.daemon, state_file=self.daemon.log.with_name("leader"))
+        leader.start()
+        self.addCleanup(leader.stop)
+        for pid in (os.getpid(), leader.pid()):
+            text = json.dumps(identity | {"pid": pid})
+            self.daemon.state_file.write_text(text)
+            self.assertIsNone(self.daemon.pid())
+            self.assertFalse(self.daemon.stop())
+            self.assertIsNotNone(leader.pid())
 
     def test_reboot(self):
         """Nothing of before the machine's last start runs."""

@@ -119,6 +119,17 @@ class LossTests(TestCase):
         with self.assertRaises(CancelledError):
             await later
 
+    async def test_stopped_at_any_moment(self) -> None:
+        """Services that are stopped while they connect stop, and log no failure."""
+        for milliseconds in range(0, 40, 2):
+            bus = AmqpBus(reactor, broker_address(), PREFIX, PREFETCH)
+            services = MultiService()
+            bus.publisher().setServiceParent(services)
+            bus.consumer(queue_names(PREFIX), Receiver()).setServiceParent(services)
+            services.startService()
+            await deferLater(reactor, milliseconds / 1000)
+            await services.stopService()
+
 
 class RefusedTests(TestCase):
     """A broker that does not let us in."""

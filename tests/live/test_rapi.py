@@ -116,6 +116,9 @@ class LiveKvmTests(TestCase):
 class TrustTests(TestCase):
     """Whom the client believes to be the cluster."""
 
+    def setUp(self) -> None:
+        state()
+
     async def test_pinned(self) -> None:
         """The cluster's certificate itself will do."""
         self.assertTrue((await client(self, tls=Tls.PINNED).info()).name)

@@ -57,6 +57,13 @@ class FakeGaneti:
             self._answer,
         )
 
+    def have(self, body: dict[str, Any], running: bool) -> None:
+        """Have an instance already, as after a POST with this body long ago."""
+        filled = opcode("OP_INSTANCE_CREATE", _creation(body))
+        self.machines.add(filled)
+        machine = self.machines.find(filled["instance_name"])
+        machine.up = machine.running = running
+
     def operate(self, op_id: str, instance: str, **parameters: Any) -> int:
         """Submit a job as an operator's command on the master does; return its id."""
         given = {"instance_name": instance, **parameters}
@@ -141,12 +148,7 @@ class FakeGaneti:
             if body.get("__version__", 0) != 1:
                 text = "Instance creation request version 0 is no longer supported"
                 raise Failed(400, text)
-            renamed = {"os": "os_type", "name": "instance_name"}
-            body = {
-                renamed.get(key, key): value
-                for key, value in body.items()
-                if key != "__version__"
-            }
+            body = _creation(body)
             _parse_sizes(body)
         return self._submit("OP_INSTANCE_CREATE", call, "instances", {}, body)
 
@@ -202,7 +204,7 @@ class FakeGaneti:
 
     def _job(self, call: Call, number: str) -> Any:
         entry = self.queue.entries.get(int(number))
-        if entry is None:
+        if entry is None or entry.archived:
             # Not a 404: that is what Ganeti answers.
             return dict.fromkeys(views.JOB_FIELDS) | {"id": int(number)}
         row = views.job(entry)
@@ -227,7 +229,12 @@ class FakeGaneti:
     def _found(self, resource: str, fields: list[str], wanted: Any) -> Any:
         if resource == "job":
             asked = views.named(wanted, "id")
-            jobs = [views.job(entry) for entry in self._candidates(wanted, asked)]
+            jobs = [
+                views.job(entry)
+                for entry in self._candidates(wanted, asked)
+                # Naming the field is what makes Ganeti look into the archive.
+                if not entry.archived or "archived" in fields
+            ]
             return views.found(jobs, fields, wanted, asked)
         for name in views.named(wanted, "name"):
             if name not in self.machines.by_name:
@@ -244,6 +251,16 @@ class FakeGaneti:
             case _ if not asked:
                 return entries.values()
         return [entries[number] for number in asked if number in entries]
+
+
+def _creation(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the opcode's parameters in a request's body."""
+    renamed = {"os": "os_type", "name": "instance_name"}
+    return {
+        renamed.get(key, key): value
+        for key, value in body.items()
+        if key != "__version__"
+    }
 
 
 def _parse_sizes(body: dict[str, Any]) -> None:

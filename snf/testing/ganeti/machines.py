@@ -56,6 +56,7 @@ class Machines:
     answers: bool = True
     by_name: dict[str, Machine] = field(factory=dict)
     _next_port: int = field(init=False, default=11000)
+    _reserved: dict[str, list[str]] = field(init=False, factory=dict)
 
     def find(self, name: str) -> Machine:
         """
@@ -81,22 +82,31 @@ class Machines:
         if op["os_type"] is None:
             text = "No guest OS or OS image specified"
             raise OpFailure("OpPrereqError", text, "wrong_input")
-        taken = {nic["mac"] for each in self.by_name.values() for nic in each.nics}
-        for nic in op["nics"]:
-            if nic.get("mac") in taken:
-                text = f"MAC address {nic['mac']} already in use in cluster"
-                raise OpFailure("OpPrereqError", text, "resource_not_unique")
+        macs = self._free_macs(op["nics"])
         if self.oses is not None and op["os_type"] not in self.oses:
             raise OpFailure(
                 "OpExecError",
                 f"OS Parameters validation failed on node {self.node}: "
                 f"Directory for OS {op['os_type']} not found in search path",
             )
+        self._reserved[name] = macs
+
+    def _free_macs(self, nics: list[dict[str, Any]]) -> list[str]:
+        """Return the MACs that are asked for, if none is in use or about to be."""
+        taken = {nic["mac"] for each in self.by_name.values() for nic in each.nics}
+        taken.update(mac for macs in self._reserved.values() for mac in macs)
+        asked = [nic["mac"] for nic in nics if nic.get("mac") not in (None, "auto")]
+        for mac in asked:
+            if mac in taken:
+                text = f"MAC address {mac} already in use in cluster"
+                raise OpFailure("OpPrereqError", text, "resource_not_unique")
+        return asked
 
     def add(self, op: dict[str, Any]) -> None:
         """Make an instance, not started yet."""
         hypervisor = op["hypervisor"] or self.default_hypervisor
         name = op["instance_name"]
+        self._reserved.pop(name, None)
         self.by_name[name] = Machine(
             name=name,
             os=op["os_type"],

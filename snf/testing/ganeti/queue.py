@@ -57,6 +57,7 @@ class Entry:
     exec: _Stamp = None
     end: _Stamp = None
     ready: bool = False
+    archived: bool = False
 
     def file(self) -> dict[str, Any]:
         """Return what the job's file in the queue holds."""
@@ -130,6 +131,17 @@ class JobQueue:
         self._finish(entry, "canceled", None)
         return True, f"Dequeued job {job}"
 
+    def archive(self) -> None:
+        """Put away what has ended, as Ganeti's watcher does after six hours."""
+        for entry in self.entries.values():
+            entry.archived = entry.status in _FINAL
+
+    def purge(self) -> None:
+        """Forget what has ended, as Ganeti's cleaner does after three weeks."""
+        ended = [job for job, entry in self.entries.items() if entry.status in _FINAL]
+        for job in ended:
+            del self.entries[job]
+
     def stamp(self) -> list[int]:
         """Return the time as Ganeti writes it: seconds and microseconds."""
         now = self.clock.seconds()
@@ -183,15 +195,16 @@ class JobQueue:
 
     def _lock(self) -> None:
         """Run what waits for an instance that nothing else is at work on."""
-        held = {
-            entry.input["instance_name"]
-            for entry in self._busy.values()
-            if entry.status == "running"
-        }
         for entry in list(self._busy.values()):
-            if entry.status == "waiting" and entry.input["instance_name"] not in held:
-                held.add(entry.input["instance_name"])
+            name = entry.input["instance_name"]
+            if entry.status == "waiting" and not self._held(name):
                 self._run(entry)
+
+    def _held(self, name: str) -> bool:
+        return any(
+            entry.status == "running" and entry.input["instance_name"] == name
+            for entry in self._busy.values()
+        )
 
     def _run(self, entry: Entry) -> None:
         entry.exec = self.stamp()

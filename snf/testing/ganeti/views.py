@@ -33,7 +33,7 @@ def job(entry: Entry) -> dict[str, Any]:
         "received_ts": entry.received,
         "start_ts": entry.start,
         "end_ts": entry.end,
-        "archived": False,
+        "archived": entry.archived,
     }
 
 

@@ -1,0 +1,1 @@
+"""Measurements: a script a claim, each with its peer or limit from the same run."""

@@ -1,0 +1,64 @@
+"""``twistd cyclades-demo``: all of Cyclades over a simulated Ganeti, in one process."""
+
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+
+from snf.bus.memory import MemoryBus
+from snf.config import ConfigError, Demo, load, secret
+from snf.storage.database import Database
+from snf.tap.cyclades import assemble
+from snf.tap.layers import Layers
+from snf.testing.simulation import Simulation
+
+
+class Options(UsageOptions):
+    """The one option: where the configuration is."""
+
+    optParameters = [
+        ["config", "c", "/etc/cyclades/cyclades.toml", "The configuration file."]
+    ]
+    settings: Demo
+    password: str | None
+
+    def postOptions(self) -> None:
+        """Read the configuration, so that a mistake in it is one line."""
+        try:
+            self.settings = load(Path(self["config"]), Demo)
+            path = self.settings.database.password_file
+            self.password = None if path is None else secret(path)
+        except ConfigError as failure:
+            raise UsageError(str(failure)) from None
+
+
+def makeService(options: Options) -> IService:
+    """Return the service that does what the configuration says."""
+    from twisted.internet import reactor
+
+    return assemble_demo(reactor, options.settings, options.password)
+
+
+def assemble_demo(reactor: Any, settings: Demo, password: str | None) -> Layers:
+    """
+    Return the services of a cloud and of the cluster under it.
+
+    Whatever broker the settings name, the bus is inside this process: it would
+    otherwise tell another cloud of what is not there.
+    """
+    prefix = settings.ganeti.instance_prefix
+    bus = MemoryBus(reactor, prefix, settings.broker.prefetch)
+    layers = Layers()
+    database = Database(reactor, settings.database.dsn, password, threads=1)
+    database.setServiceParent(layers)
+    Simulation(
+        reactor,
+        database,
+        bus,
+        settings.simulation,
+        prefix,
+        assemble(reactor, settings, password, bus),
+    ).setServiceParent(layers)
+    return layers

@@ -1,0 +1,265 @@
+"""A simulated Ganeti cluster as a service: its remote API, and the news of its jobs."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+from attrs import define, field
+from twisted.application.service import IService, Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.interfaces import IDelayedCall, IListeningPort, IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.web.http import Request
+from twisted.web.server import Site
+from zope.interface import implementer
+
+from snf.bus.interface import Bus, Publisher
+from snf.bus.messages import NET_STATUS
+from snf.bus.topology import NET, routing_key
+from snf.config import ConfigError, secret
+from snf.config import Simulation as Settings
+from snf.core.catalog import Cluster
+from snf.core.errors import Unavailable
+from snf.core.naming import instance_name
+from snf.core.order import Kind
+from snf.core.server import Observed
+from snf.eventd.job import messages
+from snf.rapi.orders import request
+from snf.storage import builds, clusters
+from snf.storage.builds import Built
+from snf.storage.database import Database, Transaction
+from snf.testing.ganeti import Durations, FakeGaneti
+
+_log = Logger()
+
+_RETRY_S = 2.0
+_HOST = "127.0.0.1"
+
+
+@define(eq=False)
+class Simulation(Service):
+    """
+    Plays the cluster of a given name, and runs what needs it.
+
+    At its start it takes from the database what there is on the cluster: servers that
+    were seen up are running instances, servers that were seen down stopped ones.  What
+    jobs were at work on when it last stopped counts as done: the first levelling finds
+    so.  Job ids go on behind the highest that is known.  Then it listens, tells the
+    database where, and starts ``cloud``.
+
+    :param database: Is only used until ``cloud`` starts.
+    :param cloud: Is stopped before the cluster is.
+    """
+
+    reactor: Any
+    database: Database
+    bus: Bus
+    settings: Settings
+    prefix: str
+    cloud: IService
+    ganeti: FakeGaneti | None = field(init=False, default=None)
+    _publisher: Publisher = field(init=False)
+    _calls: "_Calls" = field(init=False)
+    _port: IListeningPort | None = field(init=False, default=None)
+    _beginning: "Deferred[None] | None" = field(init=False, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        self._calls = _Calls(self.reactor)
+        self._publisher = self.bus.publisher()
+
+    def startService(self) -> None:
+        super().startService()
+        self._beginning = Deferred.fromCoroutine(self._begin())
+
+    def stopService(self) -> "Deferred[None]":
+        """Stop the cloud, then the cluster, whose jobs are lost."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _begin(self) -> None:
+        while self.running:
+            try:
+                await self._play()
+                return
+            except (Unavailable, ConfigError, _Unknown) as failure:
+                _log.error("not simulated yet: {reason}", reason=str(failure))
+            except Exception:
+                _log.failure("the simulation cannot begin")
+            if self.running:
+                await deferLater(self.reactor, _RETRY_S)
+
+    async def _play(self) -> None:
+        cluster, there, last = await self.database.run(_known, self.settings.cluster)
+        ganeti = FakeGaneti(
+            self._calls,
+            name=cluster.name,
+            user=cluster.username,
+            password=secret(Path(cluster.password_file)),
+            durations=_durations(self.settings),
+            on_change=self._changed,
+        )
+        ganeti.queue.serial = last
+        for built in there:
+            running = _left_running(built)
+            if running is not None:
+                name = instance_name(self.prefix, built.create.server)
+                ganeti.have(dict(request(built.create, name, 0).body or {}), running)
+        self.ganeti = ganeti
+        await self._listen(cluster, ganeti)
+        if self.running:
+            self.cloud.startService()
+
+    async def _listen(self, cluster: Cluster, ganeti: FakeGaneti) -> None:
+        endpoint = TCP4ServerEndpoint(self.reactor, self.settings.port, interface=_HOST)
+        port: Any = await endpoint.listen(_Site(ganeti.resource()))
+        url = f"http://{_HOST}:{port.getHost().port}"
+        try:
+            await self.database.run(clusters.move, cluster.id, url, "off")
+        except BaseException:
+            await maybeDeferred(port.stopListening)
+            raise
+        self._port = port
+        _log.info(
+            "{cluster}, {count} instances, is simulated at {url}",
+            cluster=cluster.name,
+            count=len(ganeti.machines.by_name),
+            url=url,
+        )
+
+    async def _stop(self) -> None:
+        if self._beginning is not None:
+            await self._beginning
+        if self.cloud.running:
+            await maybeDeferred(self.cloud.stopService)
+        port, self._port = self._port, None
+        if port is not None:
+            await maybeDeferred(port.stopListening)
+        self._calls.cancel()
+
+    def _changed(self, job: dict[str, Any]) -> None:
+        """Tell what eventd and the hook tell when a job's file has changed."""
+        assert self.ganeti is not None
+        [op] = job["ops"]
+        if op["status"] == "success":
+            # Ganeti runs its hooks before it writes that a job has ended.
+            self._publisher.publish(
+                routing_key(self.prefix, NET),
+                _interfaces(self.ganeti, op["input"], self.reactor.seconds()),
+            )
+        for key, body in messages(
+            job["id"], orjson.dumps(job), self.ganeti.name, self.prefix
+        ):
+            self._publisher.publish(key, body)
+
+
+class _Unknown(Exception):
+    """The cloud has no cluster of the name."""
+
+
+def _known(txn: Transaction, name: str) -> tuple[Cluster, list[Built], int]:
+    for cluster in clusters.listing(txn):
+        if cluster.name == name:
+            there = builds.on_cluster(txn, cluster.id)
+            return cluster, there, builds.last_job(txn, cluster.id)
+    raise _Unknown(f"the database knows no cluster named {name}")
+
+
+def _left_running(built: Built) -> bool | None:
+    """Return whether the instance runs; None when there is none."""
+    if built.under_way is not None:
+        return _DONE[built.under_way]
+    if built.failed and built.observed is not Observed.UP:
+        return None
+    return _SEEN[built.observed]
+
+
+_DONE = {
+    Kind.CREATE: True,
+    Kind.START: True,
+    Kind.STOP: False,
+    Kind.REBOOT: True,
+    Kind.DELETE: None,
+}
+
+# What is building has no job here, hence nothing that Ganeti has begun with.
+_SEEN = {
+    Observed.UP: True,
+    Observed.UNKNOWN: True,
+    Observed.DOWN: False,
+    Observed.BUILD: None,
+    Observed.GONE: None,
+}
+
+
+def _interfaces(ganeti: FakeGaneti, op: dict[str, Any], now: float) -> bytes:
+    """Return the hook's message: all NICs of an instance as they are now."""
+    name = op["instance_name"]
+    machine = ganeti.machines.by_name.get(name)
+    nics = [] if machine is None else machine.nics
+    return orjson.dumps(
+        {
+            "type": NET_STATUS,
+            "instance": name,
+            "operation": op["OP_ID"],
+            "nics": [
+                {key: value for key, value in nic.items() if value is not None}
+                for nic in nics
+            ],
+            "event_time": [int(now), int(now % 1 * 1e6)],
+            "cluster": ganeti.name,
+        }
+    )
+
+
+def _durations(settings: Settings) -> Durations:
+    # A process begins with a job at once where jobs are to take no time.
+    return Durations(
+        pick=min(Durations().pick, settings.create_s),
+        create=settings.create_s,
+        start=settings.start_s,
+        stop=settings.stop_s,
+        reboot=settings.reboot_s,
+        remove=settings.delete_s,
+    )
+
+
+class _Site(Site):
+    """A site that writes no line a request."""
+
+    def log(self, request: Request) -> None:
+        """Do nothing."""
+
+
+@implementer(IReactorTime)
+@define(eq=False)
+class _Calls:
+    """A clock whose calls to come can all be canceled."""
+
+    clock: Any
+    _pending: set[IDelayedCall] = field(init=False, factory=set)
+
+    def seconds(self) -> float:
+        return self.clock.seconds()
+
+    def callLater(
+        self, delay: float, callable: Callable[..., object], *args: Any, **kwargs: Any
+    ) -> IDelayedCall:
+        def call() -> None:
+            self._pending.discard(pending)
+            callable(*args, **kwargs)
+
+        pending: IDelayedCall = self.clock.callLater(delay, call)
+        self._pending.add(pending)
+        return pending
+
+    def getDelayedCalls(self) -> list[IDelayedCall]:
+        return [*self._pending]
+
+    def cancel(self) -> None:
+        """Cancel them."""
+        pending, self._pending = self._pending, set()
+        for call in pending:
+            call.cancel()

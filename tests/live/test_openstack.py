@@ -1,0 +1,63 @@
+"""The real client ``openstack``, unmodified."""
+
+from uuid import uuid4
+
+from tests.live.cloud import LiveTestCase
+
+
+class OpenstackTests(LiveTestCase):
+    """python-openstackclient."""
+
+    timeout = 300
+
+    async def test_life(self) -> None:
+        """It creates a server, sees it ACTIVE, stops, starts, reboots and deletes it."""
+        client = self.user.openstack
+        name = f"osc-{uuid4().hex[:6]}"
+        made = await client(
+            *("server", "create", "--flavor", "m1.tiny", "--image", "tiny"),
+            *("--network", "default", "--property", "role=web"),
+            *("--wait", "-f", "json", name),
+        )
+        self.addCleanup(self.user.call, "DELETE", f"/compute/v2.1/servers/{made['id']}")
+        self.assertEqual("ACTIVE", made["status"])
+        self.assertEqual({"role": "web"}, made["properties"])
+        [address] = made["addresses"]["default"]
+        listed = await client("server", "list", "-f", "json")
+        [shown] = [one for one in listed if one["Name"] == name]
+        self.assertEqual({"default": [address]}, shown["Networks"])
+        self.assertEqual(("tiny", "m1.tiny"), (shown["Image"], shown["Flavor"]))
+
+        await client("server", "stop", name)
+        await self.user.until(made["id"], "SHUTOFF")
+        await client("server", "start", name)
+        await self.user.until(made["id"], "ACTIVE")
+        await client("server", "reboot", "--hard", "--wait", name)
+        await client("server", "set", "--name", f"{name}-2", name)
+        shown = await client("server", "show", "-f", "json", f"{name}-2")
+        self.assertEqual(made["id"], shown["id"])
+        await client("server", "delete", "--wait", f"{name}-2")
+        self.assertEqual(
+            [], await client("server", "list", "-f", "json", "--name", name)
+        )
+
+    async def test_catalog(self) -> None:
+        """It finds flavors, images, networks, subnets, ports and the catalog."""
+        client = self.user.openstack
+        names = {one["Name"] for one in await client("flavor", "list", "-f", "json")}
+        self.assertIn("m1.tiny", names)
+        flavor = await client("flavor", "show", "m1.tiny", "-f", "json")
+        self.assertEqual(128, flavor["ram"])
+        image = await client("image", "show", "tiny", "-f", "json")
+        self.assertEqual("active", image["status"])
+        network = await client("network", "show", "default", "-f", "json")
+        subnet = await client("subnet", "show", "default", "-f", "json")
+        self.assertEqual([subnet["id"]], network["subnets"])
+        await client("port", "list", "-f", "json")
+        catalog = await client("catalog", "list", "-f", "json")
+        self.assertEqual(
+            {"identity", "compute", "image", "network"},
+            {one["Type"] for one in catalog},
+        )
+        token = await client("token", "issue", "-f", "json")
+        self.assertTrue(token["id"])

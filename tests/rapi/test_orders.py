@@ -1,0 +1,62 @@
+"""What is asked of Ganeti for an order."""
+
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from snf.core.naming import order_id
+from snf.core.order import Build, Kind, Order
+from snf.rapi.orders import request
+
+BUILD = Build(vcpus=1, ram_mib=64, disk_gib=1, disk_template="file", os="x")
+
+
+class RequestTests(SynchronousTestCase):
+    """``request``; how Ganeti understands it is the contract's matter."""
+
+    @given(st.uuids(), st.sampled_from(Kind), st.booleans())
+    def test_reason(self, id: UUID, kind: Kind, hard: bool) -> None:
+        """Every request names its order in its URL, in ASCII."""
+        order = Order(id=id, server=1, kind=kind, build=BUILD, hard=hard)
+        [reason] = [
+            value for key, value in request(order, "snf-1", 9).query if key == "reason"
+        ]
+        self.assertTrue(reason.isascii())
+        self.assertEqual(id, order_id(reason))
+
+    def test_paths(self) -> None:
+        """Each kind has its own URL; only a creation names the machine in its body."""
+        self.assertEqual(
+            [
+                ("POST", "/2/instances"),
+                ("PUT", "/2/instances/snf-1/startup"),
+                ("PUT", "/2/instances/snf-1/shutdown"),
+                ("POST", "/2/instances/snf-1/reboot"),
+                ("DELETE", "/2/instances/snf-1"),
+            ],
+            [(asked.method, asked.path) for asked in self.all_kinds()],
+        )
+
+    def test_no_dependency(self) -> None:
+        """Nothing is waited for that is not named."""
+        for asked in self.all_kinds():
+            self.assertNotIn("depends", asked.body or {})
+
+    def test_nothing_to_build(self) -> None:
+        """A creation that does not say of what is a mistake of ours."""
+        order = Order(id=UUID(int=1), server=1, kind=Kind.CREATE)
+        self.assertRaises(ValueError, request, order, "snf-1", 9)
+
+    def test_secrets(self) -> None:
+        """What is in a body does not show where requests are printed."""
+        build = Build(1, 64, 1, "file", "x", os_parameters={"password": "hunter2"})
+        order = Order(id=UUID(int=1), server=1, kind=Kind.CREATE, build=build)
+        self.assertNotIn("hunter2", repr(request(order, "snf-1", 9)))
+
+    def all_kinds(self):
+        return [
+            request(Order(UUID(int=1), 1, kind, build=BUILD), "snf-1", 9)
+            for kind in Kind
+        ]
