@@ -76,7 +76,7 @@ def _of(path: str, noun: Any) -> Iterable[Served]:
 
 def _role(route: Route) -> str:
     if route.role is None:
-        return "–"
+        return "open"
     return route.role.value if route.scoped else "any token"
 
 
