@@ -2,6 +2,9 @@
 
 from uuid import uuid4
 
+from twisted.web.iweb import IRequest
+from twisted.web.resource import Resource
+
 from snf.api.compute.build import Builder
 from snf.testing.world import ALICE
 from tests.api.case import SERVERS, TOKENS
@@ -173,6 +176,19 @@ class BugTests(FaultTestCase):
         [logged] = self.flushLoggedErrors()
         self.assertIs(ZeroDivisionError, logged.type)
         self.assertEqual([], self.sql("SELECT id FROM server"))
+
+    def test_outside_of_all_routes(self) -> None:
+        """So it is where no route has been found yet."""
+
+        class Broken(Resource):
+            def render(self, request: IRequest) -> bytes:
+                raise ZeroDivisionError("the secret detail")
+
+        self.site.resource.putChild(b"broken", Broken())
+        reply = self.call("GET", "/broken")
+        self.assert_fault(reply, 500, "identity")
+        self.assertNotIn(b"secret", reply.text)
+        self.assertEqual(1, len(self.flushLoggedErrors(ZeroDivisionError)))
 
     def test_at_the_login(self) -> None:
         """So it is where a coroutine answers."""
