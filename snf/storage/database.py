@@ -84,11 +84,16 @@ class Database(Service):
     _stopped: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        self._pool = ThreadPool(self.threads, self.threads, "database")
+        self._pool = self._new_pool()
+
+    def _new_pool(self) -> ThreadPool:
+        return ThreadPool(self.threads, self.threads, "database")
 
     def startService(self) -> None:
         super().startService()
-        self._stopped = False
+        if self._stopped:
+            # A pool that has been stopped cannot be started again.
+            self._stopped, self._pool = False, self._new_pool()
         self._pool.start()
 
     def stopService(self) -> "Deferred[None]":

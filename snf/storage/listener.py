@@ -113,8 +113,6 @@ class Listener(Service):
         if connection is None:
             return
         self._connection = connection
-        # libpq closes its own descriptor as soon as it sees that the connection is
-        # lost, and a reactor must be told before that: it gets one that we close.
         self._socket = os.dup(connection.fileno())
         self.alive = True
         self.reactor.addReader(self)
