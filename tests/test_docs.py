@@ -10,7 +10,6 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from snf import config
-from snf.core.server import ALLOWED, Action, Status
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -68,21 +67,6 @@ class ConfigureTests(SynchronousTestCase):
                     expected[heading, table, key] = value
         text = (DOCS / "configure.md").read_text("utf-8")
         self.assertEqual(expected, written(text))
-
-
-class ArchitectureTests(SynchronousTestCase):
-    """``docs/architecture.md``."""
-
-    def test_allowed(self):
-        """Its table of what may be done when is the one that the code goes by."""
-        text = (DOCS / "architecture.md").read_text("utf-8")
-        names = [action.value for action in Action]
-        rows = [f"| status | {' | '.join(names)} |"]
-        for status in Status:
-            marks = ("yes" if status in ALLOWED[action] else "409" for action in Action)
-            rows.append(f"| {status.value} | {' | '.join(marks)} |")
-        for row in rows:
-            self.assertIn(row, text)
 
 
 class LinkTests(SynchronousTestCase):
