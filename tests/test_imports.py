@@ -12,9 +12,10 @@ ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {
     "config": set(),
     "core": set(),
+    "trust": set(),
     "storage": {"core"},
-    "rapi": {"core"},
-    "bus": {"core"},
+    "rapi": {"core", "trust"},
+    "bus": {"core", "trust"},
     "api": {"core", "storage"},
     "logic": {"core", "storage", "rapi", "bus"},
     "eventd": {"core", "bus"},
