@@ -1,67 +1,17 @@
 """``snf-manage`` as operators call it, with a real PostgreSQL."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
-from attrs import frozen
-from psycopg2.extensions import make_dsn, parse_dsn
-from twisted.trial.unittest import SynchronousTestCase
+from psycopg2.extensions import make_dsn
 
-from snf.testing.postgres import fresh_dsn
-
-ROOT = Path(__file__).parents[2]
+from tests.manage.case import ManageTestCase, Said
 
 # Nothing listens at a port that only root could have taken, and nobody has.
 _NOBODY = "https://127.0.0.1:1"
 
 
-@frozen
-class Said:
-    """What a command printed, and how it ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-class CommandTests(SynchronousTestCase):
+class CommandTests(ManageTestCase):
     """The command line."""
-
-    def setUp(self) -> None:
-        given = parse_dsn(fresh_dsn(self))
-        folder = Path(self.mktemp()).absolute()
-        folder.mkdir(parents=True)
-        self.secret = folder / "secret"
-        self.secret.write_text("secret\n")
-        self.config = folder / "cyclades.toml"
-        # A password has no place in the file; libpq takes it from the environment.
-        self.environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        if "password" in given:
-            self.environment["PGPASSWORD"] = given.pop("password")
-        self.dsn = make_dsn("", **given)
-        self._configure(self.dsn)
-
-    def _configure(self, dsn: str) -> None:
-        self.config.write_text(
-            f"[database]\ndsn = {json.dumps(dsn)}\n[broker]\nurl = 'memory:'\n"
-        )
-
-    def manage(self, *arguments: str) -> Said:
-        """Return what the command says."""
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "snf.manage.command"),
-                *("--config", str(self.config), *arguments),
-            ],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return Said(done.returncode, done.stdout, done.stderr)
 
     def add_cluster(self, name: str) -> Said:
         """Add a cluster that nobody answers for."""
@@ -88,7 +38,7 @@ class CommandTests(SynchronousTestCase):
 
     def test_database_away(self):
         """Whatever is asked of a database that is not there, the answer is a line."""
-        self._configure(make_dsn(self.dsn, dbname="there_is_none"))
+        self.configure(make_dsn(self.dsn, dbname="there_is_none"))
         for arguments in (("cluster", "list"), ("reconcile",), ("migrate",)):
             said = self.manage(*arguments)
             self.assertEqual((1, ""), (said.code, said.out))
