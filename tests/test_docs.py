@@ -101,6 +101,18 @@ def _anchors(text: str) -> set[str]:
     return {heading.replace(" ", "-") for heading in plain}
 
 
+class DevelopTests(SynchronousTestCase):
+    """``docs/develop.md``."""
+
+    def test_layout(self):
+        """Each part of the program has its line."""
+        text = (DOCS / "develop.md").read_text("utf-8")
+        for path in (ROOT / "snf").iterdir():
+            if not path.name.startswith("__"):
+                name = f"snf/{path.name}/" if path.is_dir() else f"snf/{path.name}"
+                self.assertIn(f"| `{name}` |", text)
+
+
 class PyprojectTests(SynchronousTestCase):
     """``pyproject.toml``."""
 
