@@ -24,8 +24,10 @@ from twisted.web.iweb import IRequest
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as NoSuchMethod
 
+from snf.api import policy
 from snf.api.call import Call
 from snf.api.dialect import Dialect, Version, header, keystone_fault
+from snf.api.policy import Reach, Rule
 from snf.core import errors
 from snf.core.identity import Grant, Role
 from snf.core.passwords import token_digest
@@ -45,6 +47,7 @@ CODES: Mapping[type[errors.SnfError], int] = {
     errors.UnsupportedVersion: 406,
     errors.Conflict: 409,
     errors.TooLarge: 413,
+    errors.TooMany: 429,
     errors.Unavailable: 503,
 }
 
@@ -67,15 +70,22 @@ class Route:
     """What a method decorated with :func:`route` answers, and to whom.
 
     :ivar url: Below the noun's own place.
-    :ivar role: What the caller must hold in the token's project; None for everybody.
-    :ivar scoped: Whether the token must be for a project at all.
     """
 
     method: str
     url: str
-    role: Role | None
-    scoped: bool
+    rule: Rule
     code: int
+
+    @property
+    def role(self) -> Role | None:
+        """What the caller must hold in the token's project; None for everybody."""
+        return self.rule.role
+
+    @property
+    def scoped(self) -> bool:
+        """Whether the token must be for a project at all."""
+        return self.rule.scoped
 
 
 def new_app() -> Klein:
@@ -96,6 +106,7 @@ def route(
     *,
     role: Role | None = Role.READER,
     scoped: bool = True,
+    reach: Reach | None = None,
     body: type | None = None,
     code: int = 200,
 ) -> Callable[[Callable], Callable]:
@@ -106,11 +117,13 @@ def route(
 
     :param role: What the caller must hold; None for routes open to everybody.
     :param scoped: Whether the token must be for a project; one for none holds no role.
+    :param reach: Whose things may be meant, where it is not just the token's project's
+        (or everything, for admins).
     :param body: The msgspec type that the request's JSON must have.
     :param code: The status when it succeeds.
     """
 
-    described = Route(method, url, role, scoped, code)
+    described = Route(method, url, policy.rule(role, scoped, reach), code)
 
     def decorate(function: Callable) -> Callable:
         @app.route(url, methods=[method])
@@ -155,7 +168,10 @@ class Edge:
         try:
             version = self.dialect.version(request)
             self.dialect.check(version)
-            if described.role is not None and header(request, "X-Auth-Token") is None:
+            if (
+                described.rule.role is not None
+                and header(request, "X-Auth-Token") is None
+            ):
                 raise errors.Unauthorized(_WHO)
             call = self._call(request, request_id, version, body)
             result = await work(call, **params)
@@ -171,6 +187,8 @@ class Edge:
         """Answer with a refusal."""
         code = next(CODES[kind] for kind in type(refusal).__mro__ if kind in CODES)
         kind = type(refusal).__name__
+        if isinstance(refusal, errors.TooMany):
+            request.setHeader("Retry-After", str(refusal.wait_s))
         return self._fault(request, code, kind, str(refusal))
 
     def broken(self, request: IRequest, failure: Failure) -> bytes:
@@ -277,7 +295,7 @@ async def transact(
 ) -> Any:
     """Identify the caller and do the work, in one transaction."""
     return await database.run(
-        lambda txn: work(txn, identify(txn, call, described), **params)
+        lambda txn: work(txn, identify(txn, call, described, params), **params)
     )
 
 
@@ -289,28 +307,27 @@ async def converse(
     **params: str,
 ) -> Any:
     """Identify the caller, then let a coroutine do the work."""
-    if described.role is not None:
-        call = await database.run(identify, call, described)
+    if described.rule.role is not None:
+        call = await database.run(identify, call, described, params)
     return await work(call, **params)
 
 
-def identify(txn: Transaction, call: Call, described: Route) -> Call:
+def identify(
+    txn: Transaction, call: Call, described: Route, url: Mapping[str, str]
+) -> Call:
     """
     Return a call with what its token stands for.
 
+    :param url: What the route's URL names.
     :raises Unauthorized: There is no token, or it is not valid (any more).
-    :raises Forbidden: It is for no project, or does not hold the role there.
+    :raises Forbidden: It is not good for this; see :func:`snf.api.policy.check`.
     """
-    if described.role is None:
+    if described.rule.role is None:
         return call
     grant = _granted(txn, call)
     if grant is None:
         raise errors.Unauthorized(_WHO)
-    if grant.project is None:
-        if described.scoped:
-            raise errors.Forbidden("The token is not scoped to a project")
-    elif not grant.may(described.role):
-        raise errors.Forbidden(f"This needs the role {described.role.value}")
+    policy.check(txn, described.rule, grant, url)
     return evolve(call, known=grant)
 
 

@@ -158,6 +158,28 @@ class Noun(Resource):
         return self._routes.render(request)
 
 
+class Nouns(Resource):
+    """Several nouns in one place: the second word below it says which one is meant.
+
+    :param noun: Whose routes all others are.
+    :param others: Such a noun by that word: ``roles`` for ``/<user>/roles``.  Their
+        routes are relative to this place, too.
+    """
+
+    isLeaf = True
+
+    def __init__(self, noun: Any, others: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.nouns = (noun, *others.values())
+        self._first = Noun(noun)
+        self._others = {name.encode(): Noun(other) for name, other in others.items()}
+
+    def render(self, request: Request) -> Any:
+        words = request.postpath or []
+        second = words[1] if len(words) > 1 else b""
+        return self._others.get(second, self._first).render(request)
+
+
 class Missing(Resource):
     """Where there is nothing."""
 

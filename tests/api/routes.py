@@ -14,7 +14,7 @@ from twisted.web.resource import IResource
 
 from snf.api.compute.build import Builder
 from snf.api.json import Route
-from snf.api.site import Branch, Noun
+from snf.api.site import Branch, Noun, Nouns
 from snf.api.tree import Parts, site
 from snf.config import Api, Identity
 from snf.core.server import ALLOWED, Action, Status
@@ -33,6 +33,7 @@ class Served:
     role: str
     code: int
     does: str
+    reach: str = ""
 
 
 def served() -> list[Served]:
@@ -46,6 +47,7 @@ def served() -> list[Served]:
         "snf",
         nothing,
         nothing,
+        nothing,
         Builder(),
     )
     return sorted(_below("", site(parts).resource))
@@ -54,6 +56,9 @@ def served() -> list[Served]:
 def _below(path: str, place: IResource) -> Iterable[Served]:
     if isinstance(place, Noun):
         yield from _of(path, place.noun)
+    if isinstance(place, Nouns):
+        for noun in place.nouns:
+            yield from _of(path, noun)
     if isinstance(place, Branch):
         if place.here is not None:
             yield from _below(path, place.here)
@@ -68,16 +73,11 @@ def _of(path: str, noun: Any) -> Iterable[Served]:
             yield Served(
                 path=re.sub(r"<(\w+)>", r"{\1}", path + route.url.rstrip("/")) or "/",
                 method=route.method,
-                role=_role(route),
+                role=route.rule.who,
+                reach=getattr(noun, "reach", route.rule.reach).value,
                 code=getattr(noun, "code", route.code),
                 does=(function.__doc__ or "").strip().splitlines()[0].rstrip("."),
             )
-
-
-def _role(route: Route) -> str:
-    if route.role is None:
-        return "open"
-    return route.role.value if route.scoped else "any token"
 
 
 def table(service: str) -> str:
@@ -93,9 +93,9 @@ def table(service: str) -> str:
                 "^/compute/(v1.1|v2|v2.1)(?=/|$)", "/compute/{version}", one.path
             )
             rows.setdefault((path, one.method), one)
-    lines = ["| URL | method | role | status | |", "|---|---|---|---|---|"]
+    lines = ["| URL | method | role | whose | status | |", "|---|---|---|---|---|---|"]
     lines += [
-        f"| `{path}` | {method} | {one.role} | {one.code} | {one.does} |"
+        f"| `{path}` | {method} | {one.role} | {one.reach} | {one.code} | {one.does} |"
         for (path, method), one in rows.items()
     ]
     return "\n".join(lines)

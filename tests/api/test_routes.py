@@ -2,6 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from snf.api.policy import Reach
 from snf.testing.world import ALICE
 from tests.api.case import ApiTestCase
 from tests.api.routes import PAGE, page, served
@@ -38,10 +39,22 @@ class RouteTests(ApiTestCase):
                 reply = self.call(one.method, path, {})
                 self.assertEqual(401, reply.code)
                 reply = self.call(one.method, path, {}, by=ALICE)
-                self.assertIn(reply.code, (200, 400, 404))
+                expected = (403,) if one.role == "admin" else (200, 400, 404)
+                self.assertIn(reply.code, (*expected, 400), reply.text)
 
     def test_changes_need_a_member(self) -> None:
         """No route that changes a project's things is open to its readers."""
         for one in served():
             if one.method != "GET" and not one.path.startswith("/identity"):
                 self.assertIn(one.role, ("member", "admin"), one.path)
+
+    def test_identity_changes_need_an_admin(self) -> None:
+        """What is not for admins only in the identity API is one's own."""
+        own = (Reach.SELF.value, Reach.USER.value)
+        for one in served():
+            if (
+                one.method != "GET"
+                and one.path.startswith("/identity")
+                and not one.path.endswith("/tokens")
+            ):
+                self.assertTrue(one.role == "admin" or one.reach in own, one)

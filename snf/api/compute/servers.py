@@ -12,6 +12,7 @@ from snf.api.compute import view
 from snf.api.compute.actions import act, named
 from snf.api.compute.build import Builder, CreateBody, Name
 from snf.api.json import Answer, Edge, new_app, route
+from snf.api.policy import Reach
 from snf.core.errors import BadRequest, Forbidden
 from snf.core.identity import Role
 from snf.core.server import Action, Status
@@ -39,6 +40,7 @@ class Servers:
     """``/servers``."""
 
     app = new_app()
+    reach = Reach.WIDE
 
     edge: Edge
     builder: Builder
