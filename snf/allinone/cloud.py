@@ -14,7 +14,7 @@ from snf.allinone.failure import Failure
 from snf.allinone.ganeti import RAPI_USER, Ganeti
 from snf.allinone.guest import Guest, hardware_serves
 from snf.allinone.layout import Instance, Layout, for_ports, port_is_free
-from snf.allinone.namespace import BRIDGE, refused
+from snf.allinone.namespace import BRIDGE, may_change_networks, refused
 from snf.allinone.postgres import Postgres, debian_programs
 from snf.allinone.progress import Progress
 from snf.allinone.rabbitmq import RabbitMQ
@@ -225,6 +225,8 @@ def check_machine(command: str) -> None:
         raise Failure(
             "the kernel refuses namespaces here (unshare --net): try ./cloud demo"
         )
+    if not may_change_networks():
+        raise Failure("this root may not change networks (ip link): try ./cloud demo")
 
 
 def check_state(layout: Layout) -> None:
