@@ -95,6 +95,20 @@ def save(txn: Transaction, order: Order) -> None:
     )
 
 
+def call_off(txn: Transaction, servers: Sequence[int]) -> None:
+    """
+    End the open orders of servers that are no more.
+
+    An operator may have removed their instances; no news is folded into them again.
+    """
+    txn.execute(
+        "UPDATE orders SET state = 'failed', error = 'the server is gone',"
+        " ended = now() WHERE server_id = ANY(%s)"
+        " AND state IN ('new', 'submitting', 'submitted')",
+        (list(servers),),
+    )
+
+
 def claim(
     txn: Transaction,
     claimant: int,
