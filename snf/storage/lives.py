@@ -83,7 +83,7 @@ def save(
     gone = [server for server in changed if after[server].status is Status.DELETED]
     if gone:
         ports.release(txn, gone)
-        orders.call_off(txn, gone)
+        orders.close(txn, gone, "the server is gone")
     return changed
 
 

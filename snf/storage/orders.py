@@ -95,17 +95,12 @@ def save(txn: Transaction, order: Order) -> None:
     )
 
 
-def call_off(txn: Transaction, servers: Sequence[int]) -> None:
-    """
-    End the open orders of servers that are no more.
-
-    An operator may have removed their instances; no news is folded into them again.
-    """
+def close(txn: Transaction, servers: Sequence[int], error: str) -> None:
+    """End what is still open of some servers' orders: nothing can come of it."""
     txn.execute(
-        "UPDATE orders SET state = 'failed', error = 'the server is gone',"
-        " ended = now() WHERE server_id = ANY(%s)"
-        " AND state IN ('new', 'submitting', 'submitted')",
-        (list(servers),),
+        "UPDATE orders SET state = 'failed', error = %s, ended = now()"
+        " WHERE server_id = ANY(%s) AND state IN ('new', 'submitting', 'submitted')",
+        (error, list(servers)),
     )
 
 
