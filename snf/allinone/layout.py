@@ -6,9 +6,8 @@ side by side and each finds its own things again.
 
 import hashlib
 import json
-import shutil
 import socket
-import subprocess
+import sys
 from collections.abc import Callable, Collection
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -171,7 +170,9 @@ def choose(
     if len(ports) < 5 or not octet:
         raise Failure("no free port or no free network 10.213.N.0/24 on this machine")
     return Instance(
-        id=digest.hex()[:6],
+        # With the network in it, for that is what no other all-in-one has: containers
+        # that share a network may all keep their state at the same path.
+        id=f"{octet[0]:02x}{digest.hex()[:4]}",
         octet=octet[0],
         api_port=ports[0],
         postgres_port=ports[1],
@@ -220,27 +221,52 @@ def _another(instance: Instance, free_port: Callable[[int], bool]) -> int:
 
 
 def port_is_free(port: int) -> bool:
-    """Return whether nothing listens on this TCP port of 127.0.0.1."""
+    """Return whether nothing uses, or is about to use, a TCP port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
             return False
-    return True
+    return _claim(f"port {port}")
 
 
 def octet_is_free(octet: int) -> bool:
-    """Return whether no route of this machine leads into 10.213.N.0/24."""
-    if shutil.which("ip") is None:
-        return True  # ./cloud demo needs none
-    shown = subprocess.run(
-        ["ip", "-4", "route", "show", "table", "all", "root", f"10.213.{octet}.0/24"],
-        capture_output=True,
-        text=True,
-        check=False,
+    """Return whether no route leads into 10.213.N.0/24, nor is about to."""
+    network = IPv4Network(f"10.213.{octet}.0/24")
+    routes = Path("/proc/net/route").read_text().splitlines()[1:]
+    return not any(destination(route) in network for route in routes) and _claim(
+        f"network {network}"
     )
-    return shown.returncode == 0 and not shown.stdout.strip()
+
+
+def destination(route: str) -> IPv4Address:
+    """Return where a line of /proc/net/route leads; "unreachable" ones are there too."""
+    # Eight hexadecimal digits of a number that is stored in network order.
+    number = int(route.split()[1], 16)
+    return IPv4Address(number.to_bytes(4, sys.byteorder))
+
+
+_claims: dict[str, socket.socket] = {}
+
+
+def _claim(what: str) -> bool:
+    """
+    Return whether this process may have something, which then no other one may.
+
+    Between choosing a port and using it packages may have to be installed, while
+    another all-in-one chooses.  A claim is a name among the abstract Unix sockets of
+    this network; the kernel drops it when the process ends.
+    """
+    if what not in _claims:
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0cyclades-allinone {what}")
+        except OSError:
+            claim.close()
+            return False
+        _claims[what] = claim
+    return True
 
 
 def _first(choices: list[int], free: Callable[[int], bool], count: int) -> list[int]:

@@ -142,7 +142,8 @@ class Namespace:
         pid = self.holder.pid()
         if pid is None:
             raise Failure("the cluster's namespaces are down: ./cloud up")
-        entered = ["nsenter", "-t", str(pid), "--net", "--uts", "--mount", "--wd=/"]
+        entered = ["nsenter", "-t", str(pid), "--net", "--uts", "--mount"]
+        entered += ["--root", "--wd=/"]  # its root, which may be a chroot of ours
         return [*entered, "--", *argv]
 
     def run(self, what: str, argv: Sequence[str], timeout_s: float = 60) -> str:
