@@ -5,12 +5,14 @@ are never written in these files: a key that ends in ``_file`` names the file th
 holds one.
 """
 
+import math
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from attrs import NOTHING, fields, frozen, has
 
@@ -32,8 +34,14 @@ class Services:
         for name in self.run:
             if name not in known:
                 raise ValueError(f"run: {name!r} is not one of {', '.join(known)}")
+            if self.run.count(name) > 1:
+                raise ValueError(f"run: {name!r} is named twice")
         if not self.run:
             raise ValueError("run: name at least one service")
+
+
+# Both of libpq's notations: password=... and postgresql://user:...@host.
+_PASSWORD_IN_DSN = re.compile(r"\bpassword\s*=|^\w+://[^/@:]*:[^/@]*@")
 
 
 @frozen
@@ -46,7 +54,7 @@ class Database:
 
     def check(self) -> None:
         _at_least("threads", self.threads, 1)
-        if "password" in self.dsn:
+        if _PASSWORD_IN_DSN.search(self.dsn):
             raise ValueError("dsn: holds a password; put it into password_file")
 
 
@@ -60,7 +68,7 @@ class Broker:
     prefetch: int = 200
 
     def check(self) -> None:
-        parts = urlsplit(self.url)
+        parts = _url("url", self.url)
         if parts.scheme not in ("amqp", "amqps", "memory"):
             raise ValueError("url: must begin with amqp://, amqps:// or memory:")
         if parts.password is not None:
@@ -80,11 +88,14 @@ class Api:
     def check(self) -> None:
         _at_least("max_body_bytes", self.max_body_bytes, 1024)
         _at_least("page_size", self.page_size, 1)
-        parts = urlsplit(self.public_url)
+        parts = _url("public_url", self.public_url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise ValueError("public_url: must be an http or https URL")
         if self.public_url.endswith("/"):
             raise ValueError("public_url: must not end in a slash")
+
+
+_YEAR_S = 365 * 24 * 3600
 
 
 @frozen
@@ -96,6 +107,8 @@ class Identity:
 
     def check(self) -> None:
         _at_least("token_lifetime_s", self.token_lifetime_s, 60)
+        if self.token_lifetime_s > _YEAR_S:
+            raise ValueError(f"token_lifetime_s: must be at most {_YEAR_S}, a year")
 
 
 @frozen
@@ -246,6 +259,8 @@ def secret(path: Path) -> str:
         text = path.read_text("utf-8").rstrip("\n")
     except OSError as failure:
         raise ConfigError(f"{path}: {failure.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8") from None
     if not text:
         raise ConfigError(f"{path}: is empty")
     return text
@@ -254,6 +269,15 @@ def secret(path: Path) -> str:
 def _at_least(key: str, value: float, least: float) -> None:
     if value < least:
         raise ValueError(f"{key}: must be at least {least}")
+
+
+def _url(key: str, text: str) -> SplitResult:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError as failure:
+        raise ValueError(f"{key}: is not a URL: {failure}") from None
+    return parts
 
 
 def _build(where: str, kind: type[_Settings], given: Mapping[str, Any]) -> _Settings:
@@ -295,10 +319,25 @@ def _value(where: str, hint: Any, given: Any) -> Any:
         items = _plain(where, list, given)
         return tuple(_value(where, get_args(hint)[0], item) for item in items)
     if hint is Path:
-        return Path(_plain(where, str, given))
-    if hint is float and type(given) is int:
-        return float(given)
+        return _path(where, _plain(where, str, given))
+    if hint is float:
+        return _number(where, given)
     return _plain(where, hint, given)
+
+
+def _path(where: str, text: str) -> Path:
+    if not text or "\0" in text:
+        raise ConfigError(f"{where}: must be a path, not {text!r}")
+    return Path(text)
+
+
+def _number(where: str, given: Any) -> float:
+    if type(given) is int and abs(given) < 2**53:
+        return float(given)
+    number = _plain(where, float, given)
+    if not math.isfinite(number):
+        raise ConfigError(f"{where}: must be a number, not {number}")
+    return number
 
 
 def _plain(where: str, kind: type, given: Any) -> Any:

@@ -22,7 +22,7 @@ class Document:
 
     @route(app, "GET", "/", role=None)
     async def show(self, call: Call) -> Answer:
-        """Show it."""
+        """Tell which services and versions there are."""
         return Answer(self.write(call.root), code=self.code)
 
 

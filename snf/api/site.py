@@ -63,6 +63,10 @@ class LimitedRequest(Request):
         if self._discarded > _PATIENCE * self.site.max_body_bytes:
             self.channel.forceAbortClient()
 
+    def getRequestHostname(self) -> bytes:
+        """Return a name of our own: what a client calls us decides nothing."""
+        return b"cloud"
+
     def processingFailed(self, reason: Failure) -> Failure:
         """Answer for a failure that nobody has caught: never in HTML."""
         self.write(self.site.edge.broken(self, reason))
@@ -141,14 +145,16 @@ class Noun(Resource):
     def render(self, request: Any) -> Any:
         while request.postpath and request.postpath[-1] == b"":
             request.postpath.pop()
-        # Klein takes no empty path, and answers in plain text what it cannot decode.
-        request.postpath = request.postpath or [b""]
+        # Klein would take an escaped slash for one, answers in plain text what it
+        # cannot decode, and takes no empty path.
+        if any(part == b"" or b"/" in part for part in request.postpath):
+            return self._edge.missing(request)
         try:
-            b"/".join(request.postpath).decode("utf-8")
-            request.getRequestHostname().decode("ascii")
-            request.method.decode("ascii")
+            for part in (request.method, *request.postpath):
+                part.decode("utf-8")
         except UnicodeDecodeError:
             return self._edge.refuse(request, BadRequest("The URL is not UTF-8"))
+        request.postpath = request.postpath or [b""]
         return self._routes.render(request)
 
 

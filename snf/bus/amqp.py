@@ -14,15 +14,11 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succe
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, connectionDone
-from twisted.internet.ssl import (
-    Certificate,
-    optionsForClientTLS,
-    trustRootFromCertificates,
-)
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from snf import trust
 from snf.bus.settle import delays
 
 _CONNECT_S = 10.0
@@ -50,7 +46,8 @@ def address(
 
     :param ca: The certificates, in PEM, one of which must have signed an ``amqps``
         broker's; those of the system when there are none.
-    :raises ValueError: There is no host, or a port that is none.
+    :raises ValueError: There is no host, a port that is none, or no certificate that
+        can be read.
     """
     parts = urlsplit(url)
     secure = parts.scheme == "amqps"
@@ -61,8 +58,7 @@ def address(
         reactor, host, port, timeout=_CONNECT_S
     )
     if secure:
-        trust = trustRootFromCertificates(_certificates(ca)) if ca else None
-        endpoint = wrapClientTLS(optionsForClientTLS(host, trust), endpoint)
+        endpoint = wrapClientTLS(trust.verified(host, ca), endpoint)
     parameters = ConnectionParameters(
         host=host,
         port=port,
@@ -73,11 +69,6 @@ def address(
         heartbeat=_HEARTBEAT_S,
     )
     return Address(endpoint, parameters, f"{host}:{port}")
-
-
-def _certificates(pem: str) -> list[Certificate]:
-    end = b"-----END CERTIFICATE-----"
-    return [Certificate.loadPEM(part + end) for part in pem.encode().split(end)[:-1]]
 
 
 class Lost(Exception):

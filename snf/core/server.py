@@ -189,12 +189,11 @@ def ask_to_delete(life: Life, order: Order) -> Life:
     there is nothing to delete: the server is gone at once, and without the order.  So
     it is when Ganeti has lost the instance already.
     """
-    if life.observed is Observed.GONE:
-        return evolve(life, deletion_asked=True)
     called_off = [known for known in life.orders if known.untried]
     for known in called_off:
         life = with_order(life, known.ended("called off: the server is deleted"))
-    if any(known.kind is Kind.CREATE for known in called_off):
+    unbuilt = any(known.kind is Kind.CREATE for known in called_off)
+    if unbuilt or life.observed is Observed.GONE:
         return evolve(life, observed=Observed.GONE, deletion_asked=True)
     return with_order(life, order)
 

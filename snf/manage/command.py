@@ -9,9 +9,14 @@ import psycopg2
 from snf.config import ConfigError, Demo, load
 from snf.core.errors import SnfError
 from snf.manage.cluster import cluster
+from snf.manage.flavor import flavor
+from snf.manage.image import image
+from snf.manage.network import network
 from snf.manage.order import order
+from snf.manage.project import project
 from snf.manage.reconcile import reconcile
 from snf.manage.session import Session
+from snf.manage.user import user
 from snf.rapi.errors import RapiError
 from snf.storage.migrate import WrongSchema
 from snf.storage.migrate import migrate as migrate_schema
@@ -44,9 +49,8 @@ def migrate(session: Session) -> None:
         click.echo("the schema is up to date")
 
 
-snf_manage.add_command(cluster)
-snf_manage.add_command(order)
-snf_manage.add_command(reconcile)
+for noun in (cluster, flavor, image, network, order, project, reconcile, user):
+    snf_manage.add_command(noun)
 
 
 def main() -> None:

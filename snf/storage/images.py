@@ -9,7 +9,7 @@ from psycopg2.extras import Json
 from snf.core.catalog import Image
 from snf.core.errors import BadRequest
 from snf.storage.database import Transaction
-from snf.storage.rows import every, one, required
+from snf.storage.rows import arguments, every, narrowed, one, required
 
 _COLUMNS = (
     "i.id, i.name, i.os, i.created, i.updated, i.project_id, i.status, i.visibility,"
@@ -70,33 +70,19 @@ def listing(
         is None
     ):
         raise BadRequest(f"marker [{wanted.marker}] not found")
-    clauses = [_VISIBLE]
-    if wanted.name is not None:
-        clauses.append("i.name = %(name)s")
-    if wanted.ids is not None:
-        clauses.append("i.id = ANY(%(ids)s)")
-    if wanted.status is not None:
-        clauses.append("i.status = %(status)s")
-    if wanted.visibility is not None:
-        clauses.append("i.visibility = %(visibility)s")
-    if wanted.marker is not None:
-        clauses.append(
-            "(i.created, i.id) < (SELECT m.created, m.id FROM image m"
-            " WHERE m.id = %(marker)s)"
-        )
+    filters = {
+        "name": "i.name = %(name)s",
+        "ids": "i.id = ANY(%(ids)s)",
+        "status": "i.status = %(status)s",
+        "visibility": "i.visibility = %(visibility)s",
+        "marker": "(i.created, i.id) < (SELECT m.created, m.id FROM image m"
+        " WHERE m.id = %(marker)s)",
+    }
     rows = every(
         txn,
-        f"SELECT {_COLUMNS} FROM image i WHERE {' AND '.join(clauses)}"
+        f"SELECT {_COLUMNS} FROM image i WHERE {narrowed(_VISIBLE, filters, wanted)}"
         " ORDER BY i.created DESC, i.id DESC LIMIT %(limit)s",
-        {
-            "project": project,
-            "name": wanted.name,
-            "ids": None if wanted.ids is None else list(wanted.ids),
-            "status": wanted.status,
-            "visibility": wanted.visibility,
-            "marker": wanted.marker,
-            "limit": limit,
-        },
+        arguments(wanted, project=project, limit=limit),
     )
     return [_from_row(row) for row in rows]
 

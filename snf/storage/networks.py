@@ -8,7 +8,7 @@ from attrs import frozen
 
 from snf.core.catalog import Network, Subnet
 from snf.storage.database import Transaction
-from snf.storage.rows import every, one
+from snf.storage.rows import arguments, every, narrowed, one
 
 # Whose networks a project sees: the shared and external ones, and its own.
 _VISIBLE = "(n.shared OR n.external OR n.project_id = %(project)s)"
@@ -63,20 +63,18 @@ def listing(
     txn: Transaction, project: UUID | None, wanted: Wanted, limit: int
 ) -> list[Network]:
     """Return the networks that a project may use, by id."""
-    clauses = [_VISIBLE]
-    if wanted.ids is not None:
-        clauses.append("n.id = ANY(%(ids)s)")
-    if wanted.names is not None:
-        clauses.append("n.name = ANY(%(names)s)")
-    if wanted.is_default is not None:
-        clauses.append("n.is_default = %(is_default)s")
-    if wanted.marker is not None:
-        clauses.append("n.id > %(marker)s")
+    filters = {
+        "ids": "n.id = ANY(%(ids)s)",
+        "names": "n.name = ANY(%(names)s)",
+        "is_default": "n.is_default = %(is_default)s",
+        "marker": "n.id > %(marker)s",
+    }
     rows = every(
         txn,
-        f"SELECT {_NETWORK} FROM network n WHERE {' AND '.join(clauses)}"
+        f"SELECT {_NETWORK} FROM network n"
+        f" WHERE {narrowed(_VISIBLE, filters, wanted)}"
         " ORDER BY n.id LIMIT %(limit)s",
-        _arguments(project, wanted, limit) | {"is_default": wanted.is_default},
+        arguments(wanted, project=project, limit=limit),
     )
     return [_network_from(row) for row in rows]
 
@@ -85,20 +83,18 @@ def subnets(
     txn: Transaction, project: UUID | None, wanted: Wanted, limit: int
 ) -> list[Subnet]:
     """Return the subnets of the networks that a project may use, by id."""
-    clauses = [_VISIBLE]
-    if wanted.ids is not None:
-        clauses.append("s.id = ANY(%(ids)s)")
-    if wanted.names is not None:
-        clauses.append("s.name = ANY(%(names)s)")
-    if wanted.networks is not None:
-        clauses.append("s.network_id = ANY(%(networks)s)")
-    if wanted.marker is not None:
-        clauses.append("s.id > %(marker)s")
+    filters = {
+        "ids": "s.id = ANY(%(ids)s)",
+        "names": "s.name = ANY(%(names)s)",
+        "networks": "s.network_id = ANY(%(networks)s)",
+        "marker": "s.id > %(marker)s",
+    }
     rows = every(
         txn,
         f"SELECT {_SUBNET} FROM subnet s JOIN network n ON n.id = s.network_id"
-        f" WHERE {' AND '.join(clauses)} ORDER BY s.id LIMIT %(limit)s",
-        _arguments(project, wanted, limit),
+        f" WHERE {narrowed(_VISIBLE, filters, wanted)}"
+        " ORDER BY s.id LIMIT %(limit)s",
+        arguments(wanted, project=project, limit=limit),
     )
     return [_subnet_from(row) for row in rows]
 
@@ -152,18 +148,3 @@ def add_subnet(txn: Transaction, subnet: Subnet) -> None:
             subnet.created,
         ),
     )
-
-
-def _arguments(project: UUID | None, wanted: Wanted, limit: int) -> dict:
-    return {
-        "project": project,
-        "ids": _list(wanted.ids),
-        "names": _list(wanted.names),
-        "networks": _list(wanted.networks),
-        "marker": wanted.marker,
-        "limit": limit,
-    }
-
-
-def _list(values: Sequence | None) -> list | None:
-    return None if values is None else list(values)

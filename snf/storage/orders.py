@@ -95,6 +95,15 @@ def save(txn: Transaction, order: Order) -> None:
     )
 
 
+def close(txn: Transaction, servers: Sequence[int], error: str) -> None:
+    """End what is still open of some servers' orders: nothing can come of it."""
+    txn.execute(
+        "UPDATE orders SET state = 'failed', error = %s, ended = now()"
+        " WHERE server_id = ANY(%s) AND state IN ('new', 'submitting', 'submitted')",
+        (error, list(servers)),
+    )
+
+
 def claim(
     txn: Transaction,
     claimant: int,

@@ -14,7 +14,7 @@ from snf.core.port import FixedIP, Port
 from snf.core.report import Nic
 from snf.storage.database import Transaction
 from snf.storage.networks import Wanted
-from snf.storage.rows import every, one
+from snf.storage.rows import arguments, every, narrowed, one
 
 _COLUMNS = (
     "p.id, p.network_id, p.project_id, p.mac::text, p.created, p.updated, s.uuid,"
@@ -40,32 +40,19 @@ def listing(
 
     :param project: Whose; None for those of all projects.
     """
-    clauses = ["true"]
-    if project is not None:
-        clauses.append("p.project_id = %(project)s")
-    if wanted.ids is not None:
-        clauses.append("p.id = ANY(%(ids)s)")
-    if wanted.names is not None:
-        clauses.append("p.name = ANY(%(names)s)")
-    if wanted.networks is not None:
-        clauses.append("p.network_id = ANY(%(networks)s)")
-    if wanted.servers is not None:
-        clauses.append("s.uuid = ANY(%(servers)s)")
-    if wanted.marker is not None:
-        clauses.append("p.id > %(marker)s")
+    filters = {
+        "ids": "p.id = ANY(%(ids)s)",
+        "names": "p.name = ANY(%(names)s)",
+        "networks": "p.network_id = ANY(%(networks)s)",
+        "servers": "s.uuid = ANY(%(servers)s)",
+        "marker": "p.id > %(marker)s",
+    }
+    whose = "(%(project)s IS NULL OR p.project_id = %(project)s)"
     rows = every(
         txn,
         f"SELECT {_COLUMNS} FROM port p LEFT JOIN server s ON s.id = p.server_id"
-        f" WHERE {' AND '.join(clauses)} ORDER BY p.id LIMIT %(limit)s",
-        {
-            "project": project,
-            "ids": wanted.ids and list(wanted.ids),
-            "names": wanted.names and list(wanted.names),
-            "networks": wanted.networks and list(wanted.networks),
-            "servers": wanted.servers and list(wanted.servers),
-            "marker": wanted.marker,
-            "limit": limit,
-        },
+        f" WHERE {narrowed(whose, filters, wanted)} ORDER BY p.id LIMIT %(limit)s",
+        arguments(wanted, project=project, limit=limit),
     )
     return [_from_row(row) for row in rows]
 

@@ -15,7 +15,7 @@ from snf.core.errors import BadRequest
 from snf.core.server import Fault, Observed, Status, Task
 from snf.storage import flavors
 from snf.storage.database import Transaction
-from snf.storage.rows import every, one, required
+from snf.storage.rows import arguments, every, narrowed, one, required
 
 
 @frozen
@@ -170,25 +170,18 @@ def listing(txn: Transaction, wanted: Wanted, limit: int) -> list[Server]:
     :raises BadRequest: The name is not a regular expression, or one that takes too
         long, or there is no such marker.
     """
-    clauses = _clauses(wanted)
     if wanted.marker is not None and not _known(txn, wanted):
         raise BadRequest(f"marker [{wanted.marker}] not found")
     if wanted.name is not None:
         txn.execute(f"SET LOCAL statement_timeout = {_PATIENCE_MS}")
+    with_deleted = wanted.deleted or wanted.changed_since is not None
+    alive = "true" if with_deleted else "s.deleted IS NULL"
     try:
         rows = every(
             txn,
-            f"SELECT {_COLUMNS}{_FROM} WHERE {' AND '.join(clauses)}"
+            f"SELECT {_COLUMNS}{_FROM} WHERE {narrowed(alive, _FILTERS, wanted)}"
             " ORDER BY s.created DESC, s.id DESC LIMIT %(limit)s",
-            {
-                "project": wanted.project,
-                "name": wanted.name,
-                "status": wanted.status and wanted.status.value,
-                "ids": wanted.ids and list(wanted.ids),
-                "since": wanted.changed_since,
-                "marker": wanted.marker,
-                "limit": limit,
-            },
+            arguments(wanted, limit=limit),
         )
     except InvalidRegularExpression:
         raise BadRequest("name: is not a valid regular expression") from None
@@ -199,26 +192,15 @@ def listing(txn: Transaction, wanted: Wanted, limit: int) -> list[Server]:
     return [_from_row(row) for row in rows]
 
 
-def _clauses(wanted: Wanted) -> list[str]:
-    clauses = ["true"]
-    if wanted.project is not None:
-        clauses.append("s.project_id = %(project)s")
-    if wanted.name is not None:
-        clauses.append("s.name ~* %(name)s")
-    if wanted.status is not None:
-        clauses.append("s.status = %(status)s")
-    if wanted.ids is not None:
-        clauses.append("s.uuid = ANY(%(ids)s)")
-    if wanted.changed_since is not None:
-        clauses.append("s.updated >= %(since)s")
-    elif not wanted.deleted:
-        clauses.append("s.deleted IS NULL")
-    if wanted.marker is not None:
-        clauses.append(
-            "(s.created, s.id) < (SELECT m.created, m.id FROM server m"
-            " WHERE m.uuid = %(marker)s)"
-        )
-    return clauses
+_FILTERS = {
+    "project": "s.project_id = %(project)s",
+    "name": "s.name ~* %(name)s",
+    "status": "s.status = %(status)s",
+    "ids": "s.uuid = ANY(%(ids)s)",
+    "changed_since": "s.updated >= %(changed_since)s",
+    "marker": "(s.created, s.id) < (SELECT m.created, m.id FROM server m"
+    " WHERE m.uuid = %(marker)s)",
+}
 
 
 def _known(txn: Transaction, wanted: Wanted) -> bool:

@@ -129,3 +129,24 @@ def assign(txn: Transaction, user_id: UUID, project_id: UUID, role: Role) -> Non
         " ON CONFLICT DO NOTHING",
         (user_id, project_id, role.value),
     )
+
+
+def projects(txn: Transaction) -> list[Project]:
+    """Return all projects, by name."""
+    return [
+        project_from(row)
+        for row in every(txn, f"SELECT {_PROJECT} FROM project p ORDER BY p.name")
+    ]
+
+
+def overview(txn: Transaction) -> list[tuple[User, dict[str, list[str]]]]:
+    """Return all users, by name, each with the roles by project."""
+    rows = every(
+        txn,
+        f"SELECT {_USER}, (SELECT jsonb_object_agg(r.name, r.roles) FROM"
+        " (SELECT p.name, jsonb_agg(a.role ORDER BY a.role) AS roles"
+        "  FROM role_assignment a JOIN project p ON p.id = a.project_id"
+        "  WHERE a.user_id = u.id GROUP BY p.name) r)"
+        " FROM user_account u ORDER BY u.name",
+    )
+    return [(user_from(row[:4]), row[4] or {}) for row in rows]

@@ -1,23 +1,19 @@
 """``POST /servers``: what is taken, and what comes of it."""
 
-from ipaddress import ip_address
 from uuid import UUID, uuid4
 
 from attrs import evolve
 
-from snf.api.compute.build import Builder
 from snf.core.identity import User
 from snf.core.order import Kind
-from snf.storage import flavors, images, networks, orders
+from snf.storage import flavors, images, orders
 from snf.testing.world import (
     ALICE,
     BOB,
     LARGE,
     NETWORK,
-    PROJECT_A,
     PROJECT_B,
     SMALL,
-    SUBNET,
     TINY,
 )
 from tests.api.case import ROOT, SERVERS, ApiTestCase
@@ -173,107 +169,6 @@ class ClientTests(ApiTestCase):
             self.assertTrue(location.startswith(ROOT + url), location)
             shown = self.call("GET", location.removeprefix(ROOT), by=ALICE)
             self.assertEqual(200, shown.code)
-
-
-class NetworkTests(ApiTestCase):
-    """The networks that a new server is on."""
-
-    def addresses(self, server: str) -> list[str]:
-        """Return a server's addresses."""
-        shown = self.shown(server)["addresses"]
-        return [address["addr"] for place in shown.values() for address in place]
-
-    def another(self, owner: UUID | None = None, **changes) -> str:
-        """Store another network with a subnet, and return its id."""
-        network = evolve(
-            NETWORK,
-            id=uuid4(),
-            name="other",
-            project=owner,
-            is_default=False,
-            **changes,
-        )
-        subnet = evolve(
-            SUBNET,
-            id=uuid4(),
-            network=network.id,
-            cidr="198.51.100.0/24",
-            pool_start=ip_address("198.51.100.5"),
-            pool_end=ip_address("198.51.100.6"),
-            gateway=None,
-        )
-        self.run_in(networks.add, network)
-        self.run_in(networks.add_subnet, subnet)
-        return str(network.id)
-
-    def test_default(self) -> None:
-        """Without a wish it is on the default network; addresses go lowest first."""
-        found = [self.addresses(self.server())[0] for _ in range(3)]
-        self.assertEqual(["192.0.2.10", "192.0.2.11", "192.0.2.12"], found)
-
-    def test_lowest_is_used_again(self) -> None:
-        """An address that has become free is the next one to be given."""
-        first, _second = self.server(), self.server()
-        self.call("DELETE", f"{SERVERS}/{first}", by=ALICE)
-        self.assertEqual(["192.0.2.10"], self.addresses(self.server()))
-
-    def test_none(self) -> None:
-        """A server may be on no network."""
-        self.assertEqual([], self.addresses(self.server(networks="none")))
-
-    def test_left_to_us(self) -> None:
-        """An empty list of networks is no wish, and so the default network."""
-        for wish in ([], "auto", None):
-            self.assertEqual(1, len(self.addresses(self.server(networks=wish))))
-
-    def test_two(self) -> None:
-        """On two networks the interfaces are in the order asked for."""
-        other = self.another(shared=True)
-        server = self.server(networks=[{"uuid": other}, {"uuid": str(NETWORK.id)}])
-        shown = self.shown(server)["addresses"]
-        self.assertEqual(["198.51.100.5"], [a["addr"] for a in shown["other"]])
-        self.assertEqual(["192.0.2.10"], [a["addr"] for a in shown["default"]])
-        self.assertEqual(
-            [(0, UUID(other)), (1, NETWORK.id)],
-            self.sql("SELECT position, network_id FROM port ORDER BY position"),
-        )
-
-    def test_own(self) -> None:
-        """A project's own network is for its servers, and not for those of others."""
-        own = self.another(PROJECT_A.id, shared=False)
-        self.server(networks=[{"uuid": own}])
-        reply = self.create(BOB, networks=[{"uuid": own}])
-        self.assertEqual(400, reply.code)
-        self.assertEqual(f"Network {own} could not be found.", reply.message)
-
-    def test_exhausted(self) -> None:
-        """Without a free address it is a 409, and nothing is left half made."""
-        other = self.another(shared=True)
-        wish = [{"uuid": str(NETWORK.id)}, {"uuid": other}]
-        self.server(networks=wish)
-        self.server(networks=wish)
-        before = self.contents()
-        reply = self.create(networks=wish)
-        self.assertEqual(409, reply.code, reply.text)
-        self.assertIn("No more IP addresses available", reply.message)
-        self.assertEqual(before, self.contents())
-
-    def contents(self) -> list:
-        """Return how many rows of all that a server needs there are."""
-        return [
-            self.sql(f"SELECT count(*) FROM {table}")
-            for table in ("server", "orders", "port", "address", "server_metadata")
-        ]
-
-    def test_mac_taken(self) -> None:
-        """A MAC address that is taken is not used twice."""
-        given = iter([b"\0\0\1", b"\0\0\1", b"\0\0\2"])
-        self.builder = Builder(lambda _: next(given))
-        self.site = self.new_site()
-        self.server()
-        self.server()
-        macs = self.sql("SELECT mac::text FROM port ORDER BY mac")
-        self.assertEqual([("aa:00:00:00:00:01",), ("aa:00:00:00:00:02",)], macs)
 
 
 class SourceTests(ApiTestCase):

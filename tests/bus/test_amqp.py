@@ -176,7 +176,20 @@ class SecureTests(TestCase):
 
     async def test_signed_by_a_stranger(self) -> None:
         """Nothing, no password above all, is said to a broker that nobody vouches for."""
-        where = broker_address(self.link.port, ca=certificate("127.0.0.1").decode())
+        await self.nothing_is_said(certificate("127.0.0.1"))
+
+    async def test_for_another_name(self) -> None:
+        """Nor to one whose certificate we trust, but which is for another, or nobody."""
+        for address in ("127.0.0.2", None):
+            await self.link.cut()
+            self.pem = certificate(address)
+            self.link = Link(PrivateCertificate.loadPEM(self.pem))
+            self.addCleanup(self.link.cut)
+            await self.nothing_is_said(self.pem)
+
+    async def nothing_is_said(self, trusted: bytes) -> None:
+        """Try to publish to a broker, with what is trusted, and see that it cannot be."""
+        where = broker_address(self.link.port, ca=trusted.decode())
         publisher = AmqpBus(reactor, where, PREFIX).publisher()
         publisher.startService()
         self.addCleanup(publisher.stopService)

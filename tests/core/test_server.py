@@ -123,6 +123,15 @@ class AskToDeleteTests(SynchronousTestCase):
         self.assertEqual((tried, deletion), life.orders)
         self.assertEqual((Status.BUILD, Task.DELETING), (life.status, life.task))
 
+    def test_lost(self):
+        """A server that Ganeti has lost is gone at once, without an order."""
+        lost = Life(observed=Observed.GONE, fault=Fault("never built", 1.0))
+        life = with_order(lost, order(1, Kind.START))
+        self.assertEqual(Status.ERROR, life.status)
+        life = ask_to_delete(life, order(2, Kind.DELETE))
+        self.assertEqual(Status.DELETED, life.status)
+        self.assertEqual([State.FAILED], [known.state for known in life.orders])
+
     def test_other_orders(self):
         """A stop that was never sent is called off, and the deletion ordered."""
         life = with_order(Life(observed=Observed.UP), order(1, Kind.STOP))

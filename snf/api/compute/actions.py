@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
+from snf.api.audit import note
 from snf.api.call import Call
 from snf.core.errors import BadRequest
 from snf.core.order import Kind, Order
 from snf.core.server import Action, Task, ask_to_delete, permit, with_order
-from snf.storage import activities, lives, orders, servers
-from snf.storage.activities import Activity
+from snf.storage import lives, orders, servers
 from snf.storage.database import Transaction
 
 
@@ -36,17 +36,7 @@ def act(
     if order in after.orders:
         orders.add(txn, order, cluster, call.request_id)
     lives.save(txn, before, {server: after})
-    activities.add(
-        txn,
-        Activity(
-            action=f"server {action.value}",
-            user=call.grant.user.id,
-            project=call.grant.project_id,
-            object=uuid,
-            request_id=call.request_id,
-            address=call.address,
-        ),
-    )
+    note(txn, call, f"server {action.value}", uuid)
 
 
 _ORDERS: dict[Action, dict[str, Any]] = {

@@ -23,17 +23,15 @@ class Flavors:
     def brief(self, txn: Transaction, call: Call) -> dict:
         """List ids and names."""
         found = self._listing(txn, call)
-        return self._page(
-            call, "flavors", found, [view.flavor_brief(call, one) for one in found]
-        )
+        shown = {one.id: view.flavor_brief(call, one) for one in found}
+        return view.page(call, "flavors", shown, self.page_size)
 
     @route(app, "GET", "/detail")
     def detail(self, txn: Transaction, call: Call) -> dict:
         """List everything."""
         found = self._listing(txn, call)
-        return self._page(
-            call, "flavors/detail", found, [view.flavor(call, one) for one in found]
-        )
+        shown = {one.id: view.flavor(call, one) for one in found}
+        return view.page(call, "flavors/detail", shown, self.page_size)
 
     @route(app, "GET", "/<flavor>")
     def show(self, txn: Transaction, call: Call, flavor: str) -> dict:
@@ -49,11 +47,3 @@ class Flavors:
 
     def _listing(self, txn: Transaction, call: Call) -> list[Flavor]:
         return flavors.listing(txn, call.marker(), call.limit(self.page_size))
-
-    def _page(
-        self, call: Call, kind: str, found: list[Flavor], shown: list[dict]
-    ) -> dict:
-        answer: dict = {"flavors": shown}
-        if found and len(found) == call.limit(self.page_size):
-            answer["flavors_links"] = view.next_link(call, kind, found[-1].id)
-        return answer

@@ -23,17 +23,15 @@ class Images:
     def brief(self, txn: Transaction, call: Call) -> dict:
         """List ids and names."""
         found = self._listing(txn, call)
-        return self._page(
-            call, "images", found, [view.image_brief(call, one) for one in found]
-        )
+        shown = {one.id: view.image_brief(call, one) for one in found}
+        return view.page(call, "images", shown, self.page_size)
 
     @route(app, "GET", "/detail")
     def detail(self, txn: Transaction, call: Call) -> dict:
         """List everything."""
         found = self._listing(txn, call)
-        return self._page(
-            call, "images/detail", found, [view.image(call, one) for one in found]
-        )
+        shown = {one.id: view.image(call, one) for one in found}
+        return view.page(call, "images/detail", shown, self.page_size)
 
     @route(app, "GET", "/<image>")
     def show(self, txn: Transaction, call: Call, image: str) -> dict:
@@ -47,11 +45,3 @@ class Images:
         wanted = images.Wanted(name=call.argument("name"), marker=call.marker())
         project = call.grant.project_id
         return images.listing(txn, project, wanted, call.limit(self.page_size))
-
-    def _page(
-        self, call: Call, kind: str, found: list[Image], shown: list[dict]
-    ) -> dict:
-        answer: dict = {"images": shown}
-        if found and len(found) == call.limit(self.page_size):
-            answer["images_links"] = view.next_link(call, kind, found[-1].id)
-        return answer

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 from attrs import frozen
 
+from snf.api.audit import note
 from snf.api.call import Call, identifier
 from snf.api.compute import view
 from snf.api.compute.actions import act, named
@@ -14,8 +15,7 @@ from snf.api.json import Answer, Edge, new_app, route
 from snf.core.errors import BadRequest, Forbidden
 from snf.core.identity import Role
 from snf.core.server import Action, Status
-from snf.storage import activities, servers
-from snf.storage.activities import Activity
+from snf.storage import servers
 from snf.storage.database import Transaction
 from snf.storage.servers import Server, Wanted
 
@@ -49,29 +49,24 @@ class Servers:
     def brief(self, txn: Transaction, call: Call) -> Answer:
         """List ids and names."""
         found = self._listing(txn, call)
-        return self._page(
-            call,
-            "servers",
-            found,
-            [view.server_brief(call, server) for server in found],
+        shown = {one.uuid: view.server_brief(call, one) for one in found}
+        return _unless_unchanged(
+            call, view.page(call, "servers", shown, self.page_size)
         )
 
     @route(app, "GET", "/detail")
     def detail(self, txn: Transaction, call: Call) -> Answer:
         """List everything."""
         found = self._listing(txn, call)
-        return self._page(
-            call,
-            "servers/detail",
-            found,
-            [view.server(call, server, self.prefix) for server in found],
-        )
+        shown = {one.uuid: view.server(call, one, self.prefix) for one in found}
+        page = view.page(call, "servers/detail", shown, self.page_size)
+        return _unless_unchanged(call, page)
 
     @route(app, "POST", "/", role=Role.MEMBER, body=CreateBody, code=202)
     def create(self, txn: Transaction, call: Call) -> Answer:
         """Ask for a new one."""
         uuid = self.builder.build(txn, call, call.body.server)
-        _note(txn, call, "create", uuid)
+        note(txn, call, "server create", uuid)
         return Answer(
             {
                 "server": {
@@ -96,7 +91,7 @@ class Servers:
         uuid = identifier(server, MISSING)
         server_id, _ = servers.locate(txn, owner(call), uuid)
         servers.rename(txn, server_id, call.body.server.name.strip())
-        _note(txn, call, "rename", uuid)
+        note(txn, call, "server rename", uuid)
         found = servers.get(txn, owner(call), uuid)
         return {"server": view.server(call, found, self.prefix)}
 
@@ -119,20 +114,16 @@ class Servers:
             return []
         return servers.listing(txn, wanted, call.limit(self.page_size))
 
-    def _page(
-        self, call: Call, kind: str, found: list[Server], shown: list[dict]
-    ) -> Answer:
-        """Answer with a page, and the link to the next one if there may be one."""
-        if not found and call.argument("changes-since"):
-            return Answer(code=304)
-        answer: dict = {"servers": shown}
-        if found and len(found) == call.limit(self.page_size):
-            answer["servers_links"] = view.next_link(call, kind, found[-1].uuid)
-        return Answer(answer)
-
 
 class _Nothing(Exception):
     """A filter that nothing can match."""
+
+
+def _unless_unchanged(call: Call, page: dict) -> Answer:
+    """Answer with a page, or that nothing has changed since when the caller asks."""
+    if not page["servers"] and call.argument("changes-since"):
+        return Answer(code=304)
+    return Answer(page)
 
 
 def owner(call: Call) -> UUID | None:
@@ -167,17 +158,3 @@ def _since(call: Call) -> datetime | None:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadRequest("changes-since: must be a time, as in ISO 8601") from None
-
-
-def _note(txn: Transaction, call: Call, action: str, server: UUID) -> None:
-    activities.add(
-        txn,
-        Activity(
-            action=f"server {action}",
-            user=call.grant.user.id,
-            project=call.project.id,
-            object=server,
-            request_id=call.request_id,
-            address=call.address,
-        ),
-    )

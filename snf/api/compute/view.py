@@ -1,6 +1,7 @@
 """Servers, flavors and images as the compute API shows them."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -22,9 +23,21 @@ def links(call: Call, kind: str, identity: UUID) -> list[Json]:
     ]
 
 
-def next_link(call: Call, kind: str, marker: UUID) -> list[Json]:
-    """Return the link to the page of a listing after the one that a marker ends."""
-    return [{"rel": "next", "href": f"{call.base}/{kind}?{call.page_after(marker)}"}]
+def page(
+    call: Call, path: str, found: Mapping[UUID, Json], page_size: int
+) -> dict[str, list[Json]]:
+    """
+    Return a page of a listing, with the link to the next one if there may be one.
+
+    :param path: Where the listing is, below the version: ``servers/detail``.
+    :param found: What is shown of each item, by its id.
+    """
+    noun = path.partition("/")[0]
+    answer = {noun: list(found.values())}
+    if found and len(found) == call.limit(page_size):
+        href = f"{call.base}/{path}?{call.page_after([*found][-1])}"
+        answer[f"{noun}_links"] = [{"rel": "next", "href": href}]
+    return answer
 
 
 def server_brief(call: Call, server: Server) -> Json:

@@ -1,1 +1,0 @@
-One command, ``sudo ./cloud up``, makes a whole cloud on one machine: a private PostgreSQL, a private RabbitMQ, a real Ganeti cluster in namespaces of its own and the daemons; ``./cloud demo`` does the same over a simulated Ganeti, without root.

@@ -1,0 +1,131 @@
+"""``snf-manage user``: who can log in, and what they may do where."""
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import click
+
+from snf.config import secret
+from snf.core.errors import NotFound
+from snf.core.identity import Project, Role, User
+from snf.core.passwords import digest
+from snf.manage.session import Session
+from snf.manage.table import as_json, show
+from snf.storage import users
+from snf.storage.database import Transaction
+
+# Never as an argument: those can be read by everybody on the machine.
+_password = click.option(
+    "--password-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file that holds the password; without it, it is asked for.",
+)
+
+_role = click.option(
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    default=Role.MEMBER.value,
+    show_default=True,
+)
+
+
+@click.group()
+def user() -> None:
+    """Who can log in."""
+
+
+@user.command("list")
+@as_json
+@click.pass_obj
+def listing(session: Session, json: bool) -> None:
+    """List them, with their roles."""
+    show(
+        ("id", "name", "enabled", "roles"),
+        [
+            (
+                one.id,
+                one.name,
+                one.enabled,
+                [
+                    f"{role} of {project}"
+                    for project, roles in sorted(held.items())
+                    for role in roles
+                ],
+            )
+            for one, held in session.run(users.overview)
+        ],
+        json,
+    )
+
+
+@user.command()
+@click.argument("name")
+@click.option("--project", required=True, help="The project to log in to by default.")
+@_role
+@_password
+@click.pass_obj
+def create(
+    session: Session, name: str, project: str, role: str, password_file: Path | None
+) -> None:
+    """Make the user NAME, with a role in a project."""
+    kept = _digest(password_file)
+
+    def make(txn: Transaction) -> User:
+        home = _project(txn, project)
+        made = User(uuid4(), name, default_project=home.id)
+        users.add_user(txn, made, kept)
+        users.assign(txn, made.id, home.id, Role(role))
+        return made
+
+    click.echo(f"user {name} has the id {session.run(make).id}")
+
+
+@user.command()
+@click.argument("name")
+@click.argument("project")
+@_role
+@click.pass_obj
+def assign(session: Session, name: str, project: str, role: str) -> None:
+    """Give the user NAME a role in PROJECT."""
+
+    def give(txn: Transaction) -> None:
+        users.assign(txn, _user(txn, name).id, _project(txn, project).id, Role(role))
+
+    session.run(give)
+    click.echo(f"user {name} is {role} of {project}")
+
+
+@user.command("set-password")
+@click.argument("name")
+@_password
+@click.pass_obj
+def set_password(session: Session, name: str, password_file: Path | None) -> None:
+    """Give the user NAME another password; all tokens of the user end."""
+    kept = _digest(password_file)
+    session.run(lambda txn: users.set_password(txn, _user(txn, name).id, kept))
+    click.echo(f"user {name} has another password")
+
+
+def _digest(password_file: Path | None) -> str:
+    if password_file is not None:
+        password = secret(password_file)
+    else:
+        ask: Callable[..., str] = click.prompt
+        password = ask("Password", hide_input=True, confirmation_prompt=True)
+    return digest(password, secrets.token_bytes(16))
+
+
+def _user(txn: Transaction, name: str) -> User:
+    found = users.credentials(txn, None, name)
+    if found is None:
+        raise NotFound(f"there is no user named {name!r}")
+    return found.user
+
+
+def _project(txn: Transaction, name: str) -> Project:
+    found = users.project(txn, None, name)
+    if found is None:
+        raise NotFound(f"there is no project named {name!r}")
+    return found

@@ -1,0 +1,134 @@
+"""All routes of the site, and the tables of ``docs/api.md`` that are made from them.
+
+``python -m tests.api.routes`` writes the tables anew.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.task import Clock
+from twisted.web.resource import IResource
+
+from snf.api.compute.build import Builder
+from snf.api.json import Route
+from snf.api.site import Branch, Noun
+from snf.api.tree import Parts, site
+from snf.config import Api, Identity
+from snf.core.server import ALLOWED, Action, Status
+
+PAGE = Path(__file__).parents[2] / "docs" / "api.md"
+
+SERVICES = ("identity", "compute", "image", "network")
+
+
+@frozen(order=True)
+class Served:
+    """One method of one URL."""
+
+    path: str
+    method: str
+    role: str
+    code: int
+    does: str
+
+
+def served() -> list[Served]:
+    """Return everything that the site serves."""
+    nothing: Any = None
+    parts = Parts(
+        Clock(),
+        nothing,
+        Api(),
+        Identity(),
+        "snf",
+        nothing,
+        nothing,
+        Builder(),
+    )
+    return sorted(_below("", site(parts).resource))
+
+
+def _below(path: str, place: IResource) -> Iterable[Served]:
+    if isinstance(place, Noun):
+        yield from _of(path, place.noun)
+    if isinstance(place, Branch):
+        if place.here is not None:
+            yield from _below(path, place.here)
+        for name, child in place.children.items():
+            yield from _below(f"{path}/{name.decode()}", child)
+
+
+def _of(path: str, noun: Any) -> Iterable[Served]:
+    for function in vars(type(noun)).values():
+        route: Route | None = getattr(function, "route", None)
+        if isinstance(route, Route):
+            yield Served(
+                path=re.sub(r"<(\w+)>", r"{\1}", path + route.url.rstrip("/")) or "/",
+                method=route.method,
+                role=_role(route),
+                code=getattr(noun, "code", route.code),
+                does=(function.__doc__ or "").strip().splitlines()[0].rstrip("."),
+            )
+
+
+def _role(route: Route) -> str:
+    if route.role is None:
+        return "open"
+    return route.role.value if route.scoped else "any token"
+
+
+def table(service: str) -> str:
+    """Return the table of a service's routes; its versions of one URL are one row."""
+    rows: dict[tuple[str, str], Served] = {}
+    for one in served():
+        if service == "cloud":
+            wanted = one.path == "/"
+        else:
+            wanted = one.path.split("/")[1] == service
+        if wanted:
+            path = re.sub(
+                "^/compute/(v1.1|v2|v2.1)(?=/|$)", "/compute/{version}", one.path
+            )
+            rows.setdefault((path, one.method), one)
+    lines = ["| URL | method | role | status | |", "|---|---|---|---|---|"]
+    lines += [
+        f"| `{path}` | {method} | {one.role} | {one.code} | {one.does} |"
+        for (path, method), one in rows.items()
+    ]
+    return "\n".join(lines)
+
+
+def actions() -> str:
+    """Return the table of what may be asked of a server in which status."""
+    shown = [status for status in Status if status is not Status.DELETED]
+    lines = [
+        "| | " + " | ".join(status.value for status in shown) + " |",
+        "|---|" + "---|" * len(shown),
+    ]
+    for action in Action:
+        marks = ["yes" if status in ALLOWED[action] else "409" for status in shown]
+        lines.append(f"| {action.value} | " + " | ".join(marks) + " |")
+    return "\n".join(lines)
+
+
+def page(text: str) -> str:
+    """Return the page with its tables made anew."""
+    tables = {name: table(name) for name in ("cloud", *SERVICES)}
+    tables["actions"] = actions()
+    for name, made in tables.items():
+        text, count = re.subn(
+            rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)",
+            lambda found, made=made: f"{found[1]}{made}\n{found[2]}",
+            text,
+            flags=re.DOTALL,
+        )
+        if count != 1:
+            raise ValueError(f"{PAGE} has no place for the table {name}")
+    return text
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text("utf-8")), "utf-8")

@@ -1,0 +1,47 @@
+"""The routes that there are, and that the manual's page says so."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from snf.testing.world import ALICE
+from tests.api.case import ApiTestCase
+from tests.api.routes import PAGE, page, served
+
+
+class PageTests(SynchronousTestCase):
+    """``docs/api.md``."""
+
+    def test_up_to_date(self) -> None:
+        """Its tables are those of the code; else: python -m tests.api.routes."""
+        text = PAGE.read_text("utf-8")
+        self.assertEqual(page(text), text)
+
+
+class RouteTests(ApiTestCase):
+    """Every route keeps to what its table says."""
+
+    def test_open_ones(self) -> None:
+        """What needs no token is the documents of discovery and the login."""
+        opened = {(one.method, one.path) for one in served() if one.role == "open"}
+        posts = {path for method, path in opened if method != "GET"}
+        self.assertEqual({"/identity/v3/auth/tokens"}, posts)
+        for method, path in opened:
+            if method == "GET":
+                self.assertIn(self.call("GET", path).code, (200, 300), path)
+
+    def test_closed_ones(self) -> None:
+        """All else is a 401 without a token and something else with one."""
+        for one in served():
+            if one.role == "open":
+                continue
+            path = one.path.replace("{", "").replace("}", "")
+            with self.subTest(path=path, method=one.method):
+                reply = self.call(one.method, path, {})
+                self.assertEqual(401, reply.code)
+                reply = self.call(one.method, path, {}, by=ALICE)
+                self.assertIn(reply.code, (200, 400, 404))
+
+    def test_changes_need_a_member(self) -> None:
+        """No route that changes a project's things is open to its readers."""
+        for one in served():
+            if one.method != "GET" and not one.path.startswith("/identity"):
+                self.assertIn(one.role, ("member", "admin"), one.path)

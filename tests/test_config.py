@@ -1,0 +1,254 @@
+"""The configuration: what is taken, and how mistakes are named."""
+
+import re
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from attrs import fields, has
+from twisted.trial.unittest import SynchronousTestCase
+
+from snf.config import (
+    Api,
+    ConfigError,
+    Cyclades,
+    Eventd,
+    Identity,
+    load,
+    secret,
+)
+
+SAMPLES = Path(__file__).parents[1] / "etc"
+
+LEAST = '[database]\ndsn = "dbname=x"\n[broker]\nurl = "memory:"\n'
+
+
+class ConfigTestCase(SynchronousTestCase):
+    """A test that reads configuration files."""
+
+    def file(self, text: str | bytes) -> Path:
+        """Return a file that holds a text."""
+        path = Path(self.mktemp())
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return path
+
+    def load(self, text: str) -> Cyclades:
+        """Return what a cyclades.toml stands for."""
+        return load(self.file(text), Cyclades)
+
+    def assert_wrong(self, text: str | bytes, *named: str) -> None:
+        """The file is refused in one line that names the file and what is wrong."""
+        path = self.file(text)
+        with self.assertRaises(ConfigError) as caught:
+            load(path, Cyclades)
+        message = str(caught.exception)
+        self.assertNotIn("\n", message)
+        self.assertEqual([str(path), *named], message.split(": ")[: len(named) + 1])
+
+
+class DefaultTests(ConfigTestCase):
+    """What need not be said."""
+
+    def test_least(self) -> None:
+        """Database and broker are all that has to be named."""
+        settings = self.load(LEAST)
+        self.assertEqual("dbname=x", settings.database.dsn)
+        self.assertEqual((Api(), Identity()), (settings.api, settings.identity))
+
+    def test_some(self) -> None:
+        """What is said counts; the rest of its table keeps its defaults."""
+        settings = self.load(
+            LEAST + "[api]\npage_size = 7\n[submitter]\npoll_s = 2\n"
+            '[services]\nrun = ["api"]\n'
+        )
+        self.assertEqual(
+            (7, 1_048_576), (settings.api.page_size, settings.api.max_body_bytes)
+        )
+        self.assertEqual(2.0, settings.submitter.poll_s)
+        self.assertEqual(("api",), settings.services.run)
+
+    def test_paths(self) -> None:
+        """Files are paths, or none."""
+        text = LEAST.replace("[broker]", 'password_file = "/etc/x"\n[broker]')
+        settings = self.load(text)
+        self.assertEqual(Path("/etc/x"), settings.database.password_file)
+        self.assertIsNone(settings.broker.password_file)
+
+
+class MistakeTests(ConfigTestCase):
+    """Every mistake is one line that names file, table and key."""
+
+    def test_unreadable(self) -> None:
+        """A file that is not there, or is no file."""
+        for path in (Path("/nonexistent/x.toml"), Path("/")):
+            with self.assertRaises(ConfigError) as caught:
+                load(path, Cyclades)
+            self.assertTrue(str(caught.exception).startswith(f"{path}: "))
+
+    def test_not_toml(self) -> None:
+        """A file that is not TOML, or not text."""
+        for text in ("[database", "dsn", "a = 1\na = 2\n", b"\xff\xfe", "x = \x00"):
+            self.assert_wrong(text)
+
+    def test_missing(self) -> None:
+        """A table or key that has to be there."""
+        self.assert_wrong("", "database", "is missing")
+        self.assert_wrong('[database]\ndsn = ""\n', "broker", "is missing")
+        self.assert_wrong("[database]\n[broker]\n", "database", "dsn", "is missing")
+
+    def test_unknown(self) -> None:
+        """A table or key that nobody knows."""
+        self.assert_wrong(
+            LEAST + "[apis]\n",
+            "apis",
+            "not known; one of database, "
+            "broker, services, api, identity, ganeti, submitter, "
+            "reconciler",
+        )
+        self.assert_wrong(LEAST + "[api]\nport = 1\n", "api", "port")
+        self.assert_wrong("port = 1\n" + LEAST, "port")
+
+    def test_types(self) -> None:
+        """Each kind of key refuses values of every other type."""
+        values = {
+            "string": '"x"',
+            "int": "7",
+            "float": "1.5",
+            "bool": "true",
+            "list": "[1]",
+            "table": "{}",
+            "date": "2027-01-01",
+        }
+        for table, key, allowed in (
+            ("api", "listen", {"string"}),
+            ("api", "page_size", {"int"}),
+            ("submitter", "poll_s", {"int", "float"}),
+            ("services", "run", set()),
+            ("reconciler", "interval_s", {"int", "float"}),
+        ):
+            for kind, value in values.items():
+                if kind not in allowed:
+                    text = f"{LEAST}[{table}]\n{key} = {value}\n"
+                    self.assert_wrong(text, table, key)
+        for value in values.values():
+            self.assert_wrong(
+                f"api = {value}\n{LEAST}".replace("api = {}", "api = 1"), "api"
+            )
+
+    def test_values(self) -> None:
+        """Values beyond their bounds."""
+        for table, key, values in (
+            ("services", "run", ("[]", '["apis"]', '["api", "api"]')),
+            ("api", "max_body_bytes", ("0", "-1", "1023")),
+            ("api", "page_size", ("0", "-5")),
+            (
+                "api",
+                "public_url",
+                (
+                    '""',
+                    '"x"',
+                    '"ftp://x"',
+                    '"http://"',
+                    '"http://x/"',
+                    '"http://[x"',
+                    '"http://x:y"',
+                ),
+            ),
+            ("identity", "token_lifetime_s", ("0", "59", "99999999999999999999")),
+            ("ganeti", "instance_prefix", ('""', '"a-b"', '"a b"', '"é"')),
+            ("ganeti", "shutdown_timeout_s", ("0",)),
+            ("ganeti", "request_timeout_s", ("0.5", "nan", "inf", f"1{'0' * 400}")),
+            ("submitter", "poll_s", ("0", "nan", "-inf")),
+            ("submitter", "per_cluster", ("0",)),
+            ("submitter", "attempts", ("0",)),
+            ("submitter", "settle_s", ("-0.1", "nan")),
+            ("reconciler", "interval_s", ("0", "nan")),
+        ):
+            for value in values:
+                self.assert_wrong(f"{LEAST}[{table}]\n{key} = {value}\n", table, key)
+
+    def test_database(self) -> None:
+        """A password in the DSN, in either notation; no threads; no path."""
+        for dsn in (
+            "host=x password=secret",
+            "password = secret",
+            "postgresql://user:secret@host/name",
+            "postgresql://host/name?password=secret",
+        ):
+            text = LEAST.replace("dbname=x", dsn)
+            self.assert_wrong(
+                text, "database", "dsn", "holds a password; put it into password_file"
+            )
+        for dsn in ("dbname=passwords", "postgresql://user@host:5432/x", "passfile=/x"):
+            self.load(LEAST.replace("dbname=x", dsn))
+        for key, value in (("threads", "0"), ("password_file", '""')):
+            text = LEAST.replace("[broker]", f"{key} = {value}\n[broker]")
+            self.assert_wrong(text, "database", key)
+
+    def test_broker(self) -> None:
+        """A URL of another kind, or with a password in it."""
+        for url in ("", "http://x", "amqp://u:secret@x", "amqp://[x", "amqp://x:y"):
+            self.assert_wrong(LEAST.replace("memory:", url), "broker", "url")
+
+    def test_never_a_password(self) -> None:
+        """The line does not repeat a password."""
+        path = self.file(LEAST.replace("dbname=x", "password=hunter2"))
+        with self.assertRaises(ConfigError) as caught:
+            load(path, Cyclades)
+        self.assertNotIn("hunter2", str(caught.exception))
+
+
+class SecretTests(ConfigTestCase):
+    """Files that hold a secret."""
+
+    def test_read(self) -> None:
+        """The newline at the end is not part of the secret; blanks are."""
+        self.assertEqual(" se cret ", secret(self.file(" se cret \n")))
+
+    def test_unreadable(self) -> None:
+        """A file that is not there, is empty, or is not text."""
+        for path in (
+            Path("/nonexistent"),
+            self.file(""),
+            self.file("\n"),
+            self.file(b"\xff"),
+        ):
+            with self.assertRaises(ConfigError) as caught:
+                secret(path)
+            self.assertTrue(str(caught.exception).startswith(f"{path}: "))
+
+
+class SampleTests(ConfigTestCase):
+    """``etc/*.toml``: each loads, and says what the defaults are."""
+
+    def test_load(self) -> None:
+        """Each sample is a file that works."""
+        for name, kind in (("cyclades", Cyclades), ("eventd", Eventd)):
+            load(SAMPLES / f"{name}.toml", kind)
+
+    def test_defaults(self) -> None:
+        """What a sample shows commented out is the default, and no key is left out."""
+        for name, kind in (("cyclades", Cyclades), ("eventd", Eventd)):
+            text = (SAMPLES / f"{name}.toml").read_text("utf-8")
+            plain: Any = load(SAMPLES / f"{name}.toml", kind)
+            shown: Any = load(self.file(re.sub(r"(?m)^# (?=\w+ = )", "", text)), kind)
+            for table, key in _keys(kind):
+                self.assertRegex(text, rf"(?m)^(# )?{key} = ", f"{name}: {table}")
+                default = getattr(getattr(plain, table), key)
+                if default not in (None, ""):
+                    self.assertEqual(default, getattr(getattr(shown, table), key), key)
+
+    def test_all(self) -> None:
+        """There is no sample without a program."""
+        names = {path.name for path in SAMPLES.iterdir()}
+        self.assertEqual({"cyclades.toml", "eventd.toml"}, names)
+
+
+def _keys(kind: Any) -> list[tuple[str, str]]:
+    """Return all tables and keys of a file."""
+    hints = get_type_hints(kind)
+    return [
+        (table.name, key.name)
+        for table in fields(kind)
+        if has(hints[table.name])
+        for key in fields(hints[table.name])
+    ]
