@@ -184,7 +184,7 @@ def _made(layout: Layout) -> Instance:
     """
     instance = layout.load()
     if instance is None:
-        raise Failure("this cloud has never been up: sudo ./cloud up")
+        raise Failure("this cloud has never been up: sudo ./cloud up, or ./cloud demo")
     return instance
 
 
