@@ -4,13 +4,13 @@ A route's function is called with a transaction and a :class:`~snf.api.call.Call
 returns what to answer; it knows neither HTTP's statuses nor its headers.
 """
 
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial, wraps
 from inspect import iscoroutinefunction
 from typing import Any
 from urllib.parse import parse_qs
+from uuid import UUID, uuid4
 
 import msgspec
 import orjson
@@ -203,10 +203,11 @@ class Edge:
     def _call(
         self, request: IRequest, request_id: str, version: Version, body: type | None
     ) -> Call:
+        project: str = getattr(request, "project", "")
         return Call(
             request_id=request_id,
             root=self.root,
-            base=self.root + self.prefix,
+            base=f"{self.root}{self.prefix}/{project}".rstrip("/"),
             now=datetime.fromtimestamp(self.clock.seconds(), UTC),
             address=getattr(request.getClientAddress(), "host", ""),
             version=version,
@@ -214,6 +215,7 @@ class Edge:
             body=None if body is None else _body(request, body),
             token=header(request, "X-Auth-Token"),
             subject=header(request, "X-Subject-Token"),
+            place=UUID(project) if project else None,
         )
 
     def _success(
@@ -263,7 +265,7 @@ def begin(request: IRequest) -> str:
     """Return the id of a request, which is given to it when it is first asked for."""
     request_id = getattr(request, "snf_id", None)
     if request_id is None:
-        request_id = f"req-{uuid.uuid4()}"
+        request_id = f"req-{uuid4()}"
         request.snf_id = request_id  # type: ignore[attr-defined]
     return request_id
 
@@ -300,6 +302,7 @@ def identify(txn: Transaction, call: Call, described: Route) -> Call:
 
     :raises Unauthorized: There is no token, or it is not valid (any more).
     :raises Forbidden: It is for no project, or does not hold the role there.
+    :raises BadRequest: The URL names another project (nova/api/openstack/wsgi.py).
     """
     if described.role is None:
         return call
@@ -311,6 +314,11 @@ def identify(txn: Transaction, call: Call, described: Route) -> Call:
             raise errors.Forbidden("The token is not scoped to a project")
     elif not grant.may(described.role):
         raise errors.Forbidden(f"This needs the role {described.role.value}")
+    if call.place not in (None, grant.project_id):
+        raise errors.BadRequest(
+            f"Malformed request URL: URL's project_id '{call.place}' doesn't match "
+            f"Context's project_id '{grant.project_id}'"
+        )
     return evolve(call, known=grant)
 
 

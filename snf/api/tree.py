@@ -83,6 +83,7 @@ def _compute(parts: Parts) -> IResource:
             edge,
             {name: Noun(noun) for name, noun in nouns.items()},
             _document(edge, discovery.compute_version(path)),
+            projects=True,
         )
     edge = parts.edge("/compute", dialect.Compute())
     return Branch(edge, versions, _document(edge, discovery.compute))
