@@ -143,15 +143,22 @@ class Noun(Resource):
     """The routes of one noun, which are relative to where it is in the tree.
 
     A slash at the end makes no difference.
+
+    :param below: What each item has below it, by name; the routes of these are
+        relative to the same place.
     """
 
     isLeaf = True
 
-    def __init__(self, noun: Any) -> None:
+    def __init__(self, noun: Any, below: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self._edge: Edge = noun.edge
-        self.noun = noun
+        self.nouns = [noun, *(below or {}).values()]
         self._routes = noun.app.resource()
+        self._below = {
+            name.encode("ascii"): part.app.resource()
+            for name, part in (below or {}).items()
+        }
 
     def render(self, request: Any) -> Any:
         while request.postpath and request.postpath[-1] == b"":
@@ -165,8 +172,11 @@ class Noun(Resource):
                 part.decode("utf-8")
         except UnicodeDecodeError:
             return self._edge.refuse(request, BadRequest("The URL is not UTF-8"))
+        routes = self._routes
+        if len(request.postpath) > 1:
+            routes = self._below.get(request.postpath[1], routes)
         request.postpath = request.postpath or [b""]
-        return self._routes.render(request)
+        return routes.render(request)
 
 
 class Missing(Resource):

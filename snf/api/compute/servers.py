@@ -1,7 +1,6 @@
 """``/servers``: listing, building, showing, renaming and deleting them."""
 
 from datetime import UTC, datetime
-from uuid import UUID
 
 import msgspec
 from attrs import frozen
@@ -11,6 +10,7 @@ from snf.api.call import Call, identifier
 from snf.api.compute import view
 from snf.api.compute.actions import act, named
 from snf.api.compute.build import Builder, CreateBody, Name
+from snf.api.compute.owned import MISSING, owner
 from snf.api.json import Answer, Edge, new_app, route
 from snf.core.errors import BadRequest, Forbidden
 from snf.core.identity import Role
@@ -18,8 +18,6 @@ from snf.core.server import Action, Status
 from snf.storage import servers
 from snf.storage.database import Transaction
 from snf.storage.servers import Server, Wanted
-
-MISSING = "Instance {} could not be found."
 
 
 class Renamed(msgspec.Struct, forbid_unknown_fields=True):
@@ -124,11 +122,6 @@ def _unless_unchanged(call: Call, page: dict) -> Answer:
     if not page["servers"] and call.argument("changes-since"):
         return Answer(code=304)
     return Answer(page)
-
-
-def owner(call: Call) -> UUID | None:
-    """Return whose servers a caller may act on: the project's id, or None for all."""
-    return None if call.is_admin else call.project.id
 
 
 def _wanted(call: Call) -> Wanted:
