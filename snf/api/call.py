@@ -9,7 +9,7 @@ from uuid import UUID
 
 from attrs import field, frozen
 
-from snf.api.dialect import Version
+from snf.api.compute.versions import Version
 from snf.core.errors import BadRequest, Forbidden, NotFound
 from snf.core.identity import Grant, Project, Role
 
@@ -64,6 +64,10 @@ class Call:
     def is_admin(self) -> bool:
         """Whether the caller may see and do what is not a project's own."""
         return self.grant.may(Role.ADMIN)
+
+    def since(self, version: Version) -> bool:
+        """Return whether the caller asks for this microversion or a newer one."""
+        return self.version >= version
 
     def argument(self, name: str) -> str | None:
         """Return a query argument; the last one if it is given more than once."""
