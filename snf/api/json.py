@@ -4,13 +4,13 @@ A route's function is called with a transaction and a :class:`~snf.api.call.Call
 returns what to answer; it knows neither HTTP's statuses nor its headers.
 """
 
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial, wraps
 from inspect import iscoroutinefunction
 from typing import Any
 from urllib.parse import parse_qs
+from uuid import UUID, uuid4
 
 import msgspec
 import orjson
@@ -26,7 +26,8 @@ from werkzeug.exceptions import MethodNotAllowed as NoSuchMethod
 
 from snf.api import policy
 from snf.api.call import Call
-from snf.api.dialect import Dialect, Version, header, keystone_fault
+from snf.api.compute.versions import Version
+from snf.api.dialect import Dialect, header, keystone_fault
 from snf.api.policy import Reach, Rule
 from snf.core import errors
 from snf.core.identity import Grant, Role
@@ -53,6 +54,8 @@ CODES: Mapping[type[errors.SnfError], int] = {
 
 _FIELDS_AT_MOST = 1000
 
+_NO_SUCH_URL = "The resource could not be found."
+
 _WHO = "The request you have made requires authentication."
 
 
@@ -70,12 +73,16 @@ class Route:
     """What a method decorated with :func:`route` answers, and to whom.
 
     :ivar url: Below the noun's own place.
+    :ivar since: The microversion from which on there is such a route.
+    :ivar until: The last one in which there is.
     """
 
     method: str
     url: str
     rule: Rule
     code: int
+    since: Version | None = None
+    until: Version | None = None
 
     @property
     def role(self) -> Role | None:
@@ -109,6 +116,8 @@ def route(
     reach: Reach | None = None,
     body: type | None = None,
     code: int = 200,
+    since: Version | None = None,
+    until: Version | None = None,
 ) -> Callable[[Callable], Callable]:
     """
     Have a method answer a route: ``f(self, txn, call, **url) -> JSON or Answer``.
@@ -121,9 +130,12 @@ def route(
         (or everything, for admins).
     :param body: The msgspec type that the request's JSON must have.
     :param code: The status when it succeeds.
+    :param since: The first microversion that has the route.
+    :param until: The last one that has it.
     """
 
-    described = Route(method, url, policy.rule(role, scoped, reach), code)
+    rule = policy.rule(role, scoped, reach)
+    described = Route(method, url, rule, code, since, until)
 
     def decorate(function: Callable) -> Callable:
         @app.route(url, methods=[method])
@@ -216,15 +228,16 @@ class Edge:
 
     def missing(self, request: IRequest) -> bytes:
         """Answer for a URL that there is not."""
-        return self.refuse(request, errors.NotFound("The resource could not be found."))
+        return self.refuse(request, errors.NotFound(_NO_SUCH_URL))
 
     def _call(
         self, request: IRequest, request_id: str, version: Version, body: type | None
     ) -> Call:
+        project: str = getattr(request, "project", "")
         return Call(
             request_id=request_id,
             root=self.root,
-            base=self.root + self.prefix,
+            base=f"{self.root}{self.prefix}/{project}".rstrip("/"),
             now=datetime.fromtimestamp(self.clock.seconds(), UTC),
             address=getattr(request.getClientAddress(), "host", ""),
             version=version,
@@ -232,6 +245,7 @@ class Edge:
             body=None if body is None else _body(request, body),
             token=header(request, "X-Auth-Token"),
             subject=header(request, "X-Subject-Token"),
+            place=UUID(project) if project else None,
         )
 
     def _success(
@@ -281,7 +295,7 @@ def begin(request: IRequest) -> str:
     """Return the id of a request, which is given to it when it is first asked for."""
     request_id = getattr(request, "snf_id", None)
     if request_id is None:
-        request_id = f"req-{uuid.uuid4()}"
+        request_id = f"req-{uuid4()}"
         request.snf_id = request_id  # type: ignore[attr-defined]
     return request_id
 
@@ -321,6 +335,8 @@ def identify(
     :param url: What the route's URL names.
     :raises Unauthorized: There is no token, or it is not valid (any more).
     :raises Forbidden: It is not good for this; see :func:`snf.api.policy.check`.
+    :raises NotFound: There is no such route in this microversion.
+    :raises BadRequest: The URL names another project (nova/api/openstack/wsgi.py).
     """
     if described.rule.role is None:
         return call
@@ -328,6 +344,15 @@ def identify(
     if grant is None:
         raise errors.Unauthorized(_WHO)
     policy.check(txn, described.rule, grant, url)
+    if (described.since and not call.since(described.since)) or (
+        described.until and call.version > described.until
+    ):
+        raise errors.NotFound(_NO_SUCH_URL)
+    if call.place not in (None, grant.project_id):
+        raise errors.BadRequest(
+            f"Malformed request URL: URL's project_id '{call.place}' doesn't match "
+            f"Context's project_id '{grant.project_id}'"
+        )
     return evolve(call, known=grant)
 
 

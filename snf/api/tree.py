@@ -8,9 +8,13 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 
 from snf.api import dialect, discovery
+from snf.api.compute.addresses import Addresses
 from snf.api.compute.build import Builder
 from snf.api.compute.flavors import Flavors
 from snf.api.compute.images import Images as ComputeImages
+from snf.api.compute.limits import Limits
+from snf.api.compute.metadata import Meta, Metadata
+from snf.api.compute.quotas import QuotaSets
 from snf.api.compute.servers import Servers
 from snf.api.discovery import Document
 from snf.api.identity.accounts import Users
@@ -26,9 +30,11 @@ from snf.api.identity.services import Endpoints, Regions, Services
 from snf.api.identity.tokens import Tokens
 from snf.api.image.images import Images
 from snf.api.json import Edge
+from snf.api.network.quotas import Quotas
 from snf.api.network.readonly import Extensions, collections
-from snf.api.site import ApiSite, Branch, Noun, Nouns
+from snf.api.site import ApiSite, Branch, Noun
 from snf.config import Api, Identity
+from snf.core.quota import NO_LIMITS, Amounts
 from snf.storage.database import Database
 
 
@@ -41,6 +47,7 @@ class Parts:
     :ivar digest: A coroutine function of a password, off the reactor's thread: what to
         keep of it.
     :ivar new_token: Makes a token.
+    :ivar limits: What a project may have for which an operator has set nothing.
     """
 
     clock: IReactorTime
@@ -52,6 +59,7 @@ class Parts:
     digest: Callable[[str], Any]
     new_token: Callable[[], str]
     builder: Builder
+    limits: Amounts = NO_LIMITS
 
     def edge(self, prefix: str, of: dialect.Dialect) -> Edge:
         """Return what the routes below a prefix stand on."""
@@ -100,11 +108,11 @@ def _identity(parts: Parts) -> IResource:
     }
     v3: dict[str, IResource] = {
         "auth": Branch(edge, {name: Noun(noun) for name, noun in auth.items()}),
-        "users": Nouns(
+        "users": Noun(
             Users(edge, size, guarded, parts.digest),
             {"application_credentials": credentials},
         ),
-        "projects": Nouns(
+        "projects": Noun(
             Projects(edge, size),
             {"users": UserGrants(edge), "groups": GroupGrants(edge)},
         ),
@@ -123,14 +131,26 @@ def _compute(parts: Parts) -> IResource:
             "servers": Servers(edge, parts.builder, parts.instance_prefix, size),
             "flavors": Flavors(edge, size),
             "images": ComputeImages(edge, size),
+            "limits": Limits(edge, parts.limits),
+            "os-quota-sets": QuotaSets(edge, parts.limits),
         }
+        below = {"servers": _of_a_server(edge)}
         versions[path] = Branch(
             edge,
-            {name: Noun(noun) for name, noun in nouns.items()},
+            {name: Noun(noun, below.get(name)) for name, noun in nouns.items()},
             _document(edge, discovery.compute_version(path)),
+            projects=True,
         )
     edge = parts.edge("/compute", dialect.Compute())
     return Branch(edge, versions, _document(edge, discovery.compute))
+
+
+def _of_a_server(edge: Edge) -> dict[str, Any]:
+    return {
+        "ips": Addresses(edge),
+        "meta": Meta(edge),
+        "metadata": Metadata(edge),
+    }
 
 
 def _image(parts: Parts) -> IResource:
@@ -150,6 +170,7 @@ def _network(parts: Parts) -> IResource:
         for name, noun in collections(edge, parts.api.page_size).items()
     }
     children["extensions"] = Noun(Extensions(edge))
+    children["quotas"] = Noun(Quotas(edge, parts.limits))
     v2 = Branch(edge, children, _document(edge, discovery.network_v2))
     return Branch(edge, {"v2.0": v2}, _document(edge, discovery.network))
 

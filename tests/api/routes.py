@@ -14,7 +14,8 @@ from twisted.web.resource import IResource
 
 from snf.api.compute.build import Builder
 from snf.api.json import Route
-from snf.api.site import Branch, Noun, Nouns
+from snf.api.policy import Reach
+from snf.api.site import Branch, Noun
 from snf.api.tree import Parts, site
 from snf.config import Api, Identity
 from snf.core.server import ALLOWED, Action, Status
@@ -55,8 +56,6 @@ def served() -> list[Served]:
 
 def _below(path: str, place: IResource) -> Iterable[Served]:
     if isinstance(place, Noun):
-        yield from _of(path, place.noun)
-    if isinstance(place, Nouns):
         for noun in place.nouns:
             yield from _of(path, noun)
     if isinstance(place, Branch):
@@ -74,10 +73,16 @@ def _of(path: str, noun: Any) -> Iterable[Served]:
                 path=re.sub(r"<(\w+)>", r"{\1}", path + route.url.rstrip("/")) or "/",
                 method=route.method,
                 role=route.rule.who,
-                reach=getattr(noun, "reach", route.rule.reach).value,
+                reach=_reach(noun, route).value,
                 code=getattr(noun, "code", route.code),
                 does=(function.__doc__ or "").strip().splitlines()[0].rstrip("."),
             )
+
+
+def _reach(noun: Any, route: Route) -> Reach:
+    """Return whose things a route may mean; a noun says it for those that do not."""
+    reach = route.rule.reach
+    return getattr(noun, "reach", reach) if reach is Reach.OWN else reach
 
 
 def table(service: str) -> str:

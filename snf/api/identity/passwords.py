@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Awaitable, Callable
 from math import ceil
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import field, frozen
 from twisted.application.service import Service
@@ -15,6 +15,8 @@ from snf.api.call import Call
 from snf.core import passwords
 from snf.core.errors import TooMany, Unavailable
 from snf.core.throttle import Throttle
+
+_T = TypeVar("_T")
 
 _WAITING_AT_MOST = 200
 
@@ -58,10 +60,16 @@ class PasswordChecker(Service):
         if self.waiting >= _WAITING_AT_MOST:
             raise Unavailable("Too many are logging in; try again later")
         self.waiting += 1
-        try:
-            return await deferToThreadPool(self.reactor, self.pool, function, *args)
-        finally:
-            self.waiting -= 1
+        work = deferToThreadPool(self.reactor, self.pool, function, *args)
+        work.addBoth(self._ended)
+        # Whoever hangs up cancels; the check stays in the queue, and counts.
+        answer: Deferred[Any] = Deferred()
+        work.chainDeferred(answer)
+        return await answer
+
+    def _ended(self, result: _T) -> _T:
+        self.waiting -= 1
+        return result
 
 
 @frozen
