@@ -17,6 +17,7 @@ from snf.api.compute.metadata import Meta, Metadata
 from snf.api.compute.quotas import QuotaSets
 from snf.api.compute.servers import Servers
 from snf.api.discovery import Document
+from snf.api.identity import v2
 from snf.api.identity.accounts import Users
 from snf.api.identity.credentials import Credentials
 from snf.api.identity.domains import Domains
@@ -118,8 +119,24 @@ def _identity(parts: Parts) -> IResource:
         ),
         **{name: Noun(noun) for name, noun in nouns.items()},
     }
-    versions = {"v3": Branch(edge, v3, _document(edge, discovery.identity_v3))}
+    versions = {
+        "v3": Branch(edge, v3, _document(edge, discovery.identity_v3)),
+        "v2.0": _identity_v2(parts, entrance),
+    }
     return Branch(edge, versions, _document(edge, discovery.identity, 300))
+
+
+def _identity_v2(parts: Parts, entrance: Entrance) -> IResource:
+    edge = parts.edge("/identity/v2.0", dialect.Identity())
+    nouns: dict[str, Any] = {
+        "tokens": v2.Tokens(edge, entrance, parts.identity.region),
+        "tenants": v2.Tenants(edge),
+    }
+    return Branch(
+        edge,
+        {name: Noun(noun) for name, noun in nouns.items()},
+        _document(edge, discovery.identity_v2),
+    )
 
 
 def _compute(parts: Parts) -> IResource:

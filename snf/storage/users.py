@@ -191,7 +191,7 @@ def remove_project(txn: Transaction, project: Project, now: datetime) -> None:
     for what, query in _OWNED:
         row = one(txn, query, (project.id,))
         if row is not None and row[0]:
-            raise Conflict(f"Project {project.name} has {row[0]} {what}: delete them")
+            raise Conflict(f"Project {project.name} still has {what}: {row[0]}")
     for table in ("role_assignment", "group_role", "application_credential", "token"):
         txn.execute(f"DELETE FROM {table} WHERE project_id = %s", (project.id,))
     txn.execute(

@@ -237,7 +237,7 @@ class ProjectTests(IdentityTestCase):
         path = f"projects/{PROJECT_B.id}"
         reply = self.v3("DELETE", path)
         self.assertEqual(409, reply.code)
-        self.assertIn("1 server", reply.message)
+        self.assertIn("servers: 1", reply.message)
         self.call("DELETE", f"/compute/v2.1/servers/{server}", by=BOB)
         self.assertEqual(204, self.v3("DELETE", path).code)
         self.assertFalse(self.works(BOB))
