@@ -12,15 +12,19 @@ from snf.api.compute.addresses import Addresses
 from snf.api.compute.build import Builder
 from snf.api.compute.flavors import Flavors
 from snf.api.compute.images import Images as ComputeImages
+from snf.api.compute.limits import Limits
 from snf.api.compute.metadata import Meta, Metadata
+from snf.api.compute.quotas import QuotaSets
 from snf.api.compute.servers import Servers
 from snf.api.discovery import Document
 from snf.api.identity.tokens import Tokens
 from snf.api.image.images import Images
 from snf.api.json import Edge
+from snf.api.network.quotas import Quotas
 from snf.api.network.readonly import Extensions, collections
 from snf.api.site import ApiSite, Branch, Noun
 from snf.config import Api, Identity
+from snf.core.quota import NO_LIMITS, Amounts
 from snf.storage.database import Database
 
 
@@ -31,6 +35,7 @@ class Parts:
     :ivar verify: A coroutine function of a password and what is kept of it, off the
         reactor's thread: whether they match.
     :ivar new_token: Makes a token.
+    :ivar limits: What a project may have for which an operator has set nothing.
     """
 
     clock: IReactorTime
@@ -41,6 +46,7 @@ class Parts:
     verify: Callable[[str, str], Any]
     new_token: Callable[[], str]
     builder: Builder
+    limits: Amounts = NO_LIMITS
 
     def edge(self, prefix: str, of: dialect.Dialect) -> Edge:
         """Return what the routes below a prefix stand on."""
@@ -80,6 +86,8 @@ def _compute(parts: Parts) -> IResource:
             "servers": Servers(edge, parts.builder, parts.instance_prefix, size),
             "flavors": Flavors(edge, size),
             "images": ComputeImages(edge, size),
+            "limits": Limits(edge, parts.limits),
+            "os-quota-sets": QuotaSets(edge, parts.limits),
         }
         below = {"servers": _of_a_server(edge)}
         versions[path] = Branch(
@@ -117,6 +125,7 @@ def _network(parts: Parts) -> IResource:
         for name, noun in collections(edge, parts.api.page_size).items()
     }
     children["extensions"] = Noun(Extensions(edge))
+    children["quotas"] = Noun(Quotas(edge, parts.limits))
     v2 = Branch(edge, children, _document(edge, discovery.network_v2))
     return Branch(edge, {"v2.0": v2}, _document(edge, discovery.network))
 

@@ -13,7 +13,17 @@ from snf.core.catalog import Cluster, Flavor, Image, Network
 from snf.core.errors import BadRequest, NotFound
 from snf.core.naming import nic_name
 from snf.core.order import Build, Kind, NicRequest, Order
-from snf.storage import clusters, flavors, images, networks, orders, ports, servers
+from snf.core.quota import NO_LIMITS, Amounts, Resource
+from snf.storage import (
+    clusters,
+    flavors,
+    images,
+    networks,
+    orders,
+    ports,
+    quotas,
+    servers,
+)
 from snf.storage.database import Transaction
 
 # A NUL cannot be stored; the other control characters have no place in a name.  (\Z,
@@ -90,15 +100,20 @@ class CreateBody(msgspec.Struct, forbid_unknown_fields=True):
 
 @frozen
 class Builder:
-    """Stores new servers and orders their builds."""
+    """Stores new servers and orders their builds.
+
+    :ivar limits: What a project may have for which an operator has set nothing.
+    """
 
     random_bytes: Callable[[int], bytes] = os.urandom
+    limits: Amounts = NO_LIMITS
 
     def build(self, txn: Transaction, call: Call, wanted: NewServer) -> UUID:
         """
         Store a server and order its build; its id.
 
         :raises BadRequest: Its flavor, image or a network is not to be had.
+        :raises QuotaExceeded: The project would have more than it may.
         :raises Conflict: A network has no free address left.
         :raises Unavailable: No cluster takes it now.
         """
@@ -107,6 +122,8 @@ class Builder:
         _check_fit(flavor, image)
         wired = _networks(txn, call, wanted)
         cluster = clusters.choose(txn, flavor.disk_template)
+        # Late, since from here on the project's requests queue up.
+        quotas.take(txn, call.project.id, _amounts(flavor, wired), self.limits)
         uuid = uuid4()
         server_id = servers.add(
             txn,
@@ -163,6 +180,17 @@ class Builder:
             mode=network.mode,
             link=network.link,
         )
+
+
+def _amounts(flavor: Flavor, wired: list[Network]) -> dict[Resource, int]:
+    return {
+        Resource.INSTANCES: 1,
+        Resource.CORES: flavor.vcpus,
+        Resource.RAM_MIB: flavor.ram_mib,
+        Resource.DISK_GIB: flavor.disk_gib,
+        Resource.PORTS: len(wired),
+        Resource.FIXED_IPS: sum(len(network.subnets) for network in wired),
+    }
 
 
 def _order(flavor: Flavor, image: Image, nics: list[NicRequest]) -> Build:
