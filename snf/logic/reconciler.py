@@ -5,7 +5,6 @@ however many servers are on it.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
 
 from attrs import define, field, frozen
 from twisted.application.service import Service
@@ -24,7 +23,7 @@ from snf.logic.connections import Connections
 from snf.rapi.errors import RapiError, Unreachable, WrongCredentials
 from snf.rapi.instances import Instance, Listing
 from snf.rapi.jobs import reports
-from snf.storage import clusters, lives, orders, ports, tokens
+from snf.storage import clusters, lives, orders, ports
 from snf.storage.database import Database, Transaction
 
 _log = Logger()
@@ -86,7 +85,6 @@ class Reconciler(Service):
 
     async def _round(self) -> None:
         try:
-            await self.database.run(self._forget_tokens)
             known = await self.database.run(clusters.listing)
             await DeferredList(
                 [
@@ -178,9 +176,6 @@ class Reconciler(Service):
         return tuple(
             sorted(name for number, name in suspects.items() if number not in alive)
         )
-
-    def _forget_tokens(self, txn: Transaction) -> None:
-        tokens.remove_expired(txn, datetime.fromtimestamp(self.clock.seconds(), UTC))
 
 
 def _known(
