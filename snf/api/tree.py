@@ -14,12 +14,13 @@ from snf.api.compute.flavors import Flavors
 from snf.api.compute.images import Images as ComputeImages
 from snf.api.compute.metadata import Meta, Metadata
 from snf.api.compute.servers import Servers
+from snf.api.compute.tags import Tags
 from snf.api.discovery import Document
 from snf.api.identity.tokens import Tokens
 from snf.api.image.images import Images
 from snf.api.json import Edge
 from snf.api.network.readonly import Extensions, collections
-from snf.api.site import ApiSite, Branch, Noun
+from snf.api.site import ApiSite, Branch, Noun, Nouns
 from snf.config import Api, Identity
 from snf.storage.database import Database
 
@@ -76,15 +77,17 @@ def _compute(parts: Parts) -> IResource:
     for path in ("v1.1", "v2", "v2.1"):
         edge = parts.edge(f"/compute/{path}", dialect.Compute())
         size = parts.api.page_size
+        servers = Servers(edge, parts.builder, parts.instance_prefix, size)
         nouns: dict[str, Any] = {
-            "servers": Servers(edge, parts.builder, parts.instance_prefix, size),
             "flavors": Flavors(edge, size),
             "images": ComputeImages(edge, size),
         }
-        below = {"servers": _of_a_server(edge)}
         versions[path] = Branch(
             edge,
-            {name: Noun(noun, below.get(name)) for name, noun in nouns.items()},
+            {
+                "servers": Nouns(servers, _of_a_server(edge)),
+                **{name: Noun(noun) for name, noun in nouns.items()},
+            },
             _document(edge, discovery.compute_version(path)),
             projects=True,
         )
@@ -97,6 +100,7 @@ def _of_a_server(edge: Edge) -> dict[str, Any]:
         "ips": Addresses(edge),
         "meta": Meta(edge),
         "metadata": Metadata(edge),
+        "tags": Tags(edge),
     }
 
 
