@@ -11,6 +11,7 @@ from snf.api import dialect, discovery
 from snf.api.compute.addresses import Addresses
 from snf.api.compute.build import Builder
 from snf.api.compute.flavors import Flavors
+from snf.api.compute.history import History
 from snf.api.compute.images import Images as ComputeImages
 from snf.api.compute.metadata import Meta, Metadata
 from snf.api.compute.servers import Servers
@@ -85,7 +86,7 @@ def _compute(parts: Parts) -> IResource:
         versions[path] = Branch(
             edge,
             {
-                "servers": Nouns(servers, _of_a_server(edge)),
+                "servers": Nouns(servers, _of_a_server(edge, size)),
                 **{name: Noun(noun) for name, noun in nouns.items()},
             },
             _document(edge, discovery.compute_version(path)),
@@ -95,11 +96,12 @@ def _compute(parts: Parts) -> IResource:
     return Branch(edge, versions, _document(edge, discovery.compute))
 
 
-def _of_a_server(edge: Edge) -> dict[str, Any]:
+def _of_a_server(edge: Edge, page_size: int) -> dict[str, Any]:
     return {
         "ips": Addresses(edge),
         "meta": Meta(edge),
         "metadata": Metadata(edge),
+        "os-instance-actions": History(edge, page_size),
         "tags": Tags(edge),
     }
 
