@@ -11,18 +11,20 @@ from snf.api import dialect, discovery
 from snf.api.compute.addresses import Addresses
 from snf.api.compute.build import Builder
 from snf.api.compute.flavors import Flavors
+from snf.api.compute.history import History
 from snf.api.compute.images import Images as ComputeImages
 from snf.api.compute.limits import Limits
 from snf.api.compute.metadata import Meta, Metadata
 from snf.api.compute.quotas import QuotaSets
 from snf.api.compute.servers import Servers
+from snf.api.compute.tags import Tags
 from snf.api.discovery import Document
 from snf.api.identity.tokens import Tokens
 from snf.api.image.images import Images
 from snf.api.json import Edge
 from snf.api.network.quotas import Quotas
 from snf.api.network.readonly import Extensions, collections
-from snf.api.site import ApiSite, Branch, Noun
+from snf.api.site import ApiSite, Branch, Noun, Nouns
 from snf.config import Api, Identity
 from snf.core.quota import NO_LIMITS, Amounts
 from snf.storage.database import Database
@@ -82,17 +84,19 @@ def _compute(parts: Parts) -> IResource:
     for path in ("v1.1", "v2", "v2.1"):
         edge = parts.edge(f"/compute/{path}", dialect.Compute())
         size = parts.api.page_size
+        servers = Servers(edge, parts.builder, parts.instance_prefix, size)
         nouns: dict[str, Any] = {
-            "servers": Servers(edge, parts.builder, parts.instance_prefix, size),
             "flavors": Flavors(edge, size),
             "images": ComputeImages(edge, size),
             "limits": Limits(edge, parts.limits),
             "os-quota-sets": QuotaSets(edge, parts.limits),
         }
-        below = {"servers": _of_a_server(edge)}
         versions[path] = Branch(
             edge,
-            {name: Noun(noun, below.get(name)) for name, noun in nouns.items()},
+            {
+                "servers": Nouns(servers, _of_a_server(edge, size)),
+                **{name: Noun(noun) for name, noun in nouns.items()},
+            },
             _document(edge, discovery.compute_version(path)),
             projects=True,
         )
@@ -100,11 +104,13 @@ def _compute(parts: Parts) -> IResource:
     return Branch(edge, versions, _document(edge, discovery.compute))
 
 
-def _of_a_server(edge: Edge) -> dict[str, Any]:
+def _of_a_server(edge: Edge, page_size: int) -> dict[str, Any]:
     return {
         "ips": Addresses(edge),
         "meta": Meta(edge),
         "metadata": Metadata(edge),
+        "os-instance-actions": History(edge, page_size),
+        "tags": Tags(edge),
     }
 
 
