@@ -13,6 +13,7 @@ from snf.core.catalog import Cluster, Flavor, Image, Network
 from snf.core.errors import BadRequest, NotFound
 from snf.core.naming import nic_name
 from snf.core.order import Build, Kind, NicRequest, Order
+from snf.core.placement import Need
 from snf.core.quota import NO_LIMITS, Amounts, Resource
 from snf.storage import (
     clusters,
@@ -121,7 +122,7 @@ class Builder:
         image = _image(txn, call, wanted)
         _check_fit(flavor, image)
         wired = _networks(txn, call, wanted)
-        cluster = clusters.choose(txn, flavor.disk_template)
+        cluster = clusters.choose(txn, call.project.id, _need(flavor))
         # Late, since from here on the project's requests queue up.
         quotas.take(txn, call.project.id, _amounts(flavor, wired), self.limits)
         uuid = uuid4()
@@ -180,6 +181,10 @@ class Builder:
             mode=network.mode,
             link=network.link,
         )
+
+
+def _need(flavor: Flavor) -> Need:
+    return Need(flavor.ram_mib, flavor.disk_gib, flavor.disk_template)
 
 
 def _amounts(flavor: Flavor, wired: list[Network]) -> dict[Resource, int]:
