@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 
+from snf.api.call import UUID_TEXT
 from snf.api.json import Edge, begin
 from snf.core.errors import BadRequest, TooLarge
 
@@ -27,6 +28,8 @@ class LimitedRequest(Request):
     site: Any
     content: Any
     too_large: TooLarge | None = None
+    # The id of the project in the URL, as the client wrote it.
+    project = ""
     _discarded = 0
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
@@ -103,6 +106,8 @@ class Branch(Resource):
     """A place in the tree: what is below it, and a refusal for all else.
 
     :param here: What answers at the place itself.
+    :param projects: Whether a project's id may come first: what is below it then is
+        what is below the place itself, and asked for in that project.
     """
 
     def __init__(
@@ -110,15 +115,21 @@ class Branch(Resource):
         edge: Edge,
         children: Mapping[str, IResource],
         here: IResource | None = None,
+        projects: bool = False,
     ) -> None:
         super().__init__()
         self._edge = edge
         self.here = here
+        self._projects = projects
         for name, child in children.items():
             self.putChild(name.encode("ascii"), child)
 
-    def getChild(self, path: bytes, request: Request) -> IResource:
+    def getChild(self, path: bytes, request: Any) -> IResource:
         if path == b"" and not request.postpath:
+            return self
+        text = path.decode("utf-8", "replace")
+        if self._projects and not request.project and UUID_TEXT.fullmatch(text):
+            request.project = text
             return self
         return Missing(self._edge)
 
@@ -132,15 +143,22 @@ class Noun(Resource):
     """The routes of one noun, which are relative to where it is in the tree.
 
     A slash at the end makes no difference.
+
+    :param below: What each item has below it, by name; the routes of these are
+        relative to the same place.
     """
 
     isLeaf = True
 
-    def __init__(self, noun: Any) -> None:
+    def __init__(self, noun: Any, below: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self._edge: Edge = noun.edge
-        self.noun = noun
+        self.nouns = [noun, *(below or {}).values()]
         self._routes = noun.app.resource()
+        self._below = {
+            name.encode("ascii"): part.app.resource()
+            for name, part in (below or {}).items()
+        }
 
     def render(self, request: Any) -> Any:
         while request.postpath and request.postpath[-1] == b"":
@@ -154,8 +172,11 @@ class Noun(Resource):
                 part.decode("utf-8")
         except UnicodeDecodeError:
             return self._edge.refuse(request, BadRequest("The URL is not UTF-8"))
+        routes = self._routes
+        if len(request.postpath) > 1:
+            routes = self._below.get(request.postpath[1], routes)
         request.postpath = request.postpath or [b""]
-        return self._routes.render(request)
+        return routes.render(request)
 
 
 class Missing(Resource):

@@ -8,10 +8,12 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 
 from snf.api import dialect, discovery
+from snf.api.compute.addresses import Addresses
 from snf.api.compute.build import Builder
 from snf.api.compute.flavors import Flavors
 from snf.api.compute.images import Images as ComputeImages
 from snf.api.compute.limits import Limits
+from snf.api.compute.metadata import Meta, Metadata
 from snf.api.compute.quotas import QuotaSets
 from snf.api.compute.servers import Servers
 from snf.api.discovery import Document
@@ -87,13 +89,23 @@ def _compute(parts: Parts) -> IResource:
             "limits": Limits(edge, parts.limits),
             "os-quota-sets": QuotaSets(edge, parts.limits),
         }
+        below = {"servers": _of_a_server(edge)}
         versions[path] = Branch(
             edge,
-            {name: Noun(noun) for name, noun in nouns.items()},
+            {name: Noun(noun, below.get(name)) for name, noun in nouns.items()},
             _document(edge, discovery.compute_version(path)),
+            projects=True,
         )
     edge = parts.edge("/compute", dialect.Compute())
     return Branch(edge, versions, _document(edge, discovery.compute))
+
+
+def _of_a_server(edge: Edge) -> dict[str, Any]:
+    return {
+        "ips": Addresses(edge),
+        "meta": Meta(edge),
+        "metadata": Metadata(edge),
+    }
 
 
 def _image(parts: Parts) -> IResource:

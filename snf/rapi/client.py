@@ -9,7 +9,7 @@ from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
-from twisted.web.client import Agent, HTTPConnectionPool
+from twisted.web.client import Agent, HTTPConnectionPool, _HTTP11ClientFactory
 
 from snf.rapi import instances, jobs, nodes
 from snf.rapi.endpoint import Endpoint
@@ -25,6 +25,12 @@ _T = TypeVar("_T")
 
 # Rows that are turned into values in one turn of the reactor: some 2 ms.
 _SLICE = 200
+
+
+class _QuietFactory(_HTTP11ClientFactory):
+    """What makes the pool's connections, without a word of each."""
+
+    noisy = False
 
 
 @frozen
@@ -54,6 +60,8 @@ def connect(
     # Twisted would by itself ask again when a kept connection turns out to be closed;
     # a DELETE that is asked for twice is two jobs.
     pool.retryAutomatically = False
+    # Two lines in the log for each request, since Ganeti closes each connection.
+    pool._factory = _QuietFactory
     agent = Agent(
         reactor, policy(endpoint), connectTimeout=connect_timeout_s, pool=pool
     )

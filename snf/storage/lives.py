@@ -114,11 +114,12 @@ def _row(server: int, life: Life) -> Sequence[object]:
             "code": life.fault.code,
         }
     )
+    gone = life.status is Status.DELETED
     return (
         server,
         life.observed.value,
         life.status.value,
-        life.task and life.task.value,
+        None if life.task is None or gone else life.task.value,
         fault,
         life.deletion_asked,
         *life.clock,

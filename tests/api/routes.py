@@ -53,7 +53,8 @@ def served() -> list[Served]:
 
 def _below(path: str, place: IResource) -> Iterable[Served]:
     if isinstance(place, Noun):
-        yield from _of(path, place.noun)
+        for noun in place.nouns:
+            yield from _of(path, noun)
     if isinstance(place, Branch):
         if place.here is not None:
             yield from _below(path, place.here)

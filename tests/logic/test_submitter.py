@@ -18,7 +18,7 @@ from snf.storage import clusters, orders
 from snf.storage.database import connect
 from snf.storage.orders import LOCK_CLASS, Claim
 from snf.testing.ganeti import Fault
-from tests.logic.case import BUILD, LogicTestCase
+from tests.logic.case import LogicTestCase
 
 
 @define
@@ -331,209 +331,6 @@ class UnreachableTests(LogicTestCase):
         self.assertEqual(2, len(self.cluster.jobs()))
 
 
-class RefusalTests(LogicTestCase):
-    """Ganeti answers, and not with a job."""
-
-    async def fault(self, server: int) -> str:
-        life = await self.life(server)
-        assert life is not None and life.fault is not None
-        return life.fault.message
-
-    async def test_trouble(self) -> None:
-        """What keeps failing is given up after some attempts: ERROR, with the reason."""
-        self.ganeti.faults.always = Fault.ERROR
-        server = await self.ask_server()
-        self.submit(attempts=2)
-        await self.rests(server)
-        self.assertIs(Status.ERROR, await self.status(server))
-        self.assertIn("failed 2 times", await self.fault(server))
-        self.assertIsNone((await self.row()).unreachable_since)
-
-    async def test_trouble_passes(self) -> None:
-        """What fails fewer times than that is carried out."""
-        self.ganeti.faults.next(Fault.ERROR, times=1)
-        server = await self.ask_server()
-        self.dispatch()
-        self.submit(attempts=2)
-        await self.rests(server)
-        self.assertIs(Status.ACTIVE, await self.status(server))
-
-    async def test_build(self) -> None:
-        """A build that Ganeti does not take ends in ERROR, with its explanation."""
-        from attrs import evolve
-
-        server = await self.ask_server(evolve(BUILD, disk_template="nonsense"))
-        self.submit()
-        await self.rests(server)
-        self.assertIs(Status.ERROR, await self.status(server))
-        self.assertIn("disk_template", await self.fault(server))
-
-    async def test_stop(self) -> None:
-        """A stop that Ganeti does not take leaves the server ACTIVE, and at rest."""
-        self.dispatch()
-        self.submit(shutdown_timeout_s=-1)
-        server = await self.active()
-        await self.ask(server, Kind.STOP)
-        await self.rests(server)
-        [(status, task)] = await self.rows("SELECT status, task FROM server")
-        self.assertEqual(("ACTIVE", None), (status, task))
-        self.assertEqual(("stop", "failed"), (await self.states(server))[1])
-
-    async def test_name_taken(self) -> None:
-        """Where somebody else's instance has the name, the build ends in ERROR."""
-        server = await self.ask_server()
-        body = {
-            "__version__": 1,
-            "name": instance_name("snf", server),
-            "mode": "create",
-            "disks": [],
-            "nics": [],
-            "os": "other",
-        }
-        self.ganeti.have(body, running=True)
-        self.dispatch()
-        self.submit()
-        await self.rests(server)
-        self.assertIs(Status.ERROR, await self.status(server))
-        self.assertIn("already", await self.fault(server))
-        self.assertEqual(1, len(self.cluster.jobs()))
-
-    async def test_own_mistake(self) -> None:
-        """An order that cannot be understood is given up like any other trouble."""
-        server = await self.ask_server(build=None)
-        self.submit(attempts=1)
-        await self.rests(server)
-        self.assertIs(Status.ERROR, await self.status(server))
-        self.assertEqual(1, len(self.flushLoggedErrors(ValueError)))
-
-    async def test_news_wins(self) -> None:
-        """A refusal changes nothing once news of the job has come after all."""
-        server = await self.ask_server()
-        self.ganeti.faults.next(Fault.LOSE, method="POST")
-        self.ganeti.faults.next(Fault.ERROR, times=5, method="PUT")
-        self.dispatch()
-        self.submit(attempts=1)
-        await self.rests(server)
-        self.assertIs(Status.ACTIVE, await self.status(server))
-
-
-class DeletionTests(LogicTestCase):
-    """Deleting, whatever the build has come to."""
-
-    async def goes(self, server: int) -> None:
-        """It goes, its addresses not before its instance."""
-        name = instance_name("snf", server)
-
-        async def gone() -> bool:
-            there = name in self.ganeti.machines.by_name
-            if there:
-                self.assertEqual(1, await self.addresses(server))
-            return await self.life(server) is None
-
-        await self.until(gone)
-        await self.rests(server)
-        self.assertEqual(0, await self.addresses(server))
-        self.assertNotIn(name, self.ganeti.machines.by_name)
-
-    async def test_unsubmitted(self) -> None:
-        """A build that nobody has tried is called off at once, and never submitted."""
-        server = await self.ask_server()
-        await self.ask(server, Kind.DELETE)
-        self.assertIs(Status.DELETED, await self.status(server))
-        self.assertEqual(0, await self.addresses(server))
-        self.submit()
-        await deferLater(reactor, 0.5)
-        self.assertEqual([], self.cluster.jobs())
-
-    async def test_queued(self) -> None:
-        """A build that Ganeti has not begun with is canceled."""
-        self.dispatch()
-        self.submit()
-        server = await self.ask_server()
-        await self.reaches(server, "create", "submitted")
-        await self.ask(server, Kind.DELETE)
-        await self.reaches(server, "delete", "submitted")
-        self.assertEqual("canceled", self.cluster.jobs("CREATE")[0].status)
-        self.assertEqual(1, await self.addresses(server))
-        await self.goes(server)
-
-    async def test_running(self) -> None:
-        """A build that runs is waited for, then undone."""
-        self.dispatch()
-        self.submit()
-        server = await self.ask_server()
-        await self.reaches(server, "create", "submitted")
-
-        async def runs() -> bool:
-            return self.cluster.jobs("CREATE")[0].status == "running"
-
-        await self.until(runs)
-        await self.ask(server, Kind.DELETE)
-        await self.reaches(server, "delete", "submitted")
-        await self.goes(server)
-        [creation] = self.cluster.jobs("CREATE")
-        [removal] = self.cluster.jobs("REMOVE")
-        self.assertEqual("success", creation.status)
-        self.assertLessEqual(creation.end, removal.start)
-
-    async def test_unknown(self) -> None:
-        """A build that may or may not have been submitted is settled first."""
-        self.ganeti.faults.next(Fault.LOSE, method="POST")
-        self.cluster.deaf = True
-        server = await self.ask_server()
-        self.submit()
-
-        async def tried() -> bool:
-            return bool(
-                await self.rows(
-                    "SELECT 1 FROM orders WHERE attempts > 0 AND error <> ''"
-                )
-            )
-
-        await self.until(tried, works=False)
-        await self.ask(server, Kind.DELETE)
-        self.assertEqual(1, await self.addresses(server))
-        self.cluster.deaf = False
-        self.dispatch()
-        await self.goes(server)
-        self.assertEqual(1, len(self.cluster.jobs("CREATE")))
-
-    async def test_failed_build(self) -> None:
-        """A server in ERROR that never had an instance can be deleted."""
-        self.ganeti.machines.oses = frozenset({"another"})
-        self.dispatch()
-        self.submit()
-        server = await self.ask_server()
-        await self.rests(server)
-        self.assertIs(Status.ERROR, await self.status(server))
-        self.assertEqual(1, await self.addresses(server))
-        await self.ask(server, Kind.DELETE)
-        await self.goes(server)
-
-    async def test_forgotten_job(self) -> None:
-        """A deletion behind a job that Ganeti has forgotten is carried out."""
-        self.dispatch()
-        self.submit()
-        server = await self.active()
-        self.cluster.deaf = True
-        await self.ask(server, Kind.STOP)
-        await self.reaches(server, "stop", "submitted")
-
-        async def stopped() -> bool:
-            return bool(self.cluster.jobs("SHUTDOWN")[0].end)
-
-        await self.until(stopped)
-        self.ganeti.queue.purge()
-        self.cluster.deaf = False
-        await self.ask(server, Kind.DELETE)
-        await self.reaches(server, "delete", "submitted")
-
-        async def removed() -> bool:
-            return await self.life(server) is None
-
-        await self.until(removed)
-
-
 class StopTests(LogicTestCase):
     """``stopService``."""
 
@@ -551,7 +348,9 @@ class StopTests(LogicTestCase):
 
         async def let_go() -> bool:
             return not await self.rows(
-                "SELECT objid FROM pg_locks WHERE classid = %s AND granted", LOCK_CLASS
+                "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+                " WHERE classid = %s AND granted AND datname = current_database()",
+                LOCK_CLASS,
             )
 
         # PostgreSQL lets go of the lock when it sees that the connection is closed.

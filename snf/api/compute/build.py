@@ -31,8 +31,8 @@ from snf.storage.database import Transaction
 # since $ would let a newline pass at the end.)
 _PRINTABLE = r"^(?=.*\S)[^\x00-\x1f\x7f-\x9f]+\Z"
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=_PRINTABLE)]
-_Key = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=_PRINTABLE)]
-_Value = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00]*\Z")]
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=_PRINTABLE)]
+Value = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00]*\Z")]
 _One = Annotated[int, msgspec.Meta(ge=1, le=1)]
 _Empty = Literal["", None]
 
@@ -70,7 +70,7 @@ class NewServer(msgspec.Struct, forbid_unknown_fields=True):
     name: Name
     flavorRef: str
     imageRef: str = ""
-    metadata: Annotated[dict[_Key, _Value], msgspec.Meta(max_length=128)] = {}
+    metadata: Annotated[dict[Key, Value], msgspec.Meta(max_length=128)] = {}
     networks: (
         Annotated[list[NetworkRef], msgspec.Meta(max_length=NICS_AT_MOST)]
         | Literal["auto", "none"]

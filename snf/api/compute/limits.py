@@ -4,7 +4,7 @@ from attrs import frozen
 
 from snf.api.call import Call
 from snf.api.compute.quotas import whose
-from snf.api.dialect import Version
+from snf.api.compute.versions import Version
 from snf.api.json import Edge, new_app, route
 from snf.core.quota import Amounts, Resource
 from snf.storage import quotas

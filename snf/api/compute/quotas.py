@@ -8,7 +8,7 @@ from attrs import frozen
 
 from snf.api.audit import note
 from snf.api.call import Call, identifier
-from snf.api.dialect import Version
+from snf.api.compute.versions import Version
 from snf.api.json import Edge, new_app, route
 from snf.core.errors import BadRequest, Forbidden, NotFound
 from snf.core.identity import Role

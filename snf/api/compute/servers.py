@@ -1,25 +1,20 @@
 """``/servers``: listing, building, showing, renaming and deleting them."""
 
-from datetime import UTC, datetime
-from uuid import UUID
-
 import msgspec
 from attrs import frozen
 
 from snf.api.audit import note
 from snf.api.call import Call, identifier
-from snf.api.compute import view
+from snf.api.compute import filters, view
 from snf.api.compute.actions import act, named
 from snf.api.compute.build import Builder, CreateBody, Name
+from snf.api.compute.owned import MISSING, owner
 from snf.api.json import Answer, Edge, new_app, route
-from snf.core.errors import BadRequest, Forbidden
 from snf.core.identity import Role
-from snf.core.server import Action, Status
-from snf.storage import servers
+from snf.core.server import Action
+from snf.storage import search, servers
 from snf.storage.database import Transaction
-from snf.storage.servers import Server, Wanted
-
-MISSING = "Instance {} could not be found."
+from snf.storage.servers import Server
 
 
 class Renamed(msgspec.Struct, forbid_unknown_fields=True):
@@ -90,7 +85,7 @@ class Servers:
         """Give one another name."""
         uuid = identifier(server, MISSING)
         server_id, _ = servers.locate(txn, owner(call), uuid)
-        servers.rename(txn, server_id, call.body.server.name.strip())
+        servers.change(txn, server_id, {"name": call.body.server.name.strip()})
         note(txn, call, "server rename", uuid)
         found = servers.get(txn, owner(call), uuid)
         return {"server": view.server(call, found, self.prefix)}
@@ -109,14 +104,10 @@ class Servers:
 
     def _listing(self, txn: Transaction, call: Call) -> list[Server]:
         try:
-            wanted = _wanted(call)
-        except _Nothing:
+            wanted = filters.wanted(call)
+        except filters.Nothing:
             return []
-        return servers.listing(txn, wanted, call.limit(self.page_size))
-
-
-class _Nothing(Exception):
-    """A filter that nothing can match."""
+        return search.listing(txn, wanted, call.limit(self.page_size))
 
 
 def _unless_unchanged(call: Call, page: dict) -> Answer:
@@ -124,37 +115,3 @@ def _unless_unchanged(call: Call, page: dict) -> Answer:
     if not page["servers"] and call.argument("changes-since"):
         return Answer(code=304)
     return Answer(page)
-
-
-def owner(call: Call) -> UUID | None:
-    """Return whose servers a caller may act on: the project's id, or None for all."""
-    return None if call.is_admin else call.project.id
-
-
-def _wanted(call: Call) -> Wanted:
-    everybody = call.flag("all_tenants")
-    if everybody and not call.is_admin:
-        raise Forbidden("Policy doesn't allow all_tenants to be performed.")
-    status = call.argument("status")
-    if status is not None and status.upper() not in Status.__members__:
-        raise _Nothing
-    return Wanted(
-        project=None if everybody else call.project.id,
-        name=call.argument("name"),
-        status=None if status is None else Status[status.upper()],
-        changed_since=_since(call),
-        deleted=call.flag("deleted") and call.is_admin,
-        marker=call.marker(),
-    )
-
-
-def _since(call: Call) -> datetime | None:
-    text = call.argument("changes-since")
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        # In UTC, since PostgreSQL knows no zones that are more than 16 hours away.
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise BadRequest("changes-since: must be a time, as in ISO 8601") from None

@@ -69,7 +69,7 @@ def server(call: Call, server: Server, prefix: str) -> Json:
         },
         "created": time(server.created),
         "updated": time(server.updated),
-        "addresses": _addresses(server),
+        "addresses": addresses(server),
         "accessIPv4": "",
         "accessIPv6": "",
         "links": links(call, "servers", server.uuid),
@@ -190,7 +190,8 @@ def _host_id(server: Server) -> str:
     return hashlib.sha224(place.encode("utf-8")).hexdigest()
 
 
-def _addresses(server: Server) -> dict[str, list[Json]]:
+def addresses(server: Server) -> dict[str, list[Json]]:
+    """Return the addresses of a server by the names of their networks."""
     shown: dict[str, list[Json]] = {}
     for place in server.places:
         shown.setdefault(place.network, []).append(
