@@ -10,12 +10,16 @@ from twisted.web.resource import IResource
 from snf.api import dialect, discovery
 from snf.api.compute.addresses import Addresses
 from snf.api.compute.build import Builder
+from snf.api.compute.extensions import Aggregates
+from snf.api.compute.extensions import Extensions as ComputeExtensions
 from snf.api.compute.flavors import Flavors
+from snf.api.compute.hosts import Hypervisors, Services, Zones
 from snf.api.compute.images import Images as ComputeImages
 from snf.api.compute.limits import Limits
 from snf.api.compute.metadata import Meta, Metadata
 from snf.api.compute.quotas import QuotaSets
 from snf.api.compute.servers import Servers
+from snf.api.compute.usage import Usage
 from snf.api.discovery import Document
 from snf.api.identity.tokens import Tokens
 from snf.api.image.images import Images
@@ -88,6 +92,7 @@ def _compute(parts: Parts) -> IResource:
             "images": ComputeImages(edge, size),
             "limits": Limits(edge, parts.limits),
             "os-quota-sets": QuotaSets(edge, parts.limits),
+            **_of_operators(edge, size),
         }
         below = {"servers": _of_a_server(edge)}
         versions[path] = Branch(
@@ -98,6 +103,17 @@ def _compute(parts: Parts) -> IResource:
         )
     edge = parts.edge("/compute", dialect.Compute())
     return Branch(edge, versions, _document(edge, discovery.compute))
+
+
+def _of_operators(edge: Edge, size: int) -> dict[str, Any]:
+    return {
+        "extensions": ComputeExtensions(edge),
+        "os-aggregates": Aggregates(edge),
+        "os-availability-zone": Zones(edge),
+        "os-hypervisors": Hypervisors(edge),
+        "os-services": Services(edge),
+        "os-simple-tenant-usage": Usage(edge, size),
+    }
 
 
 def _of_a_server(edge: Edge) -> dict[str, Any]:
