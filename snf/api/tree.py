@@ -19,6 +19,7 @@ from snf.api.compute.limits import Limits
 from snf.api.compute.metadata import Meta, Metadata
 from snf.api.compute.quotas import QuotaSets
 from snf.api.compute.servers import Servers
+from snf.api.compute.tags import Tags
 from snf.api.compute.usage import Usage
 from snf.api.discovery import Document
 from snf.api.identity.tokens import Tokens
@@ -26,7 +27,7 @@ from snf.api.image.images import Images
 from snf.api.json import Edge
 from snf.api.network.quotas import Quotas
 from snf.api.network.readonly import Extensions, collections
-from snf.api.site import ApiSite, Branch, Noun
+from snf.api.site import ApiSite, Branch, Noun, Nouns
 from snf.config import Api, Identity
 from snf.core.quota import NO_LIMITS, Amounts
 from snf.storage.database import Database
@@ -86,18 +87,20 @@ def _compute(parts: Parts) -> IResource:
     for path in ("v1.1", "v2", "v2.1"):
         edge = parts.edge(f"/compute/{path}", dialect.Compute())
         size = parts.api.page_size
+        servers = Servers(edge, parts.builder, parts.instance_prefix, size)
         nouns: dict[str, Any] = {
-            "servers": Servers(edge, parts.builder, parts.instance_prefix, size),
             "flavors": Flavors(edge, size),
             "images": ComputeImages(edge, size),
             "limits": Limits(edge, parts.limits),
             "os-quota-sets": QuotaSets(edge, parts.limits),
             **_of_operators(edge, size),
         }
-        below = {"servers": _of_a_server(edge)}
         versions[path] = Branch(
             edge,
-            {name: Noun(noun, below.get(name)) for name, noun in nouns.items()},
+            {
+                "servers": Nouns(servers, _of_a_server(edge)),
+                **{name: Noun(noun) for name, noun in nouns.items()},
+            },
             _document(edge, discovery.compute_version(path)),
             projects=True,
         )
@@ -121,6 +124,7 @@ def _of_a_server(edge: Edge) -> dict[str, Any]:
         "ips": Addresses(edge),
         "meta": Meta(edge),
         "metadata": Metadata(edge),
+        "tags": Tags(edge),
     }
 
 

@@ -153,7 +153,7 @@ def get(txn: Transaction, project: UUID | None, server: UUID) -> Server:
     return from_row(
         required(
             txn,
-            _missing(server),
+            missing(server),
             f"SELECT {COLUMNS}{FROM} WHERE s.uuid = %(uuid)s AND s.deleted IS NULL"
             " AND (%(project)s IS NULL OR s.project_id = %(project)s)",
             {"uuid": server, "project": project},
@@ -170,7 +170,7 @@ def locate(txn: Transaction, project: UUID | None, server: UUID) -> tuple[int, i
     """
     row = required(
         txn,
-        _missing(server),
+        missing(server),
         "SELECT s.id, s.cluster_id FROM server s WHERE s.uuid = %(uuid)s"
         " AND s.deleted IS NULL"
         " AND (%(project)s IS NULL OR s.project_id = %(project)s)",
@@ -223,5 +223,6 @@ def change(txn: Transaction, server: int, changes: Mapping[str, str | None]) -> 
     )
 
 
-def _missing(server: UUID) -> str:
+def missing(server: UUID) -> str:
+    """Return what to say of a server that is not there."""
     return f"Instance {server} could not be found."

@@ -27,7 +27,7 @@ def wanted(call: Call) -> Wanted:
     :raises Nothing: No server can match.
     """
     if call.since(versions.STRICT):
-        _check_known(call)
+        call.check_known(_KNOWN)
     asked = Wanted(
         project=_project(call),
         deleted=call.flag("deleted") and call.is_admin,
@@ -236,14 +236,6 @@ _KNOWN = frozenset(_FILTERS) | {
     "tenant_id",
     "updated_at",
 }
-
-
-def _check_known(call: Call) -> None:
-    for name in call.arguments:
-        if name not in _KNOWN:
-            raise BadRequest(
-                f"Additional properties are not allowed ({name!r} was unexpected)"
-            )
 
 
 _ADMIN_KEYS = frozenset({"host", "node"})

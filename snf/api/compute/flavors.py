@@ -4,10 +4,16 @@ from attrs import frozen
 
 from snf.api.call import Call, identifier
 from snf.api.compute import view
+from snf.api.compute.versions import STRICT
 from snf.api.json import Edge, new_app, route
 from snf.core.catalog import Flavor
 from snf.storage import flavors
 from snf.storage.database import Transaction
+
+# nova/api/openstack/compute/schemas/flavors.py
+_PARAMETERS = frozenset(
+    {"limit", "marker", "is_public", "minRam", "minDisk", "sort_key", "sort_dir"}
+)
 
 
 @frozen
@@ -46,4 +52,6 @@ class Flavors:
         return {"extra_specs": {}}
 
     def _listing(self, txn: Transaction, call: Call) -> list[Flavor]:
+        if call.since(STRICT):
+            call.check_known(_PARAMETERS)
         return flavors.listing(txn, call.marker(), call.limit(self.page_size))
