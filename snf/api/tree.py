@@ -12,6 +12,9 @@ from snf.api.compute.addresses import Addresses
 from snf.api.compute.build import Builder
 from snf.api.compute.extensions import Aggregates
 from snf.api.compute.extensions import Extensions as ComputeExtensions
+from snf.api.compute.flavor_access import Access
+from snf.api.compute.flavor_access import Action as FlavorAction
+from snf.api.compute.flavor_specs import Specs
 from snf.api.compute.flavors import Flavors
 from snf.api.compute.hosts import Hypervisors, Services, Zones
 from snf.api.compute.images import Images as ComputeImages
@@ -89,7 +92,6 @@ def _compute(parts: Parts) -> IResource:
         size = parts.api.page_size
         servers = Servers(edge, parts.builder, parts.instance_prefix, size)
         nouns: dict[str, Any] = {
-            "flavors": Flavors(edge, size),
             "images": ComputeImages(edge, size),
             "limits": Limits(edge, parts.limits),
             "os-quota-sets": QuotaSets(edge, parts.limits),
@@ -99,6 +101,7 @@ def _compute(parts: Parts) -> IResource:
             edge,
             {
                 "servers": Nouns(servers, _of_a_server(edge)),
+                "flavors": Nouns(Flavors(edge, size), _of_a_flavor(edge)),
                 **{name: Noun(noun) for name, noun in nouns.items()},
             },
             _document(edge, discovery.compute_version(path)),
@@ -116,6 +119,14 @@ def _of_operators(edge: Edge, size: int) -> dict[str, Any]:
         "os-hypervisors": Hypervisors(edge),
         "os-services": Services(edge),
         "os-simple-tenant-usage": Usage(edge, size),
+    }
+
+
+def _of_a_flavor(edge: Edge) -> dict[str, Any]:
+    return {
+        "action": FlavorAction(edge),
+        "os-extra_specs": Specs(edge),
+        "os-flavor-access": Access(edge),
     }
 
 

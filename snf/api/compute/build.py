@@ -178,7 +178,7 @@ class Builder:
         :raises Conflict: A network has no free address left.
         :raises Unavailable: No cluster takes it now.
         """
-        flavor = _flavor(txn, wanted.flavorRef)
+        flavor = _flavor(txn, call, wanted.flavorRef)
         image = _image(txn, call, wanted)
         _check_fit(flavor, image)
         wired = _networks(txn, call, wanted)
@@ -250,6 +250,15 @@ class Builder:
         )
 
 
+def usable(txn: Transaction, call: Call, flavor: UUID) -> Flavor:
+    """
+    Return a flavor that a caller may use: admins all, others public ones and theirs.
+
+    :raises NotFound: There is none.
+    """
+    return flavors.get(txn, flavor, None if call.is_admin else call.project.id)
+
+
 def _need(flavor: Flavor) -> Need:
     return Need(flavor.ram_mib, flavor.disk_gib, flavor.disk_template)
 
@@ -278,13 +287,13 @@ def _order(flavor: Flavor, image: Image, nics: list[NicRequest]) -> Build:
     )
 
 
-def _flavor(txn: Transaction, reference: str) -> Flavor:
+def _flavor(txn: Transaction, call: Call, reference: str) -> Flavor:
     missing = "Invalid flavorRef provided."
     try:
-        flavor = flavors.get(txn, identifier(_last(reference), missing))
+        flavor = usable(txn, call, identifier(_last(reference), missing))
     except NotFound:
         raise BadRequest(missing) from None
-    if flavor.deleted or not flavor.public:
+    if flavor.deleted:
         raise BadRequest(missing)
     return flavor
 

@@ -133,13 +133,9 @@ def _service(call: Call, host: Host) -> _Json:
 
 
 def _service_id(call: Call, host: Host) -> int | str:
-    if call.since(_NAMED_BY_UUID):
+    if call.since(versions.HOSTS_BY_UUID):
         return str(uuid5(_SERVICES, host.cluster.name))
     return host.cluster.id
-
-
-_NAMED_BY_UUID: versions.Version = (2, 53)
-_WITHOUT_SIZES: versions.Version = (2, 88)
 
 
 @frozen
@@ -163,7 +159,7 @@ class Hypervisors:
     @route(app, "GET", "/statistics", role=Role.ADMIN)
     def statistics(self, txn: Transaction, call: Call) -> dict:
         """Sum up what they have."""
-        if call.since(_WITHOUT_SIZES):
+        if call.since(versions.HYPERVISORS_WITHOUT_SIZES):
             raise NotFound("The resource could not be found.")
         enabled = [one for one in hosts.listing(txn) if _enabled(one)]
         totals = {
@@ -209,7 +205,7 @@ def _hypervisor(call: Call, host: Host) -> _Json:
             "disabled_reason": None,
         },
     }
-    if call.since(_WITHOUT_SIZES):
+    if call.since(versions.HYPERVISORS_WITHOUT_SIZES):
         return {**shown, "uptime": None}
     return {**shown, "cpu_info": "", **_sizes(host)}
 
@@ -239,7 +235,7 @@ _SIZES = (
 
 
 def _hypervisor_id(call: Call, host: Host) -> int | str:
-    if call.since(_NAMED_BY_UUID):
+    if call.since(versions.HOSTS_BY_UUID):
         return str(uuid5(_HYPERVISORS, host.cluster.name))
     return host.cluster.id
 
