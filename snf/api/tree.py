@@ -10,14 +10,21 @@ from twisted.web.resource import IResource
 from snf.api import dialect, discovery
 from snf.api.compute.addresses import Addresses
 from snf.api.compute.build import Builder
+from snf.api.compute.extensions import Aggregates
+from snf.api.compute.extensions import Extensions as ComputeExtensions
+from snf.api.compute.flavor_access import Access
+from snf.api.compute.flavor_access import Action as FlavorAction
+from snf.api.compute.flavor_specs import Specs
 from snf.api.compute.flavors import Flavors
 from snf.api.compute.history import History
+from snf.api.compute.hosts import Hypervisors, Services, Zones
 from snf.api.compute.images import Images as ComputeImages
 from snf.api.compute.limits import Limits
 from snf.api.compute.metadata import Meta, Metadata
 from snf.api.compute.quotas import QuotaSets
 from snf.api.compute.servers import Servers
 from snf.api.compute.tags import Tags
+from snf.api.compute.usage import Usage
 from snf.api.discovery import Document
 from snf.api.identity.tokens import Tokens
 from snf.api.image.images import Images
@@ -86,15 +93,16 @@ def _compute(parts: Parts) -> IResource:
         size = parts.api.page_size
         servers = Servers(edge, parts.builder, parts.instance_prefix, size)
         nouns: dict[str, Any] = {
-            "flavors": Flavors(edge, size),
             "images": ComputeImages(edge, size),
             "limits": Limits(edge, parts.limits),
             "os-quota-sets": QuotaSets(edge, parts.limits),
+            **_of_operators(edge, size),
         }
         versions[path] = Branch(
             edge,
             {
                 "servers": Nouns(servers, _of_a_server(edge, size)),
+                "flavors": Nouns(Flavors(edge, size), _of_a_flavor(edge)),
                 **{name: Noun(noun) for name, noun in nouns.items()},
             },
             _document(edge, discovery.compute_version(path)),
@@ -102,6 +110,25 @@ def _compute(parts: Parts) -> IResource:
         )
     edge = parts.edge("/compute", dialect.Compute())
     return Branch(edge, versions, _document(edge, discovery.compute))
+
+
+def _of_operators(edge: Edge, size: int) -> dict[str, Any]:
+    return {
+        "extensions": ComputeExtensions(edge),
+        "os-aggregates": Aggregates(edge),
+        "os-availability-zone": Zones(edge),
+        "os-hypervisors": Hypervisors(edge),
+        "os-services": Services(edge),
+        "os-simple-tenant-usage": Usage(edge, size),
+    }
+
+
+def _of_a_flavor(edge: Edge) -> dict[str, Any]:
+    return {
+        "action": FlavorAction(edge),
+        "os-extra_specs": Specs(edge),
+        "os-flavor-access": Access(edge),
+    }
 
 
 def _of_a_server(edge: Edge, page_size: int) -> dict[str, Any]:
