@@ -1,7 +1,7 @@
 """One request, as the functions that answer it see it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -77,6 +77,18 @@ class Call:
     def every(self, name: str) -> Sequence[str] | None:
         """Return all values of a query argument; None when it is not given."""
         return self.arguments.get(name) or None
+
+    def check_known(self, known: Collection[str]) -> None:
+        """
+        Return if the query has only parameters that are known.
+
+        :raises BadRequest: It has another; names it.
+        """
+        for name in self.arguments:
+            if name not in known:
+                raise BadRequest(
+                    f"Additional properties are not allowed ({name!r} was unexpected)"
+                )
 
     def flag(self, name: str) -> bool:
         """

@@ -143,22 +143,15 @@ class Noun(Resource):
     """The routes of one noun, which are relative to where it is in the tree.
 
     A slash at the end makes no difference.
-
-    :param below: What each item has below it, by name; the routes of these are
-        relative to the same place.
     """
 
     isLeaf = True
 
-    def __init__(self, noun: Any, below: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, noun: Any) -> None:
         super().__init__()
         self._edge: Edge = noun.edge
-        self.nouns = [noun, *(below or {}).values()]
+        self.noun = noun
         self._routes = noun.app.resource()
-        self._below = {
-            name.encode("ascii"): part.app.resource()
-            for name, part in (below or {}).items()
-        }
 
     def render(self, request: Any) -> Any:
         while request.postpath and request.postpath[-1] == b"":
@@ -172,11 +165,30 @@ class Noun(Resource):
                 part.decode("utf-8")
         except UnicodeDecodeError:
             return self._edge.refuse(request, BadRequest("The URL is not UTF-8"))
-        routes = self._routes
-        if len(request.postpath) > 1:
-            routes = self._below.get(request.postpath[1], routes)
         request.postpath = request.postpath or [b""]
-        return routes.render(request)
+        return self._routes.render(request)
+
+
+class Nouns(Resource):
+    """Several nouns in one place: the second word below it says which one is meant.
+
+    :param noun: Whose routes all others are.
+    :param others: Such a noun by that word: ``roles`` for ``/<user>/roles``.  Their
+        routes are relative to this place, too.
+    """
+
+    isLeaf = True
+
+    def __init__(self, noun: Any, others: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.nouns = (noun, *others.values())
+        self._first = Noun(noun)
+        self._others = {name.encode(): Noun(other) for name, other in others.items()}
+
+    def render(self, request: Request) -> Any:
+        words = request.postpath or []
+        second = words[1] if len(words) > 1 else b""
+        return self._others.get(second, self._first).render(request)
 
 
 class Missing(Resource):

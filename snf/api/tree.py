@@ -10,12 +10,21 @@ from twisted.web.resource import IResource
 from snf.api import dialect, discovery
 from snf.api.compute.addresses import Addresses
 from snf.api.compute.build import Builder
+from snf.api.compute.extensions import Aggregates
+from snf.api.compute.extensions import Extensions as ComputeExtensions
+from snf.api.compute.flavor_access import Access
+from snf.api.compute.flavor_access import Action as FlavorAction
+from snf.api.compute.flavor_specs import Specs
 from snf.api.compute.flavors import Flavors
+from snf.api.compute.history import History
+from snf.api.compute.hosts import Hypervisors, Services, Zones
 from snf.api.compute.images import Images as ComputeImages
 from snf.api.compute.limits import Limits
 from snf.api.compute.metadata import Meta, Metadata
 from snf.api.compute.quotas import QuotaSets
 from snf.api.compute.servers import Servers
+from snf.api.compute.tags import Tags
+from snf.api.compute.usage import Usage
 from snf.api.discovery import Document
 from snf.api.identity import v2
 from snf.api.identity.accounts import Users
@@ -27,13 +36,14 @@ from snf.api.identity.own import OwnCatalog, OwnDomains, OwnProjects, OwnSystem
 from snf.api.identity.passwords import Guarded
 from snf.api.identity.projects import Projects
 from snf.api.identity.roles import Assignments, GroupGrants, Roles, UserGrants
-from snf.api.identity.services import Endpoints, Regions, Services
+from snf.api.identity.services import Endpoints, Regions
+from snf.api.identity.services import Services as IdentityServices
 from snf.api.identity.tokens import Tokens
 from snf.api.image.images import Images
 from snf.api.json import Edge
 from snf.api.network.quotas import Quotas
 from snf.api.network.readonly import Extensions, collections
-from snf.api.site import ApiSite, Branch, Noun
+from snf.api.site import ApiSite, Branch, Noun, Nouns
 from snf.config import Api, Identity
 from snf.core.quota import NO_LIMITS, Amounts
 from snf.storage.database import Database
@@ -103,17 +113,17 @@ def _identity(parts: Parts) -> IResource:
         "roles": Roles(edge),
         "role_assignments": Assignments(edge),
         "domains": Domains(edge),
-        "services": Services(edge, region),
+        "services": IdentityServices(edge, region),
         "endpoints": Endpoints(edge, region),
         "regions": Regions(edge, region),
     }
     v3: dict[str, IResource] = {
         "auth": Branch(edge, {name: Noun(noun) for name, noun in auth.items()}),
-        "users": Noun(
+        "users": Nouns(
             Users(edge, size, guarded, parts.digest),
             {"application_credentials": credentials},
         ),
-        "projects": Noun(
+        "projects": Nouns(
             Projects(edge, size),
             {"users": UserGrants(edge), "groups": GroupGrants(edge)},
         ),
@@ -144,17 +154,20 @@ def _compute(parts: Parts) -> IResource:
     for path in ("v1.1", "v2", "v2.1"):
         edge = parts.edge(f"/compute/{path}", dialect.Compute())
         size = parts.api.page_size
+        servers = Servers(edge, parts.builder, parts.instance_prefix, size)
         nouns: dict[str, Any] = {
-            "servers": Servers(edge, parts.builder, parts.instance_prefix, size),
-            "flavors": Flavors(edge, size),
             "images": ComputeImages(edge, size),
             "limits": Limits(edge, parts.limits),
             "os-quota-sets": QuotaSets(edge, parts.limits),
+            **_of_operators(edge, size),
         }
-        below = {"servers": _of_a_server(edge)}
         versions[path] = Branch(
             edge,
-            {name: Noun(noun, below.get(name)) for name, noun in nouns.items()},
+            {
+                "servers": Nouns(servers, _of_a_server(edge, size)),
+                "flavors": Nouns(Flavors(edge, size), _of_a_flavor(edge)),
+                **{name: Noun(noun) for name, noun in nouns.items()},
+            },
             _document(edge, discovery.compute_version(path)),
             projects=True,
         )
@@ -162,11 +175,32 @@ def _compute(parts: Parts) -> IResource:
     return Branch(edge, versions, _document(edge, discovery.compute))
 
 
-def _of_a_server(edge: Edge) -> dict[str, Any]:
+def _of_operators(edge: Edge, size: int) -> dict[str, Any]:
+    return {
+        "extensions": ComputeExtensions(edge),
+        "os-aggregates": Aggregates(edge),
+        "os-availability-zone": Zones(edge),
+        "os-hypervisors": Hypervisors(edge),
+        "os-services": Services(edge),
+        "os-simple-tenant-usage": Usage(edge, size),
+    }
+
+
+def _of_a_flavor(edge: Edge) -> dict[str, Any]:
+    return {
+        "action": FlavorAction(edge),
+        "os-extra_specs": Specs(edge),
+        "os-flavor-access": Access(edge),
+    }
+
+
+def _of_a_server(edge: Edge, page_size: int) -> dict[str, Any]:
     return {
         "ips": Addresses(edge),
         "meta": Meta(edge),
         "metadata": Metadata(edge),
+        "os-instance-actions": History(edge, page_size),
+        "tags": Tags(edge),
     }
 
 

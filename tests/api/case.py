@@ -150,9 +150,16 @@ class ApiTestCase(SynchronousTestCase):
         by: User | None = None,
         data: bytes | None = None,
         headers: dict[str, str] | None = None,
+        version: str | None = None,
     ) -> Reply:
-        """Return the answer to a request; ``body`` is sent as JSON."""
+        """
+        Return the answer to a request; ``body`` is sent as JSON.
+
+        :param version: The microversion of the compute API to ask for.
+        """
         sent = {"Host": "cloud.test", **(headers or {})}
+        if version is not None:
+            sent["OpenStack-API-Version"] = f"compute {version}"
         if by is not None:
             sent["X-Auth-Token"] = self.token(by)
         if body is not None:

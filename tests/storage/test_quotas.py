@@ -165,7 +165,7 @@ def rows(txn: Transaction, query: str) -> list[tuple[Any, ...]]:
 def build(txn: Transaction, builder: Builder, call: Call) -> int:
     """Ask for a server; return its id."""
     wanted = NewServer("x", str(world.SMALL.id), str(world.TINY.id))
-    uuid = builder.build(txn, call, wanted)
+    uuid = builder.build(txn, call, wanted, "r-1")
     txn.execute("SELECT id FROM server WHERE uuid = %s", (uuid,))
     [(server,)] = txn.fetchall()
     return server

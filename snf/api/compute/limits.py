@@ -3,8 +3,8 @@
 from attrs import frozen
 
 from snf.api.call import Call
+from snf.api.compute import versions
 from snf.api.compute.quotas import whose
-from snf.api.dialect import Version
 from snf.api.json import Edge, new_app, route
 from snf.api.policy import Reach
 from snf.core.quota import Amounts, Resource
@@ -12,20 +12,20 @@ from snf.storage import quotas
 from snf.storage.database import Transaction
 
 # What is not counted, with the first microversion that does not tell it any more.
-_FIXED: dict[str, tuple[int, Version | None]] = {
+_FIXED: dict[str, tuple[int, versions.Version | None]] = {
     "maxServerMeta": (128, None),
     "maxTotalKeypairs": (100, None),
     "maxServerGroups": (10, None),
     "maxServerGroupMembers": (10, None),
     "totalServerGroupsUsed": (0, None),
-    "maxImageMeta": (128, (2, 39)),
-    "maxPersonality": (5, (2, 57)),
-    "maxPersonalitySize": (10_240, (2, 57)),
-    "maxTotalFloatingIps": (-1, (2, 36)),
-    "totalFloatingIpsUsed": (0, (2, 36)),
-    "maxSecurityGroups": (-1, (2, 36)),
-    "maxSecurityGroupRules": (-1, (2, 36)),
-    "totalSecurityGroupsUsed": (0, (2, 36)),
+    "maxImageMeta": (128, versions.NO_IMAGE_LIMITS),
+    "maxPersonality": (5, versions.NO_FILE_QUOTAS),
+    "maxPersonalitySize": (10_240, versions.NO_FILE_QUOTAS),
+    "maxTotalFloatingIps": (-1, versions.NO_NETWORK_QUOTAS),
+    "totalFloatingIpsUsed": (0, versions.NO_NETWORK_QUOTAS),
+    "maxSecurityGroups": (-1, versions.NO_NETWORK_QUOTAS),
+    "maxSecurityGroupRules": (-1, versions.NO_NETWORK_QUOTAS),
+    "totalSecurityGroupsUsed": (0, versions.NO_NETWORK_QUOTAS),
 }
 
 

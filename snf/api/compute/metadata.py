@@ -1,12 +1,14 @@
 """``/servers/{id}/metadata``: pairs of a key and a value, for the owner's own use."""
 
 from typing import Annotated
+from uuid import UUID
 
 import msgspec
 from attrs import frozen
 
 from snf.api.audit import note
 from snf.api.call import Call
+from snf.api.compute import locks
 from snf.api.compute.build import Key, Value
 from snf.api.compute.owned import locate
 from snf.api.json import Edge, new_app, route
@@ -53,7 +55,7 @@ class Metadata:
     @route(app, "PUT", "/<server>/metadata", role=Role.MEMBER, body=PairsBody)
     def replace(self, txn: Transaction, call: Call, server: str) -> Json:
         """Note these things on one, and no others."""
-        number, uuid = locate(txn, call, server)
+        number, uuid = _changeable(txn, call, server)
         metadata.replace(txn, number, call.body.metadata)
         note(txn, call, "server metadata", uuid)
         return {"metadata": metadata.of(txn, number)}
@@ -117,7 +119,7 @@ def _listing(txn: Transaction, call: Call, server: str) -> Json:
 
 
 def _merge(txn: Transaction, call: Call, server: str) -> Json:
-    number, uuid = locate(txn, call, server)
+    number, uuid = _changeable(txn, call, server)
     metadata.merge(txn, number, call.body.metadata)
     note(txn, call, "server metadata", uuid)
     return {"metadata": metadata.of(txn, number)}
@@ -131,14 +133,14 @@ def _show(txn: Transaction, call: Call, server: str, key: str) -> Json:
 def _put(txn: Transaction, call: Call, server: str, key: str) -> Json:
     if key not in call.body.meta:
         raise BadRequest("meta: Request body and URI mismatch")
-    number, uuid = locate(txn, call, server)
+    number, uuid = _changeable(txn, call, server)
     metadata.merge(txn, number, call.body.meta)
     note(txn, call, "server metadata", uuid)
     return {"meta": call.body.meta}
 
 
 def _remove(txn: Transaction, call: Call, server: str, key: str) -> None:
-    number, uuid = locate(txn, call, server)
+    number, uuid = _changeable(txn, call, server)
     metadata.remove(txn, number, _named(key))
     note(txn, call, "server metadata", uuid)
 
@@ -146,3 +148,9 @@ def _remove(txn: Transaction, call: Call, server: str, key: str) -> None:
 def _named(key: str) -> str:
     """Return a key as it may be looked for: PostgreSQL takes no NUL."""
     return key.replace("\0", "\n")
+
+
+def _changeable(txn: Transaction, call: Call, server: str) -> tuple[int, UUID]:
+    number, uuid = locate(txn, call, server)
+    locks.check(txn, call, uuid)
+    return number, uuid

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from snf.api.audit import note
 from snf.api.call import Call, identifier
-from snf.api.dialect import Version
+from snf.api.compute import versions
 from snf.api.json import Edge, new_app, route
 from snf.api.policy import Reach
 from snf.core.errors import BadRequest, Forbidden, NotFound
@@ -30,17 +30,17 @@ NAMES = {
 
 # What clients expect to be told and is not counted: the limit, and from which
 # microversion on it is not told any more.
-_FIXED: dict[str, tuple[int, Version | None]] = {
+_FIXED: dict[str, tuple[int, versions.Version | None]] = {
     "metadata_items": (128, None),
     "key_pairs": (100, None),
     "server_groups": (10, None),
     "server_group_members": (10, None),
-    "floating_ips": (-1, (2, 36)),
-    "security_groups": (-1, (2, 36)),
-    "security_group_rules": (-1, (2, 36)),
-    "injected_files": (5, (2, 57)),
-    "injected_file_content_bytes": (10_240, (2, 57)),
-    "injected_file_path_bytes": (255, (2, 57)),
+    "floating_ips": (-1, versions.NO_NETWORK_QUOTAS),
+    "security_groups": (-1, versions.NO_NETWORK_QUOTAS),
+    "security_group_rules": (-1, versions.NO_NETWORK_QUOTAS),
+    "injected_files": (5, versions.NO_FILE_QUOTAS),
+    "injected_file_content_bytes": (10_240, versions.NO_FILE_QUOTAS),
+    "injected_file_path_bytes": (255, versions.NO_FILE_QUOTAS),
 }
 
 
@@ -169,7 +169,7 @@ def check_not_below(
 
 def _shown(call: Call, limits: Amounts) -> dict[str, Any]:
     shown = {name: limits[resource] for name, resource in NAMES.items()}
-    if call.version >= (2, 36):
+    if call.version >= versions.NO_NETWORK_QUOTAS:
         del shown["fixed_ips"]
     for name, (limit, until) in _FIXED.items():
         if until is None or call.version < until:

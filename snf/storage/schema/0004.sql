@@ -43,6 +43,10 @@ CREATE TABLE cluster_capacity (
     instances      integer NOT NULL
 );
 
+-- Those that are not in what was measured.
+CREATE INDEX server_new_on_cluster ON server (cluster_id, created)
+    WHERE deleted IS NULL;
+
 -- A cluster that is named here takes new servers of these projects only, and they have
 -- theirs on no other.
 CREATE TABLE cluster_project (
