@@ -2,6 +2,8 @@
 
 from uuid import uuid4
 
+from psycopg2.errors import SerializationFailure
+
 from snf.testing.world import ADMIN, ALICE, BOB, PASSWORD, PROJECT_A, PROJECT_B
 from tests.api.identity import V3, IdentityTestCase
 
@@ -245,6 +247,16 @@ class ProjectTests(IdentityTestCase):
         self.assertNotIn("beta", self.names("projects"))
         self.assertTrue(self.enters("bob", scope="unscoped"))
         self.made("project", name="beta")
+
+    def test_server_meanwhile(self) -> None:
+        """A server asked for while its project goes is to be tried again, not made."""
+        self.token(BOB)
+        self.sql("UPDATE project SET deleted = now() WHERE id = %s", PROJECT_B.id)
+        reply = self.create(BOB)
+        [failure] = self.flushLoggedErrors(SerializationFailure)
+        self.assertIn("is being deleted", str(failure.value))
+        self.assertEqual(500, reply.code)  # the real database tries again: 401
+        self.assertEqual([(0,)], self.sql("SELECT count(*) FROM server"))
 
     def test_nonsense(self) -> None:
         """What is not offered, or makes no sense, is a 400 that names the field."""
