@@ -112,6 +112,28 @@ class Identity:
 
 
 @frozen
+class Quota:
+    """``[quota]``: what a project may have at most; -1 is as much as it wants."""
+
+    instances: int = -1
+    cores: int = -1
+    ram_mib: int = -1
+    disk_gib: int = -1
+    ports: int = -1
+    fixed_ips: int = -1
+
+    def check(self) -> None:
+        for field in fields(Quota):
+            most = getattr(self, field.name)
+            _at_least(field.name, most, -1)
+            if most > _MOST:
+                raise ValueError(f"{field.name}: must be at most {_MOST}")
+
+
+_MOST = 2**31 - 1
+
+
+@frozen
 class Ganeti:
     """``[ganeti]``: what is common to all clusters."""
 
@@ -153,6 +175,22 @@ class Reconciler:
 
 
 @frozen
+class Retention:
+    """``[retention]``: how long is kept what nobody works with any more."""
+
+    days: int = 90
+
+    def check(self) -> None:
+        _at_least("days", self.days, 1)
+        if self.days > _LONGEST_DAYS:
+            raise ValueError(f"days: must be at most {_LONGEST_DAYS}")
+
+
+# A hundred years: all that calendars can go back.
+_LONGEST_DAYS = 36_500
+
+
+@frozen
 class Cyclades:
     """``cyclades.toml``, the file of ``twistd cyclades`` and ``snf-manage``."""
 
@@ -161,9 +199,11 @@ class Cyclades:
     services: Services = Services()
     api: Api = Api()
     identity: Identity = Identity()
+    quota: Quota = Quota()
     ganeti: Ganeti = Ganeti()
     submitter: Submitter = Submitter()
     reconciler: Reconciler = Reconciler()
+    retention: Retention = Retention()
 
 
 @frozen

@@ -16,6 +16,7 @@ from attrs import define, field
 from psycopg2.errorcodes import (
     DEADLOCK_DETECTED,
     LOCK_NOT_AVAILABLE,
+    READ_ONLY_SQL_TRANSACTION,
     SERIALIZATION_FAILURE,
 )
 from twisted.application.service import Service
@@ -201,6 +202,10 @@ class Database(Service):
                 raise Unavailable("The database does not answer") from None
             raise _Again(reason, lost=True) from None
         _roll_back(connection)
+        if failure.pgcode == READ_ONLY_SQL_TRANSACTION:
+            # The server has become a standby: its successor is elsewhere by now.
+            connection.close()
+            raise _Again(reason, lost=True) from None
         if failure.pgcode in _PASSING:
             raise _Again(reason) from None
         if isinstance(failure, psycopg2.OperationalError):

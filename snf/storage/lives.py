@@ -5,9 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from psycopg2.extras import Json, execute_values
 
 from snf.core.server import Fault, Life, Observed, Status
-from snf.storage import orders, ports
+from snf.storage import orders, ports, quotas
 from snf.storage.database import Transaction
 from snf.storage.rows import every
+
+
+def look(txn: Transaction, servers: Iterable[int]) -> dict[int, Life]:
+    """Return the lives of servers that have not been deleted, as they are just now."""
+    return _read(txn, servers, lock=False)
 
 
 def load(txn: Transaction, servers: Iterable[int]) -> dict[int, Life]:
@@ -16,15 +21,20 @@ def load(txn: Transaction, servers: Iterable[int]) -> dict[int, Life]:
 
     Locked in the order of their ids, so that two batches cannot deadlock.
     """
+    return _read(txn, servers, lock=True)
+
+
+def _read(txn: Transaction, servers: Iterable[int], lock: bool) -> dict[int, Life]:
     wanted = sorted(set(servers))
     rows = every(
         txn,
         "SELECT id, observed, fault, deletion_asked, clock_time, clock_job,"
         " extract(epoch FROM launched), progress FROM server"
-        " WHERE id = ANY(%s) AND deleted IS NULL ORDER BY id FOR UPDATE",
+        " WHERE id = ANY(%s) AND deleted IS NULL ORDER BY id"
+        + (" FOR UPDATE" if lock else ""),
         (wanted,),
     )
-    open_orders = orders.of_servers(txn, [row[0] for row in rows], lock=True)
+    open_orders = orders.of_servers(txn, [row[0] for row in rows], lock)
     return {
         row[0]: Life(
             observed=Observed(row[1]),
@@ -82,6 +92,8 @@ def save(
                 orders.save(txn, order)
     gone = [server for server in changed if after[server].status is Status.DELETED]
     if gone:
+        # Here alone, and once: who is deleted is not loaded again.
+        quotas.give_back(txn, gone)
         ports.release(txn, gone)
         orders.close(txn, gone, "the server is gone")
     return changed

@@ -19,9 +19,11 @@ from snf.bus.connect import open_bus
 from snf.bus.interface import Bus
 from snf.bus.topology import queue_names
 from snf.config import ConfigError, Cyclades, load, secret
+from snf.core.quota import Resource
 from snf.logic.connections import Connections
 from snf.logic.dispatcher import Dispatcher
 from snf.logic.reconciler import Reconciler
+from snf.logic.retention import Retention
 from snf.logic.submitter import Submitter
 from snf.rapi.client import connect
 from snf.storage.database import Database
@@ -80,12 +82,8 @@ def assemble(
         "submitter": lambda: _submitter(
             reactor, settings, password, database, connections
         ).setServiceParent(whole),
-        "reconciler": lambda: Reconciler(
-            reactor,
-            database,
-            connections,
-            settings.ganeti.instance_prefix,
-            settings.reconciler.interval_s,
+        "reconciler": lambda: _reconciler(
+            reactor, settings, database, connections
         ).setServiceParent(whole),
     }
     for name in settings.services.run:
@@ -97,6 +95,7 @@ def _api(reactor: Any, settings: Cyclades, database: Database) -> IService:
     whole = MultiService()
     checker = PasswordChecker(reactor)
     checker.setServiceParent(whole)
+    limits = {one: getattr(settings.quota, one.value) for one in Resource}
     tree = site(
         Parts(
             clock=reactor,
@@ -106,7 +105,8 @@ def _api(reactor: Any, settings: Cyclades, database: Database) -> IService:
             instance_prefix=settings.ganeti.instance_prefix,
             verify=checker.verify,
             new_token=partial(secrets.token_urlsafe, 32),
-            builder=Builder(),
+            builder=Builder(limits=limits),
+            limits=limits,
         )
     )
     endpoint = serverFromString(reactor, settings.api.listen)
@@ -118,6 +118,21 @@ def _dispatcher(reactor: Any, settings: Cyclades, database: Database, bus: Bus) 
     prefix = settings.ganeti.instance_prefix
     dispatcher = Dispatcher(reactor, database, prefix)
     return bus.consumer(queue_names(prefix), dispatcher.receive)
+
+
+def _reconciler(
+    reactor: Any, settings: Cyclades, database: Database, connections: Connections
+) -> IService:
+    whole = MultiService()
+    Reconciler(
+        reactor,
+        database,
+        connections,
+        settings.ganeti.instance_prefix,
+        settings.reconciler.interval_s,
+    ).setServiceParent(whole)
+    Retention(reactor, database, settings.retention.days).setServiceParent(whole)
+    return whole
 
 
 def _submitter(

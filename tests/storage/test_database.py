@@ -113,6 +113,23 @@ class FaultTests(TestCase):
         self.assertEqual(42, await self.run_in(die_once))
         self.assertEqual(2, len(set(backends)))
 
+    async def test_standby(self) -> None:
+        """Where the server takes no changes any more, a new connection is made."""
+        backends: list[int] = []
+
+        def demoted(txn: Any, times: int) -> Any:
+            backends.append(ask(txn, "SELECT pg_backend_pid()"))
+            if len(backends) <= times:
+                ask(txn, "SET TRANSACTION READ ONLY")
+            return ask(txn, "CREATE TABLE thing ()")
+
+        await self.run_in(demoted, 1)
+        self.assertEqual(2, len(set(backends)))
+        failure = await self.run_in(demoted, 99).addCallbacks(
+            lambda _: None, lambda failure: failure.value
+        )
+        self.assertIsInstance(failure, Unavailable)
+
     async def test_lost_while_idle(self) -> None:
         """When all connections were cut meanwhile, no caller notices."""
         await self.all_connected()

@@ -16,6 +16,8 @@ from snf.core.catalog import Cluster, Flavor, Image, Network
 from snf.core.errors import BadRequest, NotFound
 from snf.core.naming import host_name, nic_name
 from snf.core.order import Build, Kind, NicRequest, Order
+from snf.core.placement import Need
+from snf.core.quota import NO_LIMITS, Amounts, Resource
 from snf.storage import (
     clusters,
     flavors,
@@ -23,6 +25,7 @@ from snf.storage import (
     networks,
     orders,
     ports,
+    quotas,
     servers,
     tags,
 )
@@ -150,9 +153,13 @@ def check_hostname(call: Call, hostname: str | msgspec.UnsetType) -> None:
 
 @frozen
 class Builder:
-    """Stores new servers and orders their builds."""
+    """Stores new servers and orders their builds.
+
+    :ivar limits: What a project may have for which an operator has set nothing.
+    """
 
     random_bytes: Callable[[int], bytes] = os.urandom
+    limits: Amounts = NO_LIMITS
 
     def build(
         self,
@@ -168,14 +175,17 @@ class Builder:
         :param reservation: What all servers that are asked for together share.
         :param index: Which one of them it is.
         :raises BadRequest: Its flavor, image or a network is not to be had.
+        :raises QuotaExceeded: The project would have more than it may.
         :raises Conflict: A network has no free address left.
         :raises Unavailable: No cluster takes it now.
         """
-        flavor = _flavor(txn, wanted.flavorRef)
+        flavor = _flavor(txn, call, wanted.flavorRef)
         image = _image(txn, call, wanted)
         _check_fit(flavor, image)
         wired = _networks(txn, call, wanted)
-        cluster = clusters.choose(txn, flavor.disk_template)
+        cluster = clusters.choose(txn, call.project.id, _need(flavor))
+        # Late, since from here on the project's requests queue up.
+        quotas.take(txn, call.project.id, _amounts(flavor, wired), self.limits)
         uuid = uuid4()
         server_id = servers.add(
             txn,
@@ -242,6 +252,30 @@ class Builder:
         )
 
 
+def usable(txn: Transaction, call: Call, flavor: UUID) -> Flavor:
+    """
+    Return a flavor that a caller may use: admins all, others public ones and theirs.
+
+    :raises NotFound: There is none.
+    """
+    return flavors.get(txn, flavor, None if call.is_admin else call.project.id)
+
+
+def _need(flavor: Flavor) -> Need:
+    return Need(flavor.ram_mib, flavor.disk_gib, flavor.disk_template)
+
+
+def _amounts(flavor: Flavor, wired: list[Network]) -> dict[Resource, int]:
+    return {
+        Resource.INSTANCES: 1,
+        Resource.CORES: flavor.vcpus,
+        Resource.RAM_MIB: flavor.ram_mib,
+        Resource.DISK_GIB: flavor.disk_gib,
+        Resource.PORTS: len(wired),
+        Resource.FIXED_IPS: sum(len(network.subnets) for network in wired),
+    }
+
+
 def _order(flavor: Flavor, image: Image, nics: list[NicRequest]) -> Build:
     return Build(
         vcpus=flavor.vcpus,
@@ -255,13 +289,13 @@ def _order(flavor: Flavor, image: Image, nics: list[NicRequest]) -> Build:
     )
 
 
-def _flavor(txn: Transaction, reference: str) -> Flavor:
+def _flavor(txn: Transaction, call: Call, reference: str) -> Flavor:
     missing = "Invalid flavorRef provided."
     try:
-        flavor = flavors.get(txn, identifier(_last(reference), missing))
+        flavor = usable(txn, call, identifier(_last(reference), missing))
     except NotFound:
         raise BadRequest(missing) from None
-    if flavor.deleted or not flavor.public:
+    if flavor.deleted:
         raise BadRequest(missing)
     return flavor
 

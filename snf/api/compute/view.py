@@ -171,12 +171,12 @@ def flavor_brief(call: Call, flavor: Flavor) -> Json:
         "links": links(call, "flavors", flavor.id),
     }
     if call.since(versions.FLAVOR_DESCRIPTION):
-        view["description"] = None
+        view["description"] = flavor.description
     return view
 
 
-def flavor(call: Call, flavor: Flavor) -> Json:
-    """Return a flavor with everything."""
+def flavor(call: Call, flavor: Flavor, specs: Mapping[str, str]) -> Json:
+    """Return a flavor with everything, its extra specs where the version has them."""
     view = {
         "id": str(flavor.id),
         "name": flavor.name,
@@ -192,9 +192,9 @@ def flavor(call: Call, flavor: Flavor) -> Json:
         "SNF:disk_template": flavor.disk_template,
     }
     if call.since(versions.FLAVOR_DESCRIPTION):
-        view["description"] = None
+        view["description"] = flavor.description
     if call.since(versions.FLAVOR_EXTRA_SPECS):
-        view["extra_specs"] = {}
+        view["extra_specs"] = dict(specs)
     return view
 
 

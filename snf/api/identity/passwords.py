@@ -1,6 +1,6 @@
 """Checking passwords off the reactor's thread, since each check takes a while."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -9,6 +9,8 @@ from twisted.python.threadpool import ThreadPool
 
 from snf.core import passwords
 from snf.core.errors import Unavailable
+
+_T = TypeVar("_T")
 
 _WAITING_AT_MOST = 200
 
@@ -40,9 +42,15 @@ class PasswordChecker(Service):
         if self.waiting >= _WAITING_AT_MOST:
             raise Unavailable("Too many are logging in; try again later")
         self.waiting += 1
-        try:
-            return await deferToThreadPool(
-                self.reactor, self.pool, passwords.matches, password, kept
-            )
-        finally:
-            self.waiting -= 1
+        work = deferToThreadPool(
+            self.reactor, self.pool, passwords.matches, password, kept
+        )
+        work.addBoth(self._ended)
+        # Whoever hangs up cancels; the check stays in the queue, and counts.
+        answer: Deferred[bool] = Deferred()
+        work.chainDeferred(answer)
+        return await answer
+
+    def _ended(self, result: _T) -> _T:
+        self.waiting -= 1
+        return result
