@@ -245,6 +245,7 @@ class Edge:
             body=None if body is None else _body(request, body),
             token=header(request, "X-Auth-Token"),
             subject=header(request, "X-Subject-Token"),
+            repeat_key=header(request, "X-Idempotency-Key"),
             place=UUID(project) if project else None,
         )
 
