@@ -175,6 +175,22 @@ class Reconciler:
 
 
 @frozen
+class Retention:
+    """``[retention]``: how long is kept what nobody works with any more."""
+
+    days: int = 90
+
+    def check(self) -> None:
+        _at_least("days", self.days, 1)
+        if self.days > _LONGEST_DAYS:
+            raise ValueError(f"days: must be at most {_LONGEST_DAYS}")
+
+
+# A hundred years: all that calendars can go back.
+_LONGEST_DAYS = 36_500
+
+
+@frozen
 class Cyclades:
     """``cyclades.toml``, the file of ``twistd cyclades`` and ``snf-manage``."""
 
@@ -187,6 +203,7 @@ class Cyclades:
     ganeti: Ganeti = Ganeti()
     submitter: Submitter = Submitter()
     reconciler: Reconciler = Reconciler()
+    retention: Retention = Retention()
 
 
 @frozen

@@ -101,9 +101,8 @@ class MistakeTests(ConfigTestCase):
             LEAST + "[apis]\n",
             "apis",
             "not known; one of database, "
-            "broker, services, api, identity, quota, ganeti, "
-            "submitter, "
-            "reconciler",
+            "broker, services, api, identity, quota, ganeti, submitter, "
+            "reconciler, retention",
         )
         self.assert_wrong(LEAST + "[api]\nport = 1\n", "api", "port")
         self.assert_wrong("port = 1\n" + LEAST, "port")
@@ -163,6 +162,7 @@ class MistakeTests(ConfigTestCase):
             ("submitter", "attempts", ("0",)),
             ("submitter", "settle_s", ("-0.1", "nan")),
             ("reconciler", "interval_s", ("0", "nan")),
+            ("retention", "days", ("0", "36501")),
         ):
             for value in values:
                 self.assert_wrong(f"{LEAST}[{table}]\n{key} = {value}\n", table, key)

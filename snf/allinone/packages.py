@@ -20,6 +20,7 @@ from snf.allinone.progress import Progress
 SERVICES = ("postgresql", "rabbitmq-server")
 CLUSTER = ("ganeti", "qemu-system-x86", "qemu-utils", "iproute2", "openssl")
 
+_DPKG_LOCK = Path("/var/lib/dpkg/lock")
 _OTHER_APT_S = 20
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
@@ -134,11 +135,23 @@ def _nothing_starts() -> Iterator[None]:
     try:
         yield
     finally:
+        _wait_for_dpkg()
         _NO_CLUSTER.unlink(missing_ok=True)
         if not had_directory:
             shutil.rmtree(_NO_CLUSTER.parent, ignore_errors=True)
         if ours:
             _POLICY.unlink(missing_ok=True)
+
+
+def _wait_for_dpkg(timeout_s: float = 300) -> None:
+    """Wait until no dpkg works: one goes on after its apt-get has been interrupted."""
+    deadline = time.monotonic() + timeout_s
+    with _DPKG_LOCK.open("a") as lock:
+        while time.monotonic() < deadline:
+            with suppress(BlockingIOError, PermissionError):
+                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            time.sleep(0.2)
 
 
 def _keep_off(packages: set[str], log: Path) -> None:

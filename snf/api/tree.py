@@ -16,6 +16,7 @@ from snf.api.compute.flavor_access import Access
 from snf.api.compute.flavor_access import Action as FlavorAction
 from snf.api.compute.flavor_specs import Specs
 from snf.api.compute.flavors import Flavors
+from snf.api.compute.history import History
 from snf.api.compute.hosts import Hypervisors, Services, Zones
 from snf.api.compute.images import Images as ComputeImages
 from snf.api.compute.limits import Limits
@@ -100,7 +101,7 @@ def _compute(parts: Parts) -> IResource:
         versions[path] = Branch(
             edge,
             {
-                "servers": Nouns(servers, _of_a_server(edge)),
+                "servers": Nouns(servers, _of_a_server(edge, size)),
                 "flavors": Nouns(Flavors(edge, size), _of_a_flavor(edge)),
                 **{name: Noun(noun) for name, noun in nouns.items()},
             },
@@ -130,11 +131,12 @@ def _of_a_flavor(edge: Edge) -> dict[str, Any]:
     }
 
 
-def _of_a_server(edge: Edge) -> dict[str, Any]:
+def _of_a_server(edge: Edge, page_size: int) -> dict[str, Any]:
     return {
         "ips": Addresses(edge),
         "meta": Meta(edge),
         "metadata": Metadata(edge),
+        "os-instance-actions": History(edge, page_size),
         "tags": Tags(edge),
     }
 

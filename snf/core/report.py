@@ -95,4 +95,3 @@ class Sighting:
     time: float
     present: bool
     running: bool | None = None
-    nics: tuple[Nic, ...] = ()

@@ -11,7 +11,7 @@ from snf.bus.interface import ACK, DeadLetter, Delivery, Verdict
 from snf.bus.messages import Malformed, parse
 from snf.core import news
 from snf.core.errors import Unavailable
-from snf.core.report import JobReport, NicReport, Report
+from snf.core.report import JobReport, Nic, NicReport, Report
 from snf.core.server import Life
 from snf.storage import lives, ports
 from snf.storage.database import Database, Transaction
@@ -77,13 +77,15 @@ def fold(txn: Transaction, reports: Sequence[Report]) -> None:
         return
     before = lives.load(txn, {report.server for report in reports})
     after = dict(before)
+    nics: dict[int, tuple[Nic, ...]] = {}
     for report in reports:
         life = after.get(report.server)
         if life is None:
             continue
         after[report.server] = _folded(life, report)
         if isinstance(report, NicReport):
-            ports.seen(txn, report.server, report.nics)
+            nics[report.server] = nics.get(report.server, ()) + report.nics
+    ports.seen(txn, nics)
     lives.save(txn, before, after)
 
 

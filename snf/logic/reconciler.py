@@ -4,14 +4,13 @@ Whatever news was lost, one round ends in the truth.  It asks a cluster three th
 however many servers are on it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Mapping, Sequence, Set
 
 from attrs import define, field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
 from snf.core import news
@@ -25,13 +24,16 @@ from snf.logic.connections import Connections
 from snf.rapi.errors import RapiError, Unreachable, WrongCredentials
 from snf.rapi.instances import Instance, Listing
 from snf.rapi.jobs import reports
-from snf.storage import clusters, lives, orders, ports, tokens
+from snf.storage import clusters, lives, orders, ports
 from snf.storage.database import Database, Transaction
 
 _log = Logger()
 
 # Servers that are levelled in one transaction.
 _SLICE = 200
+
+# Instances whose names are looked at in one turn of the reactor: some 2 ms.
+_A_TURN = 1000
 
 # When more than this many instances, and more than half of a cluster's, are missing at
 # once, something else is wrong than that somebody removed them.
@@ -53,6 +55,43 @@ class Summary:
     changed: int = 0
     orphans: tuple[str, ...] = ()
     missing: int = 0
+
+
+@frozen
+class _Findings:
+    """
+    What a cluster has said of its servers.
+
+    :ivar time: Nothing of it is older, in seconds since the epoch on its master.
+    :ivar instances: By the ids of the servers that they are.
+    :ivar ended: What has become of the jobs of open orders, by server.
+    :ivar lost: The jobs of open orders that it no longer knows.
+    :ivar spared: Servers that are not to be taken as gone, though they are not there.
+    """
+
+    time: float
+    instances: Mapping[int, Instance]
+    ended: Mapping[int, Sequence[JobReport]]
+    lost: Set[int]
+    spared: Set[int]
+
+    def levelled(self, server: int, life: Life) -> Life:
+        """Return the life of a server after all that."""
+        for report in self.ended.get(server, ()):
+            life = news.fold(life, report)
+        life = _without_lost(life, self.lost)
+        if server in self.spared:
+            return life
+        return news.level(life, self._sighting(server))
+
+    def _sighting(self, server: int) -> Sighting:
+        found = self.instances.get(server)
+        return Sighting(
+            server=server,
+            time=self.time,
+            present=found is not None,
+            running=None if found is None else found.running,
+        )
 
 
 @define(eq=False)
@@ -87,7 +126,6 @@ class Reconciler(Service):
 
     async def _round(self) -> None:
         try:
-            await self.database.run(self._forget_tokens)
             known = await self.database.run(clusters.listing)
             await DeferredList(
                 [
@@ -138,43 +176,59 @@ class Reconciler(Service):
         rapi = self.connections.of(cluster)
         servers, awaited = await self.database.run(_known, cluster)
         listing = await rapi.instances()
-        sightings = _sightings(listing, self.prefix, servers)
         # Asked after the listing, so that no job can end unseen between the two.
         jobs = await rapi.jobs(sorted(awaited))
-        ended = [report for job in jobs for report in reports(job, self.prefix)]
-        lost = set(awaited) - {job.id for job in jobs}
+        ended: dict[int, list[JobReport]] = {}
+        for job in jobs:
+            for report in reports(job, self.prefix):
+                ended.setdefault(report.server, []).append(report)
+        present = await self._ours(listing)
         built = [server for server, built in servers.items() if built]
-        missing = [server for server in built if not sightings[server].present]
+        missing = [server for server in built if server not in present]
         if trust_missing or not _too_many(missing, built):
             missing = []
-        for server in missing:
-            del sightings[server]
+        findings = _Findings(
+            time=listing.time,
+            instances=present,
+            ended=ended,
+            lost=set(awaited) - {job.id for job in jobs},
+            spared=set(missing),
+        )
         changed = 0
         ids = list(servers)
         for start in range(0, len(ids), _SLICE):
             chosen = ids[start : start + _SLICE]
-            changed += await self.database.run(
-                _level_servers, chosen, sightings, ended, lost
-            )
+            changed += await self.database.run(_level_servers, chosen, findings)
         last = await rapi.last_job(cluster.last_job)
         await self.database.run(_reached, cluster, last)
         return Summary(
             cluster=cluster.name,
             servers=len(servers),
             changed=changed,
-            orphans=await self._orphans(listing, servers),
+            orphans=await self._orphans(present, servers),
             missing=len(missing),
         )
 
+    async def _ours(self, listing: Listing) -> dict[int, Instance]:
+        """Return the instances of a listing that are ours, by their servers' ids."""
+        ours: dict[int, Instance] = {}
+        for start in range(0, len(listing.instances), _A_TURN):
+            if start:
+                await deferLater(self.clock, 0)
+            for instance in listing.instances[start : start + _A_TURN]:
+                number = server_id(self.prefix, instance.name)
+                if number is not None:
+                    ours[number] = instance
+        return ours
+
     async def _orphans(
-        self, listing: Listing, servers: Collection[int]
+        self, present: Mapping[int, Instance], servers: Collection[int]
     ) -> tuple[str, ...]:
         """Return the instances of ours that stand for no server, those just made apart."""
         suspects = {
             number: instance.name
-            for instance in listing.instances
-            if (number := server_id(self.prefix, instance.name)) is not None
-            and number not in servers
+            for number, instance in present.items()
+            if number not in servers
         }
         if not suspects:
             return ()
@@ -183,9 +237,6 @@ class Reconciler(Service):
             sorted(name for number, name in suspects.items() if number not in alive)
         )
 
-    def _forget_tokens(self, txn: Transaction) -> None:
-        tokens.remove_expired(txn, datetime.fromtimestamp(self.clock.seconds(), UTC))
-
 
 def _known(
     txn: Transaction, cluster: Cluster
@@ -193,56 +244,34 @@ def _known(
     return lives.on_cluster(txn, cluster.id), orders.awaiting(txn, cluster.id)
 
 
-def _sightings(
-    listing: Listing, prefix: str, servers: Collection[int]
-) -> dict[int, Sighting]:
-    """Return what a listing says of each server."""
-    seen: dict[int, Instance] = {}
-    for instance in listing.instances:
-        number = server_id(prefix, instance.name)
-        if number is not None:
-            seen[number] = instance
-    sightings = {}
-    for server in servers:
-        found = seen.get(server)
-        sightings[server] = Sighting(
-            server=server,
-            time=listing.time,
-            present=found is not None,
-            running=None if found is None else found.running,
-            nics=() if found is None else found.nics,
-        )
-    return sightings
-
-
 def _too_many(missing: Sequence[int], built: Sequence[int]) -> bool:
     return len(missing) > _MISSING_AT_MOST and 2 * len(missing) > len(built)
 
 
 def _level_servers(
-    txn: Transaction,
-    servers: Sequence[int],
-    sightings: Mapping[int, Sighting],
-    ended: Sequence[JobReport],
-    lost: set[int],
+    txn: Transaction, servers: Sequence[int], findings: _Findings
 ) -> int:
-    before = lives.load(txn, servers)
-    after = dict(before)
-    for report in ended:
-        if report.server in after:
-            after[report.server] = news.fold(after[report.server], report)
-    for server, life in after.items():
-        life = _without_lost(life, lost)
-        sighting = sightings.get(server)
-        if sighting is not None:
-            life = news.level(life, sighting)
-            if sighting.nics:
-                ports.seen(txn, server, sighting.nics)
-        after[server] = life
+    # Most are as they should be, and those need not be locked.
+    seen = lives.look(txn, servers)
+    differing = [
+        server
+        for server, life in seen.items()
+        if findings.levelled(server, life) != life
+    ]
+    before = lives.load(txn, differing)
+    after = {server: findings.levelled(server, life) for server, life in before.items()}
+    ports.seen(
+        txn,
+        {
+            server: findings.instances[server].nics
+            for server in seen
+            if server in findings.instances
+        },
+    )
     return len(lives.save(txn, before, after))
 
 
-def _without_lost(life: Life, lost: set[int]) -> Life:
+def _without_lost(life: Life, lost: Set[int]) -> Life:
     for order in life.orders:
         if order.state.open and order.job in lost:
             life = news.lose(life, order)

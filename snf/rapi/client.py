@@ -151,14 +151,7 @@ class Rapi:
         answer = await self._query("instance", instances.FIELDS)
         if answer.date is None:
             raise self.exchange.trouble("the answer has no Date")
-        rows = self._understood(_data, answer.content)
-        found: list[Instance] = []
-        for start in range(0, len(rows), _SLICE):
-            if start:
-                await deferLater(self.exchange.clock, 0)
-            part = rows[start : start + _SLICE]
-            named = self._understood(_rows, part, instances.FIELDS)
-            found.extend(self._understood(_each, instances.parse, named))
+        found = await self._parsed(instances.parse, instances.FIELDS, answer.content)
         # The Date is of the end, cut to whole seconds; the facts are of some moment
         # since the beginning.
         return Listing(time=answer.date - answer.took, instances=tuple(found))
@@ -184,9 +177,22 @@ class Rapi:
 
     async def _jobs(self, fields: Sequence[str], wanted: object) -> tuple[Job, ...]:
         answer = await self._query("job", fields, wanted)
-        rows = self._understood(_rows, self._understood(_data, answer.content), fields)
-        found = self._understood(_each, jobs.parse, rows)
+        found = await self._parsed(jobs.parse, fields, answer.content)
         return tuple(job for job in found if job is not None)
+
+    async def _parsed(
+        self, parse: Callable[[Any], _T], fields: Sequence[str], content: Any
+    ) -> list[_T]:
+        """Return the rows of a query's answer as values, a slice in each turn."""
+        rows = self._understood(_data, content)
+        found: list[_T] = []
+        for start in range(0, len(rows), _SLICE):
+            if start:
+                await deferLater(self.exchange.clock, 0)
+            part = rows[start : start + _SLICE]
+            named = self._understood(_rows, part, fields)
+            found.extend(self._understood(_each, parse, named))
+        return found
 
     async def _query(
         self, resource: str, fields: Sequence[str], wanted: object = None

@@ -10,21 +10,31 @@ from snf.storage.database import Transaction
 from snf.storage.rows import every
 
 
+def look(txn: Transaction, servers: Iterable[int]) -> dict[int, Life]:
+    """Return the lives of servers that have not been deleted, as they are just now."""
+    return _read(txn, servers, lock=False)
+
+
 def load(txn: Transaction, servers: Iterable[int]) -> dict[int, Life]:
     """
     Return the lives of servers that have not been deleted, locked until the commit.
 
     Locked in the order of their ids, so that two batches cannot deadlock.
     """
+    return _read(txn, servers, lock=True)
+
+
+def _read(txn: Transaction, servers: Iterable[int], lock: bool) -> dict[int, Life]:
     wanted = sorted(set(servers))
     rows = every(
         txn,
         "SELECT id, observed, fault, deletion_asked, clock_time, clock_job,"
         " extract(epoch FROM launched), progress FROM server"
-        " WHERE id = ANY(%s) AND deleted IS NULL ORDER BY id FOR UPDATE",
+        " WHERE id = ANY(%s) AND deleted IS NULL ORDER BY id"
+        + (" FOR UPDATE" if lock else ""),
         (wanted,),
     )
-    open_orders = orders.of_servers(txn, [row[0] for row in rows], lock=True)
+    open_orders = orders.of_servers(txn, [row[0] for row in rows], lock)
     return {
         row[0]: Life(
             observed=Observed(row[1]),

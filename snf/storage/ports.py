@@ -1,6 +1,6 @@
 """Ports and their addresses."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
 from uuid import UUID
 
@@ -83,14 +83,22 @@ def release(txn: Transaction, servers: Sequence[int]) -> None:
     txn.execute("DELETE FROM port WHERE server_id = ANY(%s)", (list(servers),))
 
 
-def seen(txn: Transaction, server: int, nics: Sequence[Nic]) -> None:
-    """Note which of a server's ports Ganeti has made."""
-    names = [found for nic in nics if (found := port_id(nic.name)) is not None]
-    macs = [nic.mac for nic in nics]
+def seen(txn: Transaction, nics: Mapping[int, Sequence[Nic]]) -> None:
+    """Note which of the ports of servers Ganeti has made, by its NICs of each."""
+    found = [
+        (server, port_id(nic.name), nic.mac)
+        for server, known in nics.items()
+        for nic in known
+    ]
+    if not found:
+        return
+    owners, names, macs = zip(*found, strict=True)
     txn.execute(
-        "UPDATE port SET state = 'ACTIVE', updated = now() WHERE server_id = %s"
-        " AND state <> 'ACTIVE' AND (id = ANY(%s) OR mac = ANY(%s::macaddr[]))",
-        (server, names, macs),
+        "UPDATE port p SET state = 'ACTIVE', updated = now()"
+        " FROM unnest(%s::bigint[], %s::uuid[], %s::macaddr[]) v (server, id, mac)"
+        " WHERE p.server_id = v.server AND p.state <> 'ACTIVE'"
+        " AND (p.id = v.id OR p.mac = v.mac)",
+        (list(owners), list(names), list(macs)),
     )
 
 

@@ -161,20 +161,23 @@ def get(txn: Transaction, project: UUID | None, server: UUID) -> Server:
     )
 
 
-def locate(txn: Transaction, project: UUID | None, server: UUID) -> tuple[int, int]:
+def locate(
+    txn: Transaction, project: UUID | None, server: UUID, deleted: bool = False
+) -> tuple[int, int]:
     """
-    Return the id of a server that has not been deleted, and its cluster's id.
+    Return the id of a server, and its cluster's id.
 
     :param project: Whose; None for anybody's.
+    :param deleted: Whether it may have been deleted.
     :raises NotFound: There is none, or it is somebody else's.
     """
     row = required(
         txn,
         missing(server),
         "SELECT s.id, s.cluster_id FROM server s WHERE s.uuid = %(uuid)s"
-        " AND s.deleted IS NULL"
+        " AND (s.deleted IS NULL OR %(deleted)s)"
         " AND (%(project)s IS NULL OR s.project_id = %(project)s)",
-        {"uuid": server, "project": project},
+        {"uuid": server, "project": project, "deleted": deleted},
     )
     return row[0], row[1]
 

@@ -66,11 +66,14 @@ def remove(txn: Transaction, digest: bytes) -> bool:
     return txn.rowcount > 0
 
 
-def remove_expired(txn: Transaction, now: datetime) -> int:
-    """Remove some of the tokens that have expired; how many."""
+_BATCH = 1000
+
+
+def remove_expired(txn: Transaction, now: datetime) -> bool:
+    """Remove some of the tokens that have expired; whether there may be more."""
     txn.execute(
         "DELETE FROM token WHERE digest IN (SELECT digest FROM token"
-        " WHERE expires <= %s LIMIT 1000)",
+        f" WHERE expires <= %s LIMIT {_BATCH} FOR UPDATE SKIP LOCKED)",
         (now,),
     )
-    return txn.rowcount
+    return txn.rowcount == _BATCH

@@ -23,6 +23,7 @@ from snf.core.quota import Resource
 from snf.logic.connections import Connections
 from snf.logic.dispatcher import Dispatcher
 from snf.logic.reconciler import Reconciler
+from snf.logic.retention import Retention
 from snf.logic.submitter import Submitter
 from snf.rapi.client import connect
 from snf.storage.database import Database
@@ -81,12 +82,8 @@ def assemble(
         "submitter": lambda: _submitter(
             reactor, settings, password, database, connections
         ).setServiceParent(whole),
-        "reconciler": lambda: Reconciler(
-            reactor,
-            database,
-            connections,
-            settings.ganeti.instance_prefix,
-            settings.reconciler.interval_s,
+        "reconciler": lambda: _reconciler(
+            reactor, settings, database, connections
         ).setServiceParent(whole),
     }
     for name in settings.services.run:
@@ -121,6 +118,21 @@ def _dispatcher(reactor: Any, settings: Cyclades, database: Database, bus: Bus) 
     prefix = settings.ganeti.instance_prefix
     dispatcher = Dispatcher(reactor, database, prefix)
     return bus.consumer(queue_names(prefix), dispatcher.receive)
+
+
+def _reconciler(
+    reactor: Any, settings: Cyclades, database: Database, connections: Connections
+) -> IService:
+    whole = MultiService()
+    Reconciler(
+        reactor,
+        database,
+        connections,
+        settings.ganeti.instance_prefix,
+        settings.reconciler.interval_s,
+    ).setServiceParent(whole)
+    Retention(reactor, database, settings.retention.days).setServiceParent(whole)
+    return whole
 
 
 def _submitter(

@@ -29,8 +29,9 @@ class BatchTests(ApiTestCase):
             ({"min_count": 1, "max_count": 1}, 1),
             ({"min_count": None, "max_count": None}, 1),
         ):
-            self.sql("DELETE FROM address; DELETE FROM port; DELETE FROM orders")
-            self.sql("DELETE FROM server_action; DELETE FROM server")
+            self.sql("DELETE FROM address; DELETE FROM port")
+            self.sql("DELETE FROM server_action; DELETE FROM orders")
+            self.sql("DELETE FROM server")
             self.server(**counts)
             self.assertEqual(made, len(self.names()), counts)
         self.assertEqual(["web"], self.names())

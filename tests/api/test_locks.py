@@ -12,23 +12,23 @@ class LockTests(ApiTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.id = self.server(metadata={"a": "b"})
-        self.live(self.id, Life(Observed.UP))
+        self.mine = self.server(metadata={"a": "b"})
+        self.live(self.mine, Life(Observed.UP))
 
     def ask(self, body: Any, by=ALICE, version="2.73") -> Reply:
         """Ask for an action."""
-        url = f"{SERVERS}/{self.id}/action"
+        url = f"{SERVERS}/{self.mine}/action"
         return self.call("POST", url, body, by=by, version=version)
 
     def lock(self) -> tuple[Any, Any]:
         """Return whether it is locked, and why."""
-        url = f"{SERVERS}/{self.id}"
+        url = f"{SERVERS}/{self.mine}"
         shown = self.call("GET", url, by=ALICE, version="2.73").json["server"]
         return shown["locked"], shown["locked_reason"]
 
     def changes(self, by=ALICE) -> list[int]:
         """Return the answers to all that changes a server."""
-        url = f"{SERVERS}/{self.id}"
+        url = f"{SERVERS}/{self.mine}"
         return [
             self.call(method, url + path, body, by=by).code
             for method, path, body in (
@@ -49,9 +49,9 @@ class LockTests(ApiTestCase):
         reply = self.ask({"os-stop": None})
         self.assertIn("is locked", reply.json["conflictingRequest"]["message"])
         rename = {"server": {"name": "x"}}
-        reply = self.call("PUT", f"{SERVERS}/{self.id}", rename, by=ALICE)
+        reply = self.call("PUT", f"{SERVERS}/{self.mine}", rename, by=ALICE)
         self.assertEqual(200, reply.code)
-        self.assertEqual("ACTIVE", self.shown(self.id)["status"])
+        self.assertEqual("ACTIVE", self.shown(self.mine)["status"])
         self.assertEqual(202, self.ask({"unlock": None}).code)
         self.assertEqual((False, None), self.lock())
         self.assertEqual([200, 200, 201, 204, 202, 204], self.changes())

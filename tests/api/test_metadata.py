@@ -12,16 +12,16 @@ class MetadataTestCase(ApiTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.id = self.server(metadata={"a": "1"})
+        self.mine = self.server(metadata={"a": "1"})
 
     def ask(self, method, path="", body=None, by=ALICE, under="metadata") -> Reply:
         """Ask for something below the server's metadata."""
-        url = f"{SERVERS}/{self.id}/{under}{path}"
+        url = f"{SERVERS}/{self.mine}/{under}{path}"
         return self.call(method, url, body, by=by)
 
     def has(self) -> dict[str, str]:
         """Return what the server has."""
-        return self.shown(self.id)["metadata"]
+        return self.shown(self.mine)["metadata"]
 
 
 class MetadataTests(MetadataTestCase):
@@ -83,7 +83,7 @@ class MetadataTests(MetadataTestCase):
         ):
             self.sql("UPDATE server SET updated = '2020-01-01Z'")
             self.ask(method, path, body)
-            self.assertNotIn("2020", self.shown(self.id)["updated"], method)
+            self.assertNotIn("2020", self.shown(self.mine)["updated"], method)
 
     def test_too_many(self) -> None:
         """A server has 128 at most, in one go or bit by bit; nothing is kept then."""

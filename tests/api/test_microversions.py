@@ -51,12 +51,12 @@ class ViewTests(ApiTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.id = self.server(name="Web 1", availability_zone="nova")
-        self.live(self.id, Life(Observed.UP))
+        self.mine = self.server(name="Web 1", availability_zone="nova")
+        self.live(self.mine, Life(Observed.UP))
 
     def seen(self, version: str, by=ALICE) -> dict[str, Any]:
         """Return the server as a version shows it."""
-        url = f"{SERVERS}/{self.id}"
+        url = f"{SERVERS}/{self.mine}"
         reply = self.call("GET", url, by=by, version=version)
         self.assertEqual(200, reply.code, reply.text)
         return reply.json["server"]
@@ -82,7 +82,7 @@ class ViewTests(ApiTestCase):
         """A change answers with what show shows; lists lack only the groups."""
         for version in ("2.1", "2.47", "2.75", "2.96"):
             shown = self.seen(version)
-            url = f"{SERVERS}/{self.id}"
+            url = f"{SERVERS}/{self.mine}"
             body = {"server": {"name": "Web 1"}}
             changed = self.call("PUT", url, body, by=ALICE, version=version).json
             self.assertEqual(set(shown), set(changed["server"]))

@@ -12,16 +12,16 @@ class TagTestCase(ApiTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.id = self.server()
+        self.mine = self.server()
 
     def ask(self, method, path="", body: Any = None, by=ALICE, version="2.26") -> Reply:
         """Ask for something below the server's tags."""
-        url = f"{SERVERS}/{self.id}/tags{path}"
+        url = f"{SERVERS}/{self.mine}/tags{path}"
         return self.call(method, url, body, by=by, version=version)
 
     def put(self, *tags: str, server: str = "") -> None:
         """Set the tags of a server."""
-        url = f"{SERVERS}/{server or self.id}/tags"
+        url = f"{SERVERS}/{server or self.mine}/tags"
         reply = self.call("PUT", url, {"tags": tags}, by=ALICE, version="2.26")
         self.assertEqual(200, reply.code, reply.text)
 
@@ -48,7 +48,7 @@ class TagTests(TagTestCase):
         self.assertEqual(404, self.ask("GET", "/a").code)
         reply = self.ask("PUT", "/a")
         self.assertEqual(201, reply.code)
-        place = f"{ROOT}{SERVERS}/{self.id}/tags/a"
+        place = f"{ROOT}{SERVERS}/{self.mine}/tags/a"
         self.assertEqual(place, reply.header("Location"))
         self.assertEqual(204, self.ask("PUT", "/a").code)
         self.assertEqual(204, self.ask("GET", "/a").code)
@@ -96,7 +96,7 @@ class TagTests(TagTestCase):
         for method, path in (("GET", ""), ("PUT", "/a"), ("DELETE", "/a")):
             self.assertEqual(404, self.ask(method, path, version="2.25").code)
         for version, shown in (("2.25", False), ("2.26", True), ("2.96", True)):
-            url = f"{SERVERS}/{self.id}"
+            url = f"{SERVERS}/{self.mine}"
             server = self.call("GET", url, by=ALICE, version=version).json["server"]
             self.assertEqual(shown, "tags" in server)
 
@@ -112,7 +112,7 @@ class TagTests(TagTestCase):
         """Each change is one of the server's."""
         self.sql("UPDATE server SET updated = '2020-01-01Z'")
         self.ask("PUT", "/a")
-        self.assertNotIn("2020", self.shown(self.id)["updated"])
+        self.assertNotIn("2020", self.shown(self.mine)["updated"])
 
 
 class FilterTests(TagTestCase):

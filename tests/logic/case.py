@@ -222,7 +222,7 @@ class LogicTestCase(TestCase):
     async def rows(self, query: str, *arguments: Any) -> list[Any]:
         def ask(txn: Any) -> list[Any]:
             txn.execute(query, arguments)
-            return txn.fetchall() if txn.rowcount >= 0 and "SELECT" in query else []
+            return txn.fetchall() if txn.description else []
 
         return await self.database.run(ask)
 

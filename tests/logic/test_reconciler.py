@@ -69,12 +69,13 @@ class LevelTests(LogicTestCase):
         self.assertEqual([("ACTIVE",)], await self.rows("SELECT state FROM port"))
 
     async def test_nothing_new(self) -> None:
-        """Levelling again changes nothing, and touches no row."""
+        """Levelling again changes nothing, and touches no row, nor locks one."""
         await self.running()
-        before = await self.rows("SELECT xmin::text FROM server")
+        marks = "SELECT xmin::text, xmax::text FROM server"
+        before = await self.rows(marks)
         summary = await self.level()
         self.assertEqual(0, summary.changed)
-        self.assertEqual(before, await self.rows("SELECT xmin::text FROM server"))
+        self.assertEqual(before, await self.rows(marks))
 
     async def test_stopped(self) -> None:
         """A server whose stop has ended shows so."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from treq.testing import StubTreq
+from twisted.internet import reactor
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
@@ -26,7 +27,7 @@ def client(fake: FakeGaneti, password: str | None = None) -> Rapi:
         password=password or fake.password,
         tls=Tls.OFF,
     )
-    return over(StubTreq(fake.resource()), endpoint, fake.clock, timeout_s=30)
+    return over(StubTreq(fake.resource()), endpoint, reactor, timeout_s=30)
 
 
 def subject(case: TestCase) -> Subject:

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from snf.api.call import Call, identifier
 from snf.api.compute import versions
+from snf.api.compute.actions import remember
 from snf.api.compute.tags import TagList
 from snf.core.catalog import Cluster, Flavor, Image, Network
 from snf.core.errors import BadRequest, NotFound
@@ -217,6 +218,7 @@ class Builder:
             build=_order(flavor, image, nics),
         )
         orders.add(txn, order, cluster.id, call.request_id)
+        remember(txn, call, server_id, "create", order.id)
         return uuid
 
     def _nic(

@@ -105,17 +105,22 @@ def _tags(call: Call, name: str, text: str) -> Sequence[str]:
     return tuple({tag: None for tag in text.split(",") if tag})
 
 
-def _time(call: Call, name: str, text: str) -> datetime:
+def moment(call: Call, name: str, text: str) -> datetime:
+    """
+    Return a time in the query.
+
+    :raises BadRequest: It is none; names the parameter.
+    """
     try:
-        moment = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
         # In UTC, since PostgreSQL knows no zones that are more than 16 hours away.
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadRequest(f"{name}: must be a time, as in ISO 8601") from None
 
 
 def _second(call: Call, name: str, text: str) -> datetime:
-    return _time(call, name, text).replace(microsecond=0)
+    return moment(call, name, text).replace(microsecond=0)
 
 
 def _flag(call: Call, name: str, text: str) -> bool:
@@ -192,8 +197,8 @@ _FILTERS: Mapping[str, _Filter] = {
     "tags-any": _Filter("tags_any", _tags, since=versions.TAGS),
     "not-tags": _Filter("not_tags", _tags, since=versions.TAGS),
     "not-tags-any": _Filter("not_tags_any", _tags, since=versions.TAGS),
-    "changes-since": _Filter("changed_since", _time),
-    "changes-before": _Filter("changed_before", _time, since=versions.CHANGED_BEFORE),
+    "changes-since": _Filter("changed_since", moment),
+    "changes-before": _Filter("changed_before", moment, since=versions.CHANGED_BEFORE),
     "locked": _Filter("locked", _flag, since=versions.LOCK_REASON),
     "user_id": _Filter("user", _id, owners=_LATE),
     "created_at": _Filter("created", _second, owners=_LATE),

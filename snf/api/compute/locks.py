@@ -5,6 +5,7 @@ from uuid import UUID
 
 from snf.api.audit import note
 from snf.api.call import Call
+from snf.api.compute.actions import remember
 from snf.api.compute.owned import owner
 from snf.api.compute.versions import LOCK_REASON
 from snf.core.errors import BadRequest, Conflict, Forbidden
@@ -37,6 +38,7 @@ def change(txn: Transaction, call: Call, uuid: UUID, body: dict[str, Any]) -> No
         if server.lock is not None and server.lock.by != by and not call.is_admin:
             raise Forbidden("Policy doesn't allow unlock_override to be performed.")
         locks.put(txn, server.number, None, None)
+    remember(txn, call, server.number, name)
     note(txn, call, f"server {name}", uuid)
 
 

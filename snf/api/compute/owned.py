@@ -14,11 +14,14 @@ def owner(call: Call) -> UUID | None:
     return None if call.is_admin else call.project.id
 
 
-def locate(txn: Transaction, call: Call, server: str) -> tuple[int, UUID]:
+def locate(
+    txn: Transaction, call: Call, server: str, deleted: bool = False
+) -> tuple[int, UUID]:
     """
     Return the number and the id of the server that a URL names.
 
+    :param deleted: Whether it may have been deleted.
     :raises NotFound: There is none, or it is somebody else's.
     """
     uuid = identifier(server, MISSING)
-    return servers.locate(txn, owner(call), uuid)[0], uuid
+    return servers.locate(txn, owner(call), uuid, deleted)[0], uuid

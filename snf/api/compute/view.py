@@ -252,11 +252,14 @@ def _progress(server: Server) -> int:
 
 
 def _host_id(server: Server) -> str:
-    """Return a word for where it runs that tells nothing of the place itself."""
     if server.observed is Observed.BUILD:
         return ""
-    place = f"{server.project}{server.cluster_name}"
-    return hashlib.sha224(place.encode("utf-8")).hexdigest()
+    return host_id(server.project, server.cluster_name)
+
+
+def host_id(project: UUID, cluster: str) -> str:
+    """Return a word for where something runs that tells nothing of the place itself."""
+    return hashlib.sha224(f"{project}{cluster}".encode()).hexdigest()
 
 
 def addresses(server: Server) -> dict[str, list[Json]]:

@@ -138,6 +138,7 @@ CREATE TABLE server (
 );
 CREATE INDEX server_of_project ON server (project_id, created DESC, id DESC);
 CREATE INDEX server_live ON server (created DESC, id DESC) WHERE deleted IS NULL;
+CREATE INDEX server_deleted ON server (deleted) WHERE deleted IS NOT NULL;
 CREATE INDEX server_on_cluster ON server (cluster_id) WHERE deleted IS NULL;
 
 CREATE TABLE server_metadata (
@@ -195,6 +196,7 @@ CREATE TABLE orders (
 CREATE INDEX orders_open ON orders (cluster_id, number)
     WHERE state IN ('new', 'submitting', 'submitted');
 CREATE INDEX orders_of_server ON orders (server_id, number);
+CREATE INDEX orders_ended ON orders (ended) WHERE ended IS NOT NULL;
 CREATE INDEX orders_job ON orders (cluster_id, job) WHERE state = 'submitted';
 
 CREATE TABLE activity (
@@ -208,6 +210,7 @@ CREATE TABLE activity (
     request_id text,
     address    text
 );
+CREATE INDEX activity_at ON activity (at);
 CREATE INDEX activity_of_object ON activity (object);
 
 CREATE FUNCTION orders_wake() RETURNS trigger LANGUAGE plpgsql AS $$

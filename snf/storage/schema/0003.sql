@@ -25,7 +25,7 @@ CREATE TABLE server_action (
     action     text NOT NULL,
     user_id    uuid NOT NULL,
     project_id uuid NOT NULL,
-    order_id   uuid REFERENCES orders,
+    order_id   uuid REFERENCES orders ON DELETE SET NULL,
     started    timestamptz NOT NULL DEFAULT now(),
     UNIQUE (server_id, request_id)
 );
