@@ -75,7 +75,9 @@ def _compute(parts: Parts) -> IResource:
         edge = parts.edge(f"/compute/{path}", dialect.Compute())
         size = parts.api.page_size
         nouns: dict[str, Any] = {
-            "servers": Servers(edge, parts.builder, parts.instance_prefix, size),
+            "servers": Servers(
+                edge, parts.builder, parts.instance_prefix, size, path != "v2.1"
+            ),
             "flavors": Flavors(edge, size),
             "images": ComputeImages(edge, size),
         }

@@ -60,6 +60,7 @@ class Wanted:
     :ivar project: Whose; None for those of all projects.
     :ivar name: A regular expression that is found in the name.
     :ivar changed_since: Deleted servers count too then.
+    :ivar deleted: Only deleted servers count.
     """
 
     project: UUID | None
@@ -174,8 +175,11 @@ def listing(txn: Transaction, wanted: Wanted, limit: int) -> list[Server]:
         raise BadRequest(f"marker [{wanted.marker}] not found")
     if wanted.name is not None:
         txn.execute(f"SET LOCAL statement_timeout = {_PATIENCE_MS}")
-    with_deleted = wanted.deleted or wanted.changed_since is not None
-    alive = "true" if with_deleted else "s.deleted IS NULL"
+    alive = "s.deleted IS NULL"
+    if wanted.deleted:
+        alive = "s.deleted IS NOT NULL"
+    elif wanted.changed_since is not None:
+        alive = "true"
     try:
         rows = every(
             txn,
