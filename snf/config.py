@@ -112,6 +112,28 @@ class Identity:
 
 
 @frozen
+class Quota:
+    """``[quota]``: what a project may have at most; -1 is as much as it wants."""
+
+    instances: int = -1
+    cores: int = -1
+    ram_mib: int = -1
+    disk_gib: int = -1
+    ports: int = -1
+    fixed_ips: int = -1
+
+    def check(self) -> None:
+        for field in fields(Quota):
+            most = getattr(self, field.name)
+            _at_least(field.name, most, -1)
+            if most > _MOST:
+                raise ValueError(f"{field.name}: must be at most {_MOST}")
+
+
+_MOST = 2**31 - 1
+
+
+@frozen
 class Ganeti:
     """``[ganeti]``: what is common to all clusters."""
 
@@ -177,6 +199,7 @@ class Cyclades:
     services: Services = Services()
     api: Api = Api()
     identity: Identity = Identity()
+    quota: Quota = Quota()
     ganeti: Ganeti = Ganeti()
     submitter: Submitter = Submitter()
     reconciler: Reconciler = Reconciler()

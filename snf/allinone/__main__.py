@@ -73,8 +73,8 @@ def down(state: Path | None, purge: bool) -> None:
     layout = _known(state)
     instance = layout.load()
     if instance is None:
-        if purge and layout.state.exists() and any(layout.state.iterdir()):
-            raise Failure(f"{layout.state} holds no cloud: nothing was deleted")
+        if purge:
+            layout.discard()
         return
     if os.getuid() != 0 and not instance.demo:
         raise Failure("root is needed: sudo ./cloud down")
@@ -90,7 +90,10 @@ def down(state: Path | None, purge: bool) -> None:
 def status(state: Path | None) -> None:
     """Show whether each part runs; exit code 3 when one does not."""
     layout = _known(state)
-    parts = _parts(layout, _made(layout)).status()
+    instance = _made(layout)
+    if os.getuid() != 0 and not instance.demo:
+        raise Failure("root is needed to look into the cluster: sudo ./cloud status")
+    parts = _parts(layout, instance).status()
     for part in parts:
         shown = f"running  {part.pid:>8}" if part.pid else "stopped         -"
         print(f"{part.name:<20} {shown}  {part.address}".rstrip())
@@ -181,7 +184,7 @@ def _made(layout: Layout) -> Instance:
     """
     instance = layout.load()
     if instance is None:
-        raise Failure("this cloud has never been up: sudo ./cloud up")
+        raise Failure("this cloud has never been up: sudo ./cloud up, or ./cloud demo")
     return instance
 
 
@@ -231,6 +234,11 @@ def main() -> None:
         cloud(prog_name="./cloud")
     except Failure as failure:
         print(f"cloud: {failure}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as failure:
+        # A full or read-only disk, a directory of somebody else's.
+        place = f": {failure.filename}" if failure.filename else ""
+        print(f"cloud: {failure.strerror or failure}{place}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -14,7 +14,7 @@ from snf.allinone.failure import Failure
 from snf.allinone.ganeti import RAPI_USER, Ganeti
 from snf.allinone.guest import Guest, hardware_serves
 from snf.allinone.layout import Instance, Layout, for_ports, port_is_free
-from snf.allinone.namespace import BRIDGE, refused
+from snf.allinone.namespace import BRIDGE, may_change_networks, refused
 from snf.allinone.postgres import Postgres, debian_programs
 from snf.allinone.progress import Progress
 from snf.allinone.rabbitmq import RabbitMQ
@@ -22,6 +22,8 @@ from snf.allinone.seed import Site, seed
 from snf.core.catalog import Cluster
 
 _WORKERS = 6
+_NEEDED_MIB = 300
+"""A new one takes about 100, and RabbitMQ takes no messages with less than 100 free."""
 
 
 @frozen
@@ -225,13 +227,16 @@ def check_machine(command: str) -> None:
         raise Failure(
             "the kernel refuses namespaces here (unshare --net): try ./cloud demo"
         )
+    if not may_change_networks():
+        raise Failure("this root may not change networks (ip link): try ./cloud demo")
 
 
 def check_state(layout: Layout) -> None:
     """
-    Return if the accounts of PostgreSQL and RabbitMQ can reach the state directory.
+    Return if the state directory will do.
 
-    :raises Failure: A directory above it is closed to them.
+    :raises Failure: A directory above it is closed to the accounts of PostgreSQL and
+        RabbitMQ, or the disk is full.
     """
     for directory in layout.state.parents:
         if directory.exists() and not directory.stat().st_mode & 0o001:
@@ -239,6 +244,15 @@ def check_state(layout: Layout) -> None:
                 f"{directory} is closed to other accounts, such as PostgreSQL's: "
                 "choose another --state"
             )
+    place = next(
+        path for path in (layout.state, *layout.state.parents) if path.exists()
+    )
+    free_mib = shutil.disk_usage(place).free // 2**20
+    if free_mib < _NEEDED_MIB and layout.load() is None:
+        raise Failure(
+            f"{place} has {free_mib} MiB free, a new cloud needs {_NEEDED_MIB}: "
+            "choose another --state"
+        )
 
 
 def test_environment(cloud: Cloud) -> dict[str, str]:

@@ -6,6 +6,7 @@ side by side and each finds its own things again.
 
 import hashlib
 import json
+import shutil
 import socket
 import sys
 from collections.abc import Callable, Collection
@@ -21,6 +22,7 @@ from snf.allinone.files import write
 DEFAULT_PORT = 8774
 _PORTS = range(20_000, 30_000)
 _OCTETS = range(20, 250)
+_DIRECTORIES = ("log", "run", "secrets")
 
 
 @frozen
@@ -124,7 +126,7 @@ class Layout:
             raise Failure(f"{self.state} is not yours: use sudo") from None
         except (ValueError, TypeError):
             raise Failure(
-                f"{self.instance_file} cannot be read: ./cloud down --purge, then up"
+                f"{self.instance_file} is damaged: delete {self.state}, then up"
             ) from None
 
     def save(self, instance: Instance) -> None:
@@ -133,10 +135,22 @@ class Layout:
 
     def create(self) -> None:
         """Make the state directory; other users may pass through it, not look."""
-        for name in ("", "log", "run", "secrets"):
+        for name in ("", *_DIRECTORIES):
             (self.state / name).mkdir(parents=True, exist_ok=True)
         self.state.chmod(0o711)
         (self / "secrets").chmod(0o711)
+
+    def discard(self) -> None:
+        """
+        Delete what ``create`` made, where nothing was chosen afterwards.
+
+        :raises Failure: There is more than that.
+        """
+        if not self.state.exists():
+            return
+        if {path.name for path in self.state.iterdir()} - set(_DIRECTORIES):
+            raise Failure(f"{self.state} holds no cloud: nothing was deleted")
+        shutil.rmtree(self.state)
 
 
 def choose(

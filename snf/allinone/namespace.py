@@ -22,6 +22,9 @@ BRIDGE = "gnt0"
 _LAST_METRIC = "4278198272"
 """A metric that any real route beats."""
 
+_CAP_NET_ADMIN = 12
+"""capabilities(7), linux/capability.h."""
+
 _HOLDER = """\
 set -e
 # state, target: mount a private directory or file over a path, without leaving an
@@ -220,3 +223,10 @@ def refused() -> bool:
         check=False,
     )
     return tried.returncode != 0
+
+
+def may_change_networks() -> bool:
+    """Return whether this process has CAP_NET_ADMIN, which some containers' root lacks."""
+    status = Path("/proc/self/status").read_text()
+    effective = status.partition("CapEff:")[2].split()[0]
+    return bool(int(effective, 16) >> _CAP_NET_ADMIN & 1)

@@ -4,11 +4,13 @@ The machine is not ours: what packages would set running (PostgreSQL's first clu
 RabbitMQ, an SSH server that Ganeti depends on) stays off.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from snf.allinone.failure import Failure
@@ -17,6 +19,9 @@ from snf.allinone.progress import Progress
 
 SERVICES = ("postgresql", "rabbitmq-server")
 CLUSTER = ("ganeti", "qemu-system-x86", "qemu-utils", "iproute2", "openssl")
+
+_DPKG_LOCK = Path("/var/lib/dpkg/lock")
+_OTHER_APT_S = 20
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _POLICY_TEXT = (
@@ -31,20 +36,19 @@ def install(names: Sequence[str], log: Path, progress: Progress) -> None:
 
     :raises Failure: There is no apt, or it fails.
     """
-    wanted = missing(names)
-    if not wanted:
+    if not missing(names):
         return
     if shutil.which("apt-get") is None:
         raise Failure("this machine has no apt-get: try ./cloud demo instead")
-    progress.say("packages", f"installing {', '.join(wanted)}")
-    before = _installed()
-    with _nothing_starts():
-        try:
-            _apt("install", *wanted, log=log)
-        except Failure:
-            _apt("update", log=log)  # package lists absent or stale
-            _apt("install", *wanted, log=log)
-    _keep_off(_installed() - before, log)
+    with _alone():
+        wanted = missing(names)
+        if not wanted:
+            return
+        progress.say("packages", f"installing {', '.join(wanted)}")
+        before = _installed()
+        with _nothing_starts():
+            _install(wanted, log)
+        _keep_off(_installed() - before, log)
     progress.say("packages", "installed")
 
 
@@ -66,6 +70,40 @@ def _installed() -> set[str]:
         return set()
     pairs = (line.split() for line in listed.splitlines())
     return {pair[0] for pair in pairs if pair[1:] == ["installed"]}
+
+
+def _install(wanted: Sequence[str], log: Path) -> None:
+    with suppress(Failure):
+        _apt("install", *wanted, log=log)
+        return
+    _configure(log)
+    try:
+        _apt("update", log=log)  # package lists absent or stale
+    except Failure:
+        # A machine that has just started looks for updates of its own, and apt-get
+        # does not wait for its lists.
+        time.sleep(_OTHER_APT_S)
+        _apt("update", log=log)
+    _apt("install", *wanted, log=log)
+
+
+def _configure(log: Path) -> None:
+    """Finish what an interrupted dpkg left half done: apt-get refuses to go on."""
+    environment = clean_environment(DEBIAN_FRONTEND="noninteractive")
+    command = ["dpkg", "--force-confold", "--configure", "-a"]
+    with suppress(Failure):  # apt-get says it better
+        run(command, log, "dpkg", timeout_s=300, environment=environment)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let no other all-in-one install packages meanwhile."""
+    directory = os.open("/var/lib/dpkg", os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
 
 
 def _apt(command: str, *names: str, log: Path) -> None:
@@ -97,11 +135,23 @@ def _nothing_starts() -> Iterator[None]:
     try:
         yield
     finally:
+        _wait_for_dpkg()
         _NO_CLUSTER.unlink(missing_ok=True)
         if not had_directory:
             shutil.rmtree(_NO_CLUSTER.parent, ignore_errors=True)
         if ours:
             _POLICY.unlink(missing_ok=True)
+
+
+def _wait_for_dpkg(timeout_s: float = 300) -> None:
+    """Wait until no dpkg works: one goes on after its apt-get has been interrupted."""
+    deadline = time.monotonic() + timeout_s
+    with _DPKG_LOCK.open("a") as lock:
+        while time.monotonic() < deadline:
+            with suppress(BlockingIOError, PermissionError):
+                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            time.sleep(0.2)
 
 
 def _keep_off(packages: set[str], log: Path) -> None:

@@ -89,7 +89,7 @@ def _person(txn: Transaction, person: Person, password_file: Path) -> None:
 
 
 def _flavors(txn: Transaction) -> None:
-    known = {flavor.name for flavor in flavors.listing(txn, None, 1000)}
+    known = {flavor.name for flavor in flavors.listing(txn, flavors.Wanted(), 1000)}
     for flavor in (
         Flavor(uuid4(), "m1.tiny", 1, 128, 0, "diskless"),
         Flavor(uuid4(), "m1.small", 1, 256, 1, "file"),

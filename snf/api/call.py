@@ -1,7 +1,7 @@
 """One request, as the functions that answer it see it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -9,11 +9,11 @@ from uuid import UUID
 
 from attrs import field, frozen
 
-from snf.api.dialect import Version
+from snf.api.compute.versions import Version
 from snf.core.errors import BadRequest, Forbidden, NotFound
 from snf.core.identity import Grant, Project, Role
 
-_UUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+UUID_TEXT = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
 @frozen
@@ -26,6 +26,7 @@ class Call:
     :ivar body: What its JSON holds: an instance of the class the route names.
     :ivar token: As the client sent it, if it did.
     :ivar subject: The token that the request is about (``X-Subject-Token``).
+    :ivar place: The project that the URL names, if it names one.
     """
 
     request_id: str
@@ -38,6 +39,7 @@ class Call:
     body: Any = None
     token: str | None = field(default=None, repr=False)
     subject: str | None = field(default=None, repr=False)
+    place: UUID | None = None
     known: Grant | None = None
 
     @property
@@ -63,6 +65,10 @@ class Call:
         """Whether the caller may see and do what is not a project's own."""
         return self.grant.may(Role.ADMIN)
 
+    def since(self, version: Version) -> bool:
+        """Return whether the caller asks for this microversion or a newer one."""
+        return self.version >= version
+
     def argument(self, name: str) -> str | None:
         """Return a query argument; the last one if it is given more than once."""
         values = self.arguments.get(name)
@@ -71,6 +77,18 @@ class Call:
     def every(self, name: str) -> Sequence[str] | None:
         """Return all values of a query argument; None when it is not given."""
         return self.arguments.get(name) or None
+
+    def check_known(self, known: Collection[str]) -> None:
+        """
+        Return if the query has only parameters that are known.
+
+        :raises BadRequest: It has another; names it.
+        """
+        for name in self.arguments:
+            if name not in known:
+                raise BadRequest(
+                    f"Additional properties are not allowed ({name!r} was unexpected)"
+                )
 
     def flag(self, name: str) -> bool:
         """
@@ -108,7 +126,7 @@ class Call:
         text = self.argument("marker")
         if text is None:
             return None
-        if not _UUID.fullmatch(text):
+        if not UUID_TEXT.fullmatch(text):
             raise BadRequest(f"marker [{text}] not found")
         return UUID(text)
 
@@ -139,6 +157,6 @@ def identifier(text: str, missing: str) -> UUID:
     :raises NotFound: It is not an id, so there is no such thing; ``missing`` is what
         to say.
     """
-    if not _UUID.fullmatch(text):
+    if not UUID_TEXT.fullmatch(text):
         raise NotFound(missing.format(text))
     return UUID(text)

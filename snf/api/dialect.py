@@ -6,9 +6,8 @@ from typing import Any, Protocol
 
 from twisted.web.iweb import IRequest
 
+from snf.api.compute.versions import STEPS, Version
 from snf.core.errors import BadRequest, UnsupportedVersion
-
-Version = tuple[int, int]
 
 
 def headers(request: IRequest, name: str) -> list[str]:
@@ -83,10 +82,9 @@ TITLES = {
 class Compute:
     """Nova's, which has microversions."""
 
-    # The oldest and the newest microversion served; each is one entry of
-    # snf.api.compute.versions once there are more than one.
-    OLDEST: Version = (2, 1)
-    NEWEST: Version = (2, 1)
+    # The oldest and the newest microversion served.
+    OLDEST: Version = min(STEPS)
+    NEWEST: Version = max(STEPS)
 
     def version(self, request: IRequest) -> Version:
         # One header may name the versions of several services.

@@ -4,13 +4,13 @@ A route's function is called with a transaction and a :class:`~snf.api.call.Call
 returns what to answer; it knows neither HTTP's statuses nor its headers.
 """
 
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial, wraps
 from inspect import iscoroutinefunction
 from typing import Any
 from urllib.parse import parse_qs
+from uuid import UUID, uuid4
 
 import msgspec
 import orjson
@@ -25,7 +25,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as NoSuchMethod
 
 from snf.api.call import Call
-from snf.api.dialect import Dialect, Version, header, keystone_fault
+from snf.api.compute.versions import Version
+from snf.api.dialect import Dialect, header, keystone_fault
 from snf.core import errors
 from snf.core.identity import Grant, Role
 from snf.core.passwords import token_digest
@@ -50,6 +51,8 @@ CODES: Mapping[type[errors.SnfError], int] = {
 
 _FIELDS_AT_MOST = 1000
 
+_NO_SUCH_URL = "The resource could not be found."
+
 _WHO = "The request you have made requires authentication."
 
 
@@ -69,6 +72,8 @@ class Route:
     :ivar url: Below the noun's own place.
     :ivar role: What the caller must hold in the token's project; None for everybody.
     :ivar scoped: Whether the token must be for a project at all.
+    :ivar since: The microversion from which on there is such a route.
+    :ivar until: The last one in which there is.
     """
 
     method: str
@@ -76,6 +81,8 @@ class Route:
     role: Role | None
     scoped: bool
     code: int
+    since: Version | None = None
+    until: Version | None = None
 
 
 def new_app() -> Klein:
@@ -98,6 +105,8 @@ def route(
     scoped: bool = True,
     body: type | None = None,
     code: int = 200,
+    since: Version | None = None,
+    until: Version | None = None,
 ) -> Callable[[Callable], Callable]:
     """
     Have a method answer a route: ``f(self, txn, call, **url) -> JSON or Answer``.
@@ -108,9 +117,11 @@ def route(
     :param scoped: Whether the token must be for a project; one for none holds no role.
     :param body: The msgspec type that the request's JSON must have.
     :param code: The status when it succeeds.
+    :param since: The first microversion that has the route.
+    :param until: The last one that has it.
     """
 
-    described = Route(method, url, role, scoped, code)
+    described = Route(method, url, role, scoped, code, since, until)
 
     def decorate(function: Callable) -> Callable:
         @app.route(url, methods=[method])
@@ -198,15 +209,16 @@ class Edge:
 
     def missing(self, request: IRequest) -> bytes:
         """Answer for a URL that there is not."""
-        return self.refuse(request, errors.NotFound("The resource could not be found."))
+        return self.refuse(request, errors.NotFound(_NO_SUCH_URL))
 
     def _call(
         self, request: IRequest, request_id: str, version: Version, body: type | None
     ) -> Call:
+        project: str = getattr(request, "project", "")
         return Call(
             request_id=request_id,
             root=self.root,
-            base=self.root + self.prefix,
+            base=f"{self.root}{self.prefix}/{project}".rstrip("/"),
             now=datetime.fromtimestamp(self.clock.seconds(), UTC),
             address=getattr(request.getClientAddress(), "host", ""),
             version=version,
@@ -214,6 +226,7 @@ class Edge:
             body=None if body is None else _body(request, body),
             token=header(request, "X-Auth-Token"),
             subject=header(request, "X-Subject-Token"),
+            place=UUID(project) if project else None,
         )
 
     def _success(
@@ -263,7 +276,7 @@ def begin(request: IRequest) -> str:
     """Return the id of a request, which is given to it when it is first asked for."""
     request_id = getattr(request, "snf_id", None)
     if request_id is None:
-        request_id = f"req-{uuid.uuid4()}"
+        request_id = f"req-{uuid4()}"
         request.snf_id = request_id  # type: ignore[attr-defined]
     return request_id
 
@@ -300,6 +313,8 @@ def identify(txn: Transaction, call: Call, described: Route) -> Call:
 
     :raises Unauthorized: There is no token, or it is not valid (any more).
     :raises Forbidden: It is for no project, or does not hold the role there.
+    :raises NotFound: There is no such route in this microversion.
+    :raises BadRequest: The URL names another project (nova/api/openstack/wsgi.py).
     """
     if described.role is None:
         return call
@@ -311,6 +326,15 @@ def identify(txn: Transaction, call: Call, described: Route) -> Call:
             raise errors.Forbidden("The token is not scoped to a project")
     elif not grant.may(described.role):
         raise errors.Forbidden(f"This needs the role {described.role.value}")
+    if (described.since and not call.since(described.since)) or (
+        described.until and call.version > described.until
+    ):
+        raise errors.NotFound(_NO_SUCH_URL)
+    if call.place not in (None, grant.project_id):
+        raise errors.BadRequest(
+            f"Malformed request URL: URL's project_id '{call.place}' doesn't match "
+            f"Context's project_id '{grant.project_id}'"
+        )
     return evolve(call, known=grant)
 
 

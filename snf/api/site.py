@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 
+from snf.api.call import UUID_TEXT
 from snf.api.json import Edge, begin
 from snf.core.errors import BadRequest, TooLarge
 
@@ -27,6 +28,8 @@ class LimitedRequest(Request):
     site: Any
     content: Any
     too_large: TooLarge | None = None
+    # The id of the project in the URL, as the client wrote it.
+    project = ""
     _discarded = 0
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
@@ -103,6 +106,8 @@ class Branch(Resource):
     """A place in the tree: what is below it, and a refusal for all else.
 
     :param here: What answers at the place itself.
+    :param projects: Whether a project's id may come first: what is below it then is
+        what is below the place itself, and asked for in that project.
     """
 
     def __init__(
@@ -110,15 +115,21 @@ class Branch(Resource):
         edge: Edge,
         children: Mapping[str, IResource],
         here: IResource | None = None,
+        projects: bool = False,
     ) -> None:
         super().__init__()
         self._edge = edge
         self.here = here
+        self._projects = projects
         for name, child in children.items():
             self.putChild(name.encode("ascii"), child)
 
-    def getChild(self, path: bytes, request: Request) -> IResource:
+    def getChild(self, path: bytes, request: Any) -> IResource:
         if path == b"" and not request.postpath:
+            return self
+        text = path.decode("utf-8", "replace")
+        if self._projects and not request.project and UUID_TEXT.fullmatch(text):
+            request.project = text
             return self
         return Missing(self._edge)
 
@@ -156,6 +167,28 @@ class Noun(Resource):
             return self._edge.refuse(request, BadRequest("The URL is not UTF-8"))
         request.postpath = request.postpath or [b""]
         return self._routes.render(request)
+
+
+class Nouns(Resource):
+    """Several nouns in one place: the second word below it says which one is meant.
+
+    :param noun: Whose routes all others are.
+    :param others: Such a noun by that word: ``roles`` for ``/<user>/roles``.  Their
+        routes are relative to this place, too.
+    """
+
+    isLeaf = True
+
+    def __init__(self, noun: Any, others: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.nouns = (noun, *others.values())
+        self._first = Noun(noun)
+        self._others = {name.encode(): Noun(other) for name, other in others.items()}
+
+    def render(self, request: Request) -> Any:
+        words = request.postpath or []
+        second = words[1] if len(words) > 1 else b""
+        return self._others.get(second, self._first).render(request)
 
 
 class Missing(Resource):

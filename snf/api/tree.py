@@ -8,17 +8,32 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 
 from snf.api import dialect, discovery
+from snf.api.compute.addresses import Addresses
 from snf.api.compute.build import Builder
+from snf.api.compute.extensions import Aggregates
+from snf.api.compute.extensions import Extensions as ComputeExtensions
+from snf.api.compute.flavor_access import Access
+from snf.api.compute.flavor_access import Action as FlavorAction
+from snf.api.compute.flavor_specs import Specs
 from snf.api.compute.flavors import Flavors
+from snf.api.compute.history import History
+from snf.api.compute.hosts import Hypervisors, Services, Zones
 from snf.api.compute.images import Images as ComputeImages
+from snf.api.compute.limits import Limits
+from snf.api.compute.metadata import Meta, Metadata
+from snf.api.compute.quotas import QuotaSets
 from snf.api.compute.servers import Servers
+from snf.api.compute.tags import Tags
+from snf.api.compute.usage import Usage
 from snf.api.discovery import Document
 from snf.api.identity.tokens import Tokens
 from snf.api.image.images import Images
 from snf.api.json import Edge
+from snf.api.network.quotas import Quotas
 from snf.api.network.readonly import Extensions, collections
-from snf.api.site import ApiSite, Branch, Noun
+from snf.api.site import ApiSite, Branch, Noun, Nouns
 from snf.config import Api, Identity
+from snf.core.quota import NO_LIMITS, Amounts
 from snf.storage.database import Database
 
 
@@ -29,6 +44,7 @@ class Parts:
     :ivar verify: A coroutine function of a password and what is kept of it, off the
         reactor's thread: whether they match.
     :ivar new_token: Makes a token.
+    :ivar limits: What a project may have for which an operator has set nothing.
     """
 
     clock: IReactorTime
@@ -39,6 +55,7 @@ class Parts:
     verify: Callable[[str, str], Any]
     new_token: Callable[[], str]
     builder: Builder
+    limits: Amounts = NO_LIMITS
 
     def edge(self, prefix: str, of: dialect.Dialect) -> Edge:
         """Return what the routes below a prefix stand on."""
@@ -74,20 +91,56 @@ def _compute(parts: Parts) -> IResource:
     for path in ("v1.1", "v2", "v2.1"):
         edge = parts.edge(f"/compute/{path}", dialect.Compute())
         size = parts.api.page_size
+        servers = Servers(
+            edge, parts.builder, parts.instance_prefix, size, path != "v2.1"
+        )
         nouns: dict[str, Any] = {
-            "servers": Servers(
-                edge, parts.builder, parts.instance_prefix, size, path != "v2.1"
-            ),
-            "flavors": Flavors(edge, size),
             "images": ComputeImages(edge, size),
+            "limits": Limits(edge, parts.limits),
+            "os-quota-sets": QuotaSets(edge, parts.limits),
+            **_of_operators(edge, size),
         }
         versions[path] = Branch(
             edge,
-            {name: Noun(noun) for name, noun in nouns.items()},
+            {
+                "servers": Nouns(servers, _of_a_server(edge, size)),
+                "flavors": Nouns(Flavors(edge, size), _of_a_flavor(edge)),
+                **{name: Noun(noun) for name, noun in nouns.items()},
+            },
             _document(edge, discovery.compute_version(path)),
+            projects=True,
         )
     edge = parts.edge("/compute", dialect.Compute())
     return Branch(edge, versions, _document(edge, discovery.compute))
+
+
+def _of_operators(edge: Edge, size: int) -> dict[str, Any]:
+    return {
+        "extensions": ComputeExtensions(edge),
+        "os-aggregates": Aggregates(edge),
+        "os-availability-zone": Zones(edge),
+        "os-hypervisors": Hypervisors(edge),
+        "os-services": Services(edge),
+        "os-simple-tenant-usage": Usage(edge, size),
+    }
+
+
+def _of_a_flavor(edge: Edge) -> dict[str, Any]:
+    return {
+        "action": FlavorAction(edge),
+        "os-extra_specs": Specs(edge),
+        "os-flavor-access": Access(edge),
+    }
+
+
+def _of_a_server(edge: Edge, page_size: int) -> dict[str, Any]:
+    return {
+        "ips": Addresses(edge),
+        "meta": Meta(edge),
+        "metadata": Metadata(edge),
+        "os-instance-actions": History(edge, page_size),
+        "tags": Tags(edge),
+    }
 
 
 def _image(parts: Parts) -> IResource:
@@ -107,6 +160,7 @@ def _network(parts: Parts) -> IResource:
         for name, noun in collections(edge, parts.api.page_size).items()
     }
     children["extensions"] = Noun(Extensions(edge))
+    children["quotas"] = Noun(Quotas(edge, parts.limits))
     v2 = Branch(edge, children, _document(edge, discovery.network_v2))
     return Branch(edge, {"v2.0": v2}, _document(edge, discovery.network))
 

@@ -21,6 +21,7 @@ class Flavor:
     disk_template: str
     public: bool = True
     deleted: bool = False
+    description: str | None = None
 
 
 @frozen

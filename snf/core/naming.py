@@ -48,3 +48,9 @@ def order_id(reason: str) -> UUID | None:
         return UUID(reason.removeprefix("cyclades:"))
     except ValueError:
         return None
+
+
+def host_name(name: str, uuid: UUID) -> str:
+    """Return what a server with this name calls itself (nova/utils.py, hostnames)."""
+    kept = re.sub(r"[^a-z0-9-]+", "", re.sub(r"[ _.]", "-", name.lower()))
+    return kept[:63].strip("-") or f"server-{uuid}"

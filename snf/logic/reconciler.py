@@ -19,6 +19,7 @@ from snf.core.errors import Unavailable
 from snf.core.naming import server_id
 from snf.core.report import JobReport, Sighting
 from snf.core.server import Life
+from snf.logic.capacity import measure
 from snf.logic.connections import Connections
 from snf.rapi.errors import RapiError, Unreachable, WrongCredentials
 from snf.rapi.instances import Instance, Listing
@@ -141,6 +142,9 @@ class Reconciler(Service):
     async def _level(self, cluster: Cluster) -> None:
         try:
             _report(await self._tried(cluster))
+            await measure(
+                self.clock, self.database, self.connections.of(cluster), cluster
+            )
         except RapiError as failure:
             _log.warn("not levelled: {reason}", reason=str(failure))
         except Unavailable as failure:

@@ -1,15 +1,18 @@
 """``snf-manage cluster``: the Ganeti clusters."""
 
 from pathlib import Path
+from uuid import UUID
 
 import click
 
 from snf.core.catalog import Cluster
-from snf.core.errors import BadRequest
+from snf.core.errors import BadRequest, NotFound
+from snf.core.placement import Capacity
 from snf.manage.session import Session
 from snf.manage.table import as_json, show
 from snf.rapi.endpoint import Endpoint, Tls
-from snf.storage import clusters
+from snf.storage import capacities, clusters, users
+from snf.storage.database import Transaction
 
 
 @click.group()
@@ -21,9 +24,15 @@ def cluster() -> None:
 @as_json
 @click.pass_obj
 def listing(session: Session, json: bool) -> None:
-    """List them."""
+    """List them, with what they had room for when they were last measured."""
+    known = session.run(clusters.listing)
+    kept = session.run(clusters.kept_for)
+    measured = session.run(capacities.get)
     show(
-        ("id", "name", "url", "drained", "offline", "unreachable since"),
+        (
+            *("id", "name", "url", "drained", "offline", "unreachable since"),
+            *("kept for", "ram free MiB", "disk free MiB", "instances"),
+        ),
         [
             (
                 one.id,
@@ -32,11 +41,57 @@ def listing(session: Session, json: bool) -> None:
                 one.drained,
                 one.offline,
                 one.unreachable_since,
+                kept.get(one.id, []),
+                *_room(measured.get(one.id)),
             )
-            for one in session.run(clusters.listing)
+            for one in known
         ],
         json,
     )
+
+
+def _room(measured: Capacity | None) -> tuple[int | None, ...]:
+    if measured is None:
+        return (None, None, None)
+    return (measured.ram_free_mib, measured.disk_free_mib, measured.instances)
+
+
+@cluster.command("set")
+@click.argument("name")
+@click.option("--drained/--no-drained", default=None, help="Takes no new servers.")
+@click.option("--offline/--no-offline", default=None, help="Is not called at all.")
+@click.option(
+    "--project", "projects", multiple=True, help="Keep it for this one.  Repeatable."
+)
+@click.option("--all-projects", is_flag=True, help="Keep it for nobody.")
+@click.pass_obj
+def set_(
+    session: Session,
+    name: str,
+    drained: bool | None,
+    offline: bool | None,
+    projects: tuple[str, ...],
+    all_projects: bool,
+) -> None:
+    """Say what the cluster NAME is used for; what is not named stays as it is."""
+    if projects and all_projects:
+        raise BadRequest("--project and --all-projects are not both possible")
+
+    def store(txn: Transaction) -> None:
+        found = clusters.named(txn, name)
+        clusters.set_use(txn, found.id, drained, offline)
+        if projects or all_projects:
+            clusters.keep_for(txn, found.id, [_project(txn, one) for one in projects])
+
+    session.run(store)
+    click.echo(f"cluster {name} is set")
+
+
+def _project(txn: Transaction, name: str) -> UUID:
+    found = users.project(txn, None, name)
+    if found is None:
+        raise NotFound(f"there is no project named {name!r}")
+    return found.id
 
 
 @cluster.command()

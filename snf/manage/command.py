@@ -14,6 +14,7 @@ from snf.manage.image import image
 from snf.manage.network import network
 from snf.manage.order import order
 from snf.manage.project import project
+from snf.manage.quota import quota
 from snf.manage.reconcile import reconcile
 from snf.manage.session import Session
 from snf.manage.user import user
@@ -49,7 +50,17 @@ def migrate(session: Session) -> None:
         click.echo("the schema is up to date")
 
 
-for noun in (cluster, flavor, image, network, order, project, reconcile, user):
+for noun in (
+    cluster,
+    flavor,
+    image,
+    network,
+    order,
+    project,
+    quota,
+    reconcile,
+    user,
+):
     snf_manage.add_command(noun)
 
 

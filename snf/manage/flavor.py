@@ -26,7 +26,7 @@ def listing(session: Session, json: bool) -> None:
         ("id", "name", "vcpus", "ram MiB", "disk GiB", "disk template"),
         [
             (one.id, one.name, one.vcpus, one.ram_mib, one.disk_gib, one.disk_template)
-            for one in session.run(flavors.listing, None, _AT_MOST)
+            for one in session.run(flavors.listing, flavors.Wanted(), _AT_MOST)
         ],
         json,
     )

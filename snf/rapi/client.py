@@ -11,12 +11,13 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.web.client import Agent, HTTPConnectionPool, _HTTP11ClientFactory
 
-from snf.rapi import instances, jobs
+from snf.rapi import instances, jobs, nodes
 from snf.rapi.endpoint import Endpoint
 from snf.rapi.errors import Refused
 from snf.rapi.exchange import Answer, Exchange, HttpClient
 from snf.rapi.instances import Instance, Listing
 from snf.rapi.jobs import Job
+from snf.rapi.nodes import Node
 from snf.rapi.orders import Request
 from snf.rapi.tls import policy
 
@@ -166,6 +167,13 @@ class Rapi:
                 return None
             raise
         return self._understood(instances.parse, answer.content)
+
+    async def nodes(self) -> tuple[Node, ...]:
+        """Return all nodes of the cluster, with what they have as they tell it now."""
+        answer = await self._query("node", nodes.FIELDS)
+        rows = self._understood(_data, answer.content)
+        named = self._understood(_rows, rows, nodes.FIELDS)
+        return tuple(self._understood(_each, nodes.parse, named))
 
     async def _jobs(self, fields: Sequence[str], wanted: object) -> tuple[Job, ...]:
         answer = await self._query("job", fields, wanted)

@@ -1,11 +1,17 @@
 """Ganeti clusters."""
 
+from collections.abc import Sequence
+from uuid import UUID
+
 from psycopg2.errors import UniqueViolation
 
+from snf.core import placement
 from snf.core.catalog import Cluster
 from snf.core.errors import Conflict, Unavailable
+from snf.core.placement import Need
+from snf.storage import capacities
 from snf.storage.database import Transaction
-from snf.storage.rows import every, one
+from snf.storage.rows import every, one, required
 
 _COLUMNS = (
     "c.id, c.name, c.url, c.username, c.password_file, c.tls, c.ca_file,"
@@ -25,23 +31,66 @@ def listing(txn: Transaction) -> list[Cluster]:
     return [_from_row(row) for row in rows]
 
 
-def choose(txn: Transaction, disk_template: str) -> Cluster:
+def choose(txn: Transaction, project: UUID, need: Need) -> Cluster:
     """
-    Return the cluster on which to put a new server: the one with the fewest.
+    Return the cluster on which to put a project's new server.
 
     :raises Unavailable: None takes new servers of this kind now.
     """
-    row = one(
-        txn,
-        f"SELECT {_COLUMNS} FROM cluster c WHERE NOT c.drained AND NOT c.offline"
-        " AND (c.disk_templates = '{}' OR %s = ANY(c.disk_templates))"
-        " ORDER BY (SELECT count(*) FROM server s WHERE s.cluster_id = c.id"
-        " AND s.deleted IS NULL), c.id LIMIT 1",
-        (disk_template,),
-    )
-    if row is None:
+    chosen = placement.choose(capacities.candidates(txn, project, need), need)
+    if chosen is None:
         raise Unavailable("No cluster takes new servers of this kind now")
+    row = one(txn, f"SELECT {_COLUMNS} FROM cluster c WHERE c.id = %s", (chosen,))
+    assert row is not None
     return _from_row(row)
+
+
+def named(txn: Transaction, name: str) -> Cluster:
+    """
+    Return a cluster by its name.
+
+    :raises NotFound: There is none.
+    """
+    return _from_row(
+        required(
+            txn,
+            f"there is no cluster named {name!r}",
+            f"SELECT {_COLUMNS} FROM cluster c WHERE c.name = %s",
+            (name,),
+        )
+    )
+
+
+def set_use(
+    txn: Transaction, cluster_id: int, drained: bool | None, offline: bool | None
+) -> None:
+    """Store whether a cluster takes new servers, and is called; None: as it was."""
+    txn.execute(
+        "UPDATE cluster SET drained = coalesce(%s, drained),"
+        " offline = coalesce(%s, offline) WHERE id = %s",
+        (drained, offline, cluster_id),
+    )
+
+
+def keep_for(txn: Transaction, cluster_id: int, projects: Sequence[UUID]) -> None:
+    """Let a cluster take new servers of some projects only; of all when there is none."""
+    txn.execute("DELETE FROM cluster_project WHERE cluster_id = %s", (cluster_id,))
+    for project in projects:
+        txn.execute(
+            "INSERT INTO cluster_project (cluster_id, project_id) VALUES (%s, %s)"
+            " ON CONFLICT DO NOTHING",
+            (cluster_id, project),
+        )
+
+
+def kept_for(txn: Transaction) -> dict[int, list[str]]:
+    """Return the names of the projects for which clusters are kept, by their ids."""
+    rows = every(
+        txn,
+        "SELECT k.cluster_id, array_agg(p.name ORDER BY p.name) FROM cluster_project k"
+        " JOIN project p ON p.id = k.project_id GROUP BY 1",
+    )
+    return dict(rows)
 
 
 def add(txn: Transaction, cluster: Cluster) -> int:

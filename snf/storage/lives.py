@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from psycopg2.extras import Json, execute_values
 
 from snf.core.server import Fault, Life, Observed, Status
-from snf.storage import orders, ports
+from snf.storage import orders, ports, quotas
 from snf.storage.database import Transaction
 from snf.storage.rows import every
 
@@ -92,6 +92,8 @@ def save(
                 orders.save(txn, order)
     gone = [server for server in changed if after[server].status is Status.DELETED]
     if gone:
+        # Here alone, and once: who is deleted is not loaded again.
+        quotas.give_back(txn, gone)
         ports.release(txn, gone)
         orders.close(txn, gone, "the server is gone")
     return changed

@@ -33,11 +33,11 @@ def migrate(txn: Transaction) -> list[int]:
         "CREATE TABLE IF NOT EXISTS schema_version"
         " (number integer PRIMARY KEY, applied timestamptz NOT NULL DEFAULT now())"
     )
-    present = _version(txn)
+    present = _present(txn)
     _check_not_newer(present)
     applied = []
     for number, sql in versions().items():
-        if number > present:
+        if number not in present:
             txn.execute(sql)
             txn.execute("INSERT INTO schema_version (number) VALUES (%s)", (number,))
             applied.append(number)
@@ -50,29 +50,30 @@ def check(txn: Transaction) -> None:
 
     :raises WrongSchema: It is older or newer.
     """
-    present = _version(txn)
+    present = _present(txn)
     _check_not_newer(present)
-    if present < max(versions()):
+    if not present >= versions().keys():
         raise WrongSchema(
-            f"the database's schema is at version {present}, this program needs "
-            f"{max(versions())}: run snf-manage migrate"
+            f"the database's schema is at version {max(present, default=0)}, this "
+            f"program needs {max(versions())}: run snf-manage migrate"
         )
 
 
-def _check_not_newer(present: int) -> None:
-    if present > max(versions()):
+def _check_not_newer(present: set[int]) -> None:
+    newest = max(present, default=0)
+    if newest > max(versions()):
         raise WrongSchema(
-            f"the database's schema is at version {present}, this program knows only "
+            f"the database's schema is at version {newest}, this program knows only "
             f"{max(versions())}: install the newer program"
         )
 
 
-def _version(txn: Transaction) -> int:
+def _present(txn: Transaction) -> set[int]:
+    # What is missing between others counts as missing: versions are made side by side.
+
     # Only looks: a daemon's user need not be allowed to make tables.
     txn.execute("SELECT to_regclass('schema_version') IS NOT NULL")
     if txn.fetchone() != (True,):
-        return 0
-    txn.execute("SELECT coalesce(max(number), 0) FROM schema_version")
-    row = txn.fetchone()
-    assert row is not None
-    return row[0]
+        return set()
+    txn.execute("SELECT number FROM schema_version")
+    return {number for (number,) in txn.fetchall()}

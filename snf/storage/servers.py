@@ -1,21 +1,20 @@
 """Servers, as their owners see them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from ipaddress import ip_address
 from uuid import UUID
 
 from attrs import field, frozen
-from psycopg2.errors import InvalidRegularExpression, QueryCanceled
 from psycopg2.extras import execute_values
 
 from snf.core.address import IPAddress
 from snf.core.catalog import Flavor
-from snf.core.errors import BadRequest
+from snf.core.naming import host_name
 from snf.core.server import Fault, Observed, Status, Task
 from snf.storage import flavors
 from snf.storage.database import Transaction
-from snf.storage.rows import arguments, every, narrowed, one, required
+from snf.storage.rows import one, required
 
 
 @frozen
@@ -28,8 +27,20 @@ class Place:
 
 
 @frozen
+class Lock:
+    """Who (``owner`` or ``admin``) keeps a server from being changed, and why."""
+
+    by: str
+    reason: str | None = None
+
+
+@frozen
 class Server:
-    """A server with all that its owner sees of it."""
+    """A server with all that its owner sees of it.
+
+    ``reservation`` is what all servers that were asked for at once share.
+    ``host_status`` is OpenStack's word for how its cluster is.
+    """
 
     id: int
     uuid: UUID
@@ -48,28 +59,17 @@ class Server:
     launched: datetime | None
     deleted: datetime | None
     cluster_name: str
+    description: str | None
+    hostname: str
+    lock: Lock | None
+    pinned_zone: str | None
+    reservation: str
+    launch_index: int
+    host_status: str
     flavor: Flavor
     metadata: Mapping[str, str] = field(factory=dict)
+    tags: tuple[str, ...] = ()
     places: tuple[Place, ...] = ()
-
-
-@frozen
-class Wanted:
-    """Which servers a listing asks for; what is None does not narrow it.
-
-    :ivar project: Whose; None for those of all projects.
-    :ivar name: A regular expression that is found in the name.
-    :ivar changed_since: Deleted servers count too then.
-    :ivar deleted: Only deleted servers count.
-    """
-
-    project: UUID | None
-    name: str | None = None
-    status: Status | None = None
-    ids: Sequence[UUID] | None = None
-    changed_since: datetime | None = None
-    deleted: bool = False
-    marker: UUID | None = None
 
 
 @frozen
@@ -84,12 +84,22 @@ class NewServer:
     image: UUID
     cluster: int
     metadata: Mapping[str, str]
+    description: str | None = None
+    hostname: str | None = None
+    pinned_zone: str | None = None
+    reservation: str | None = None
+    launch_index: int = 0
 
 
-_COLUMNS = f"""
+COLUMNS = f"""
     s.id, s.uuid, s.project_id, s.user_id, s.name, s.image_id, s.cluster_id,
     s.observed, s.status, s.task, s.progress, s.fault, s.created, s.updated,
     s.launched, s.deleted, c.name,
+    s.description, s.hostname, s.locked_by, s.lock_reason, s.pinned_zone,
+    s.reservation, s.launch_index,
+    CASE WHEN c.offline THEN 'DOWN' WHEN c.unreachable_since IS NOT NULL
+    THEN 'UNKNOWN' WHEN c.drained THEN 'MAINTENANCE' ELSE 'UP' END,
+    ARRAY(SELECT t.tag FROM server_tag t WHERE t.server_id = s.id ORDER BY t.tag),
     (SELECT jsonb_object_agg(m.key, m.value) FROM server_metadata m
      WHERE m.server_id = s.id),
     (SELECT jsonb_agg(jsonb_build_array(n.name, p.mac, host(a.address))
@@ -98,21 +108,15 @@ _COLUMNS = f"""
      JOIN address a ON a.port_id = p.id WHERE p.server_id = s.id),
     {flavors.COLUMNS}"""
 
-# A regular expression can be made to take forever (PostgreSQL's manual, 9.7.3); this
-# is enough to search the names of 100,000 servers for a sane one.
-_PATIENCE_MS = 1500
-
-_FROM = (
+FROM = (
     " FROM server s JOIN cluster c ON c.id = s.cluster_id"
     " JOIN flavor f ON f.id = s.flavor_id "
 )
 
 
-def _from_row(row: tuple) -> Server:
-    places = tuple(
-        Place(network, mac, ip_address(address))
-        for network, mac, address in row[18] or ()
-    )
+def from_row(row: tuple) -> Server:
+    """Return the server in a row of :data:`COLUMNS`."""
+    (named, hostname, locked_by, reason, *others, tags, metadata, places) = row[17:28]
     values = (
         *row[:7],
         Observed(row[7]),
@@ -121,9 +125,20 @@ def _from_row(row: tuple) -> Server:
         row[10],
         row[11] and Fault(**row[11]),
         *row[12:17],
-        flavors.from_row(row[19:]),
-        row[17] or {},
-        places,
+        named,
+        hostname or host_name(row[4], row[1]),
+        locked_by and Lock(locked_by, reason),
+        others[0],
+        # One that is as old as the service itself was asked for alone.
+        others[1] or f"r-{row[1].hex[:8]}",
+        *others[2:],
+        flavors.from_row(row[28:]),
+        metadata or {},
+        tuple(tags),
+        tuple(
+            Place(network, mac, ip_address(address))
+            for network, mac, address in places or ()
+        ),
     )
     return Server(*values)
 
@@ -135,86 +150,36 @@ def get(txn: Transaction, project: UUID | None, server: UUID) -> Server:
     :param project: Whose; None for anybody's.
     :raises NotFound: There is none, or it is somebody else's.
     """
-    return _from_row(
+    return from_row(
         required(
             txn,
-            _missing(server),
-            f"SELECT {_COLUMNS}{_FROM} WHERE s.uuid = %(uuid)s AND s.deleted IS NULL"
+            missing(server),
+            f"SELECT {COLUMNS}{FROM} WHERE s.uuid = %(uuid)s AND s.deleted IS NULL"
             " AND (%(project)s IS NULL OR s.project_id = %(project)s)",
             {"uuid": server, "project": project},
         )
     )
 
 
-def locate(txn: Transaction, project: UUID | None, server: UUID) -> tuple[int, int]:
+def locate(
+    txn: Transaction, project: UUID | None, server: UUID, deleted: bool = False
+) -> tuple[int, int]:
     """
-    Return the id of a server that has not been deleted, and its cluster's id.
+    Return the id of a server, and its cluster's id.
 
     :param project: Whose; None for anybody's.
+    :param deleted: Whether it may have been deleted.
     :raises NotFound: There is none, or it is somebody else's.
     """
     row = required(
         txn,
-        _missing(server),
+        missing(server),
         "SELECT s.id, s.cluster_id FROM server s WHERE s.uuid = %(uuid)s"
-        " AND s.deleted IS NULL"
+        " AND (s.deleted IS NULL OR %(deleted)s)"
         " AND (%(project)s IS NULL OR s.project_id = %(project)s)",
-        {"uuid": server, "project": project},
+        {"uuid": server, "project": project, "deleted": deleted},
     )
     return row[0], row[1]
-
-
-def listing(txn: Transaction, wanted: Wanted, limit: int) -> list[Server]:
-    """
-    Return servers, newest first, those after the marker.
-
-    :raises BadRequest: The name is not a regular expression, or one that takes too
-        long, or there is no such marker.
-    """
-    if wanted.marker is not None and not _known(txn, wanted):
-        raise BadRequest(f"marker [{wanted.marker}] not found")
-    if wanted.name is not None:
-        txn.execute(f"SET LOCAL statement_timeout = {_PATIENCE_MS}")
-    alive = "s.deleted IS NULL"
-    if wanted.deleted:
-        alive = "s.deleted IS NOT NULL"
-    elif wanted.changed_since is not None:
-        alive = "true"
-    try:
-        rows = every(
-            txn,
-            f"SELECT {_COLUMNS}{_FROM} WHERE {narrowed(alive, _FILTERS, wanted)}"
-            " ORDER BY s.created DESC, s.id DESC LIMIT %(limit)s",
-            arguments(wanted, limit=limit),
-        )
-    except InvalidRegularExpression:
-        raise BadRequest("name: is not a valid regular expression") from None
-    except QueryCanceled:
-        if wanted.name is None:
-            raise
-        raise BadRequest("name: takes too long to be searched for") from None
-    return [_from_row(row) for row in rows]
-
-
-_FILTERS = {
-    "project": "s.project_id = %(project)s",
-    "name": "s.name ~* %(name)s",
-    "status": "s.status = %(status)s",
-    "ids": "s.uuid = ANY(%(ids)s)",
-    "changed_since": "s.updated >= %(changed_since)s",
-    "marker": "(s.created, s.id) < (SELECT m.created, m.id FROM server m"
-    " WHERE m.uuid = %(marker)s)",
-}
-
-
-def _known(txn: Transaction, wanted: Wanted) -> bool:
-    found = one(
-        txn,
-        "SELECT true FROM server WHERE uuid = %(marker)s"
-        " AND (%(project)s IS NULL OR project_id = %(project)s)",
-        {"marker": wanted.marker, "project": wanted.project},
-    )
-    return found is not None
 
 
 def add(txn: Transaction, server: NewServer) -> int:
@@ -222,7 +187,9 @@ def add(txn: Transaction, server: NewServer) -> int:
     row = one(
         txn,
         "INSERT INTO server (uuid, project_id, user_id, name, flavor_id, image_id,"
-        " cluster_id, task) VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
+        " cluster_id, description, hostname, pinned_zone, reservation, launch_index,"
+        " task) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " RETURNING id",
         (
             server.uuid,
             server.project,
@@ -231,6 +198,11 @@ def add(txn: Transaction, server: NewServer) -> int:
             server.flavor,
             server.image,
             server.cluster,
+            server.description,
+            server.hostname,
+            server.pinned_zone,
+            server.reservation,
+            server.launch_index,
             Task.SPAWNING.value,
         ),
     )
@@ -244,12 +216,16 @@ def add(txn: Transaction, server: NewServer) -> int:
     return row[0]
 
 
-def rename(txn: Transaction, server: int, name: str) -> None:
-    """Give a server another name."""
+def change(txn: Transaction, server: int, changes: Mapping[str, str | None]) -> None:
+    """Change a server's name, description or hostname."""
+    columns = [name for name in ("name", "description", "hostname") if name in changes]
+    sets = "".join(f"{name} = %({name})s, " for name in columns)
     txn.execute(
-        "UPDATE server SET name = %s, updated = now() WHERE id = %s", (name, server)
+        f"UPDATE server SET {sets}updated = now() WHERE id = %(server)s",
+        {**changes, "server": server},
     )
 
 
-def _missing(server: UUID) -> str:
+def missing(server: UUID) -> str:
+    """Return what to say of a server that is not there."""
     return f"Instance {server} could not be found."

@@ -19,6 +19,7 @@ from snf.bus.connect import open_bus
 from snf.bus.interface import Bus
 from snf.bus.topology import queue_names
 from snf.config import ConfigError, Cyclades, load, secret
+from snf.core.quota import Resource
 from snf.logic.connections import Connections
 from snf.logic.dispatcher import Dispatcher
 from snf.logic.reconciler import Reconciler
@@ -97,6 +98,7 @@ def _api(reactor: Any, settings: Cyclades, database: Database) -> IService:
     whole = MultiService()
     checker = PasswordChecker(reactor)
     checker.setServiceParent(whole)
+    limits = {one: getattr(settings.quota, one.value) for one in Resource}
     tree = site(
         Parts(
             clock=reactor,
@@ -106,7 +108,8 @@ def _api(reactor: Any, settings: Cyclades, database: Database) -> IService:
             instance_prefix=settings.ganeti.instance_prefix,
             verify=checker.verify,
             new_token=partial(secrets.token_urlsafe, 32),
-            builder=Builder(),
+            builder=Builder(limits=limits),
+            limits=limits,
         )
     )
     endpoint = serverFromString(reactor, settings.api.listen)

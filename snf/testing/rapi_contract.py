@@ -15,6 +15,7 @@ from snf.core.report import JobStatus
 from snf.rapi.client import Rapi
 from snf.rapi.errors import Refused, WrongCredentials
 from snf.rapi.jobs import Job, reports
+from snf.rapi.nodes import capacity
 from snf.rapi.orders import Request, request
 
 _STEP_S = 0.2
@@ -113,6 +114,19 @@ class _RapiTests(TestCase):
         self.assertIn(self.subject.build.hypervisor, info.hypervisors)
         self.assertIn("diskless", info.disk_templates)
         self.assertGreater(info.max_running_jobs, 0)
+
+    async def test_nodes(self) -> None:
+        """Nodes tell what they have, and which of the machines are theirs."""
+        before = capacity(await self.rapi.nodes())
+        self.assertGreaterEqual(before.nodes, 1)
+        self.assertGreaterEqual(before.cpus, 1)
+        self.assertGreater(before.ram_total_mib, before.ram_free_mib - 1)
+        self.assertGreater(before.ram_free_mib, 0)
+        self.assertGreater(before.disk_total_mib, before.disk_free_mib - 1)
+        self.assertGreater(before.disk_free_mib, 0)
+        await self.subject.create(1)
+        after = capacity(await self.rapi.nodes())
+        self.assertEqual(before.instances + 1, after.instances)
 
     async def test_create(self) -> None:
         """A machine that is created runs, with the NIC that was asked for."""

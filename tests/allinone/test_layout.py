@@ -1,12 +1,26 @@
 """The choices of an all-in-one: ports, network and names."""
 
+import sys
+from ipaddress import IPv4Address
 from pathlib import Path
+from socket import socket
+from subprocess import PIPE, Popen
+from unittest import skipIf
 
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from snf.allinone.failure import Failure
-from snf.allinone.layout import DEFAULT_PORT, Instance, Layout, choose, for_ports
+from snf.allinone.ganeti import CHECKOUT
+from snf.allinone.layout import (
+    DEFAULT_PORT,
+    Instance,
+    Layout,
+    choose,
+    destination,
+    for_ports,
+    port_is_free,
+)
 
 STATE = Path("/var/lib/one")
 
@@ -79,11 +93,52 @@ class ChooseTests(SynchronousTestCase):
         with self.assertRaises(Failure):
             choose(STATE, None, everything, nothing)
 
+    def test_other_network(self):
+        """Machines that share a network get other names for the same directory."""
+        first = choose(STATE, None, everything, everything)
+        second = choose(STATE, None, everything, all_but(first.octet))
+        self.assertNotEqual(first.namespace, second.namespace)
+        self.assertNotEqual(first.host_link, second.host_link)
+
     def test_names_fit_the_kernel(self):
         """An interface name has at most 15 characters, a host name 64."""
         chosen = choose(STATE, None, everything, everything)
         self.assertLessEqual(len(chosen.host_link), 15)
         self.assertLessEqual(len(chosen.node_name), 64)
+
+
+class FreeTests(SynchronousTestCase):
+    """What counts as free on this machine."""
+
+    def test_port_about_to_be_used(self):
+        """A port is free to who asked first, until that process ends."""
+        with socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        script = (
+            "from snf.allinone.layout import port_is_free\n"
+            f"print(port_is_free({port}), port_is_free({port}), flush=True)\n"
+            "input()\n"
+        )
+        command = [sys.executable, "-c", script]
+        with Popen(command, stdin=PIPE, stdout=PIPE, cwd=CHECKOUT) as other:
+            self.assertEqual(b"True True\n", other.stdout.readline())
+            self.assertFalse(port_is_free(port))
+            other.communicate(b"\n")
+        self.assertTrue(port_is_free(port))
+
+    def test_port_in_use(self):
+        """A port at which somebody listens is not free."""
+        with socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            self.assertFalse(port_is_free(other.getsockname()[1]))
+
+    @skipIf(sys.byteorder == "big", "the line is one of a little-endian machine")
+    def test_route(self):
+        """A route as the kernel writes it, here an unreachable one."""
+        route = "*\t0094D50A\t00000000\t0201\t0\t0\t4278198272\t00FFFFFF\t0\t0\t0"
+        self.assertEqual(IPv4Address("10.213.148.0"), destination(route))
 
 
 class PortsTests(SynchronousTestCase):
@@ -135,6 +190,21 @@ class LayoutTests(SynchronousTestCase):
         """Nothing is known of a directory that is not there."""
         self.assertIsNone(self.layout.load())
 
+    def test_discarded(self):
+        """What was made before nothing could be chosen is deleted again."""
+        self.layout.discard()
+        self.layout.create()
+        self.layout.discard()
+        self.assertFalse(self.layout.state.exists())
+
+    def test_somebody_elses_directory(self):
+        """A directory that holds anything else is left alone."""
+        self.layout.create()
+        (self.layout / "thesis").touch()
+        with self.assertRaises(Failure):
+            self.layout.discard()
+        self.assertTrue((self.layout / "thesis").exists())
+
     def test_kept(self):
         """What was chosen is found again."""
         self.layout.create()
@@ -149,7 +219,7 @@ class LayoutTests(SynchronousTestCase):
             self.layout.instance_file.write_text(text)
             with self.assertRaises(Failure) as caught:
                 self.layout.load()
-            self.assertIn("--purge", str(caught.exception))
+            self.assertIn(f"delete {self.layout.state}", str(caught.exception))
 
     def test_addresses(self):
         """Node, cluster and host have addresses of their own in the network."""

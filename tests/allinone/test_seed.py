@@ -39,7 +39,7 @@ class FillTests(SynchronousTestCase):
     def counts(self):
         return (
             len(self.run_(clusters.listing)),
-            len(self.run_(flavors.listing, None, 1000)),
+            len(self.run_(flavors.listing, flavors.Wanted(), 1000)),
             len(self.run_(images.listing, None, images.Wanted(), 1000)),
             len(self.run_(networks.listing, None, networks.Wanted(), 1000)),
             len(self.run_(networks.subnets, None, networks.Wanted(), 1000)),

@@ -19,6 +19,7 @@ from snf.api.tree import Parts, site
 from snf.config import Api, Identity
 from snf.core import passwords
 from snf.core.identity import User
+from snf.core.quota import NO_LIMITS, Amounts
 from snf.core.server import Life
 from snf.storage import lives
 from snf.testing import world
@@ -73,7 +74,7 @@ class ApiTestCase(SynchronousTestCase):
         self.site = self.new_site()
         self._logged_in: dict[str, str] = {}
 
-    def new_site(self) -> ApiSite:
+    def new_site(self, limits: Amounts = NO_LIMITS) -> ApiSite:
         """Return the whole site."""
         return site(
             Parts(
@@ -91,6 +92,7 @@ class ApiTestCase(SynchronousTestCase):
                 ),
                 new_token=self._new_token,
                 builder=self.builder,
+                limits=limits,
             )
         )
 
@@ -145,9 +147,16 @@ class ApiTestCase(SynchronousTestCase):
         by: User | None = None,
         data: bytes | None = None,
         headers: dict[str, str] | None = None,
+        version: str | None = None,
     ) -> Reply:
-        """Return the answer to a request; ``body`` is sent as JSON."""
+        """
+        Return the answer to a request; ``body`` is sent as JSON.
+
+        :param version: The microversion of the compute API to ask for.
+        """
         sent = {"Host": "cloud.test", **(headers or {})}
+        if version is not None:
+            sent["OpenStack-API-Version"] = f"compute {version}"
         if by is not None:
             sent["X-Auth-Token"] = self.token(by)
         if body is not None:

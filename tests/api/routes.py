@@ -13,8 +13,10 @@ from twisted.internet.task import Clock
 from twisted.web.resource import IResource
 
 from snf.api.compute.build import Builder
+from snf.api.compute.versions import STEPS
+from snf.api.dialect import written
 from snf.api.json import Route
-from snf.api.site import Branch, Noun
+from snf.api.site import Branch, Noun, Nouns
 from snf.api.tree import Parts, site
 from snf.config import Api, Identity
 from snf.core.server import ALLOWED, Action, Status
@@ -54,6 +56,9 @@ def served() -> list[Served]:
 def _below(path: str, place: IResource) -> Iterable[Served]:
     if isinstance(place, Noun):
         yield from _of(path, place.noun)
+    if isinstance(place, Nouns):
+        for noun in place.nouns:
+            yield from _of(path, noun)
     if isinstance(place, Branch):
         if place.here is not None:
             yield from _below(path, place.here)
@@ -114,10 +119,22 @@ def actions() -> str:
     return "\n".join(lines)
 
 
+def changes() -> str:
+    """Return the table of what each microversion changes, those that change something."""
+    lines = ["| microversion | changes |", "|---|---|"]
+    lines += [
+        f"| {written(version)} | {says} |"
+        for version, says in STEPS.items()
+        if not says.startswith("nothing")
+    ]
+    return "\n".join(lines)
+
+
 def page(text: str) -> str:
     """Return the page with its tables made anew."""
     tables = {name: table(name) for name in ("cloud", *SERVICES)}
     tables["actions"] = actions()
+    tables["versions"] = changes()
     for name, made in tables.items():
         text, count = re.subn(
             rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)",

@@ -117,7 +117,7 @@ class MethodTests(FaultTestCase):
             ("compute", "DELETE", SERVERS, "GET, HEAD, POST"),
             ("compute", "PATCH", f"{SERVERS}/x", "DELETE, GET, HEAD, PUT"),
             ("compute", "GET", f"{SERVERS}/x/action", "POST"),
-            ("compute", "POST", "/compute/v2.1/flavors", "GET, HEAD"),
+            ("compute", "PATCH", "/compute/v2.1/flavors", "GET, HEAD, POST"),
             ("image", "POST", "/image/v2/images", "GET, HEAD"),
             ("image", "DELETE", "/image/v2/images/x", "GET, HEAD"),
             ("network", "POST", PLACES["network"], "GET, HEAD"),

@@ -19,11 +19,13 @@ class VersionTests(ApiTestCase):
         }
         return self.call("GET", path, by=ALICE, headers=sent)
 
-    def assert_served(self, reply: Reply, code: int = 200) -> None:
+    def assert_served(
+        self, reply: Reply, code: int = 200, version: str = "2.1"
+    ) -> None:
         """The answer says which version it is in."""
         self.assertEqual(code, reply.code, reply.text)
-        self.assertEqual("compute 2.1", reply.header(NEW))
-        self.assertEqual("2.1", reply.header(OLD))
+        self.assertEqual(f"compute {version}", reply.header(NEW))
+        self.assertEqual(version, reply.header(OLD))
         self.assertEqual(OLD, reply.header("Vary"))
 
     def test_served(self) -> None:
@@ -31,15 +33,19 @@ class VersionTests(ApiTestCase):
         self.assert_served(self.ask())
         for new in (
             "compute 2.1",
-            "compute latest",
             "Compute 2.1",
             "COMPUTE  2.1 ",
             "volume 3.70, compute 2.1",
             "compute 2.1, volume x",
         ):
             self.assert_served(self.ask(new=new))
-        for old in ("2.1", "latest", " 2.1 "):
+        for old in ("2.1", " 2.1 "):
             self.assert_served(self.ask(old=old))
+        for version in ("2.2", "2.26", "2.96"):
+            reply = self.ask(new=f"compute {version}")
+            self.assert_served(reply, version=version)
+        for latest in (self.ask(new="compute latest"), self.ask(old="latest")):
+            self.assert_served(latest, version="2.96")
         self.assert_served(self.ask(new="compute 2.1", old="2.1"))
 
     def test_of_others(self) -> None:
@@ -62,7 +68,7 @@ class VersionTests(ApiTestCase):
 
     def test_not_served(self) -> None:
         """A version that is not served is a 406 that names those that are."""
-        for version in ("2.2", "2.999", "2.0", "1.1", "3.0"):
+        for version in ("2.97", "2.999", "2.0", "1.1", "3.0"):
             for reply in (self.ask(new=f"compute {version}"), self.ask(old=version)):
                 self.assertEqual(406, reply.code)
                 self.assertEqual(
@@ -70,7 +76,7 @@ class VersionTests(ApiTestCase):
                         "computeFault": {
                             "code": 406,
                             "message": f"Version {version} is not supported by the "
-                            "API. Minimum is 2.1 and maximum is 2.1.",
+                            "API. Minimum is 2.1 and maximum is 2.96.",
                         }
                     },
                     reply.json,
@@ -111,7 +117,10 @@ class VersionTests(ApiTestCase):
 
     def test_documents(self) -> None:
         """The documents of discovery are there whatever the version."""
-        self.assert_served(self.ask("/compute/v2.1", new="compute latest"))
+        reply = self.ask("/compute/v2.1", new="compute latest")
+        self.assert_served(reply, version="2.96")
+        shown = reply.json["version"]
+        self.assertEqual(("2.1", "2.96"), (shown["min_version"], shown["version"]))
 
 
 class RequestIdTests(ApiTestCase):

@@ -2,16 +2,19 @@
 
 from typing import Any
 
+from attrs import astuple
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
 from snf.core.errors import Unavailable
 from snf.core.naming import instance_name
 from snf.core.order import Kind
+from snf.core.placement import Capacity
 from snf.core.server import Status
+from snf.logic.capacity import measure
 from snf.logic.reconciler import Reconciler
 from snf.rapi.errors import Unreachable
-from snf.storage import lives
+from snf.storage import capacities, lives
 from snf.testing.ganeti import Fault
 from tests.logic.case import LogicTestCase
 
@@ -291,6 +294,43 @@ class RoundTests(LogicTestCase):
         await self.until(away)
         self.ganeti.faults.always = None
         await self.until(back)
+
+    async def capacities(self) -> dict[int, Capacity]:
+        """Return what has been measured."""
+        return await self.database.run(capacities.get)
+
+    async def test_measured(self) -> None:
+        """What a cluster has room for is measured, but not with every round."""
+        reconciler = self.start(self.reconciler(interval_s=0.05))
+
+        async def known() -> bool:
+            return bool(await self.capacities())
+
+        await self.until(known)
+        measured = (await self.capacities())[self.cluster.id]
+        self.assertEqual((1, 16, 65_536), astuple(measured)[:3])
+        body = {"name": "web1", "mode": "create", "disks": [], "nics": []}
+        self.ganeti.have({**body, "os": "x"}, running=True)
+        await deferLater(reactor, 0.3)
+        self.assertEqual(measured, (await self.capacities())[self.cluster.id])
+        await self.rows(
+            "UPDATE cluster_capacity SET measured = measured - interval '5 minutes'"
+        )
+
+        async def anew() -> bool:
+            return (await self.capacities())[self.cluster.id].instances == 1
+
+        await self.until(anew)
+        await reconciler.stopService()
+
+    async def test_node_away(self) -> None:
+        """A node that does not answer has room for nothing."""
+        self.ganeti.machines.answers = False
+        rapi = self.connections.of(await self.row())
+        self.assertTrue(await measure(reactor, self.database, rapi, await self.row()))
+        measured = (await self.capacities())[self.cluster.id]
+        self.assertEqual((0, 0), (measured.cpus, measured.ram_free_mib))
+        self.assertFalse(await measure(reactor, self.database, rapi, await self.row()))
 
     async def test_offline(self) -> None:
         """A cluster that is set offline is not called at all."""

@@ -9,7 +9,7 @@ the job that Ganeti would have submitted.
 import json
 import sys
 
-sys.path.insert(0, "/usr/share/ganeti/3.0")
+sys.path.insert(0, "/usr/share/ganeti/default")
 
 import ganeti.rapi.testutils as testutils
 from ganeti.rpc import client as rpc

@@ -18,7 +18,7 @@ from snf.rapi.errors import WrongCredentials
 from snf.rapi.orders import Request
 from snf.testing.request_contract import request_tests
 
-GANETI = Path("/usr/share/ganeti/3.0/ganeti/rapi/testutils.py")
+GANETI = Path("/usr/share/ganeti/default/ganeti/rapi/testutils.py")
 PYTHON = "/usr/bin/python3"
 SCRIPT = Path(__file__).with_name("ganeti_mock.py")
 

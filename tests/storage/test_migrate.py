@@ -28,9 +28,23 @@ class MigrateTests(TestCase):
         finally:
             connection.close()
 
-    def test_numbers(self) -> None:
-        """Versions are numbered from 1 without a gap."""
-        self.assertEqual([*range(1, len(versions()) + 1)], [*versions()])
+    def test_order(self) -> None:
+        """Versions are applied in the order of their numbers, from 1."""
+        numbers = [*versions()]
+        self.assertEqual((1, sorted(numbers)), (numbers[0], numbers))
+
+    def test_made_side_by_side(self) -> None:
+        """A version that came later than one with a higher number is applied too."""
+        *others, newest = versions()
+        self.run_in(
+            _execute,
+            "CREATE TABLE schema_version (number integer, applied timestamptz);"
+            f" INSERT INTO schema_version VALUES ({newest}, now())",
+        )
+        with self.assertRaises(WrongSchema):
+            self.run_in(check)
+        self.assertEqual(others, self.run_in(migrate))
+        self.run_in(check)
 
     def test_empty(self) -> None:
         """An empty database gets all versions, and is then right."""

@@ -9,7 +9,7 @@ from snf.api.call import Call
 from snf.core.errors import BadRequest
 from snf.core.order import Kind, Order
 from snf.core.server import Action, Task, ask_to_delete, permit, with_order
-from snf.storage import lives, orders, servers
+from snf.storage import actions, lives, orders, servers
 from snf.storage.database import Transaction
 
 
@@ -33,10 +33,33 @@ def act(
     permit(action, life.status, life.task, uuid)
     order = Order(id=uuid4(), server=server, **_ORDERS[action])
     after = _ADDS.get(action, with_order)(life, order)
-    if order in after.orders:
+    ordered = order in after.orders
+    if ordered:
         orders.add(txn, order, cluster, call.request_id)
+    remember(txn, call, server, order.kind.value, order.id if ordered else None)
     lives.save(txn, before, {server: after})
     note(txn, call, f"server {action.value}", uuid)
+
+
+def remember(
+    txn: Transaction, call: Call, server: int, action: str, order: UUID | None = None
+) -> None:
+    """
+    Remember for the owner that a caller does something to a server.
+
+    :param order: Whose end is the action's; None where it has ended already.
+    """
+    actions.add(
+        txn,
+        actions.New(
+            server=server,
+            request_id=call.request_id,
+            action=action,
+            user=call.grant.user.id,
+            project=call.project.id,
+            order=order,
+        ),
+    )
 
 
 _ORDERS: dict[Action, dict[str, Any]] = {

@@ -1,7 +1,7 @@
 """Building a server: from what a client sends to the rows and the order."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
@@ -9,20 +9,46 @@ import msgspec
 from attrs import frozen
 
 from snf.api.call import Call, identifier
+from snf.api.compute import versions
+from snf.api.compute.actions import remember
+from snf.api.compute.tags import TagList
 from snf.core.catalog import Cluster, Flavor, Image, Network
 from snf.core.errors import BadRequest, NotFound
-from snf.core.naming import nic_name
+from snf.core.naming import host_name, nic_name
 from snf.core.order import Build, Kind, NicRequest, Order
-from snf.storage import clusters, flavors, images, networks, orders, ports, servers
+from snf.core.placement import Need
+from snf.core.quota import NO_LIMITS, Amounts, Resource
+from snf.storage import (
+    clusters,
+    flavors,
+    images,
+    networks,
+    orders,
+    ports,
+    quotas,
+    servers,
+    tags,
+)
 from snf.storage.database import Transaction
 
 # A NUL cannot be stored; the other control characters have no place in a name.  (\Z,
 # since $ would let a newline pass at the end.)
 _PRINTABLE = r"^(?=.*\S)[^\x00-\x1f\x7f-\x9f]+\Z"
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=_PRINTABLE)]
-_Key = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=_PRINTABLE)]
-_Value = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00]*\Z")]
-_One = Annotated[int, msgspec.Meta(ge=1, le=1)]
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=_PRINTABLE)]
+Value = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00]*\Z")]
+# More at once would hold up others, who wait for the same rows.
+_Count = Annotated[int, msgspec.Meta(ge=1, le=100)]
+Description = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00]*\Z")]
+# Letters, digits and inner hyphens (RFC 1123); with dots only where a version allows.
+Hostname = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=255,
+        pattern=r"^(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\Z",
+    ),
+]
+
 _Empty = Literal["", None]
 
 NICS_AT_MOST = 8
@@ -59,7 +85,7 @@ class NewServer(msgspec.Struct, forbid_unknown_fields=True):
     name: Name
     flavorRef: str
     imageRef: str = ""
-    metadata: Annotated[dict[_Key, _Value], msgspec.Meta(max_length=128)] = {}
+    metadata: Annotated[dict[Key, Value], msgspec.Meta(max_length=128)] = {}
     networks: (
         Annotated[list[NetworkRef], msgspec.Meta(max_length=NICS_AT_MOST)]
         | Literal["auto", "none"]
@@ -69,8 +95,13 @@ class NewServer(msgspec.Struct, forbid_unknown_fields=True):
         list[BlockDevice], msgspec.Meta(max_length=1)
     ] = []
     security_groups: Annotated[list[SecurityGroupRef], msgspec.Meta(max_length=1)] = []
-    min_count: _One = 1
-    max_count: _One = 1
+    min_count: _Count | None = None
+    max_count: _Count | None = None
+    return_reservation_id: bool = False
+    description: Description | msgspec.UnsetType | None = msgspec.UNSET
+    hostname: Hostname | msgspec.UnsetType = msgspec.UNSET
+    tags: TagList | msgspec.UnsetType = msgspec.UNSET
+    trusted_image_certificates: msgspec.UnsetType | None = msgspec.UNSET
     config_drive: Literal[False, "", None] = None
     key_name: _Empty = None
     user_data: _Empty = None
@@ -88,25 +119,73 @@ class CreateBody(msgspec.Struct, forbid_unknown_fields=True):
     server: NewServer
 
 
+# The fields that not all versions have.
+YOUNG: Mapping[str, versions.Version] = {
+    "description": versions.DESCRIPTION,
+    "tags": versions.TAGS_AT_CREATION,
+    "trusted_image_certificates": versions.CERTIFICATES,
+    "hostname": versions.HOSTNAME,
+}
+
+
+def check(call: Call, wanted: NewServer) -> None:
+    """
+    Return if what is wanted of a new server fits the version that it is wanted in.
+
+    :raises BadRequest: It does not.
+    """
+    versions.check_fields(call.version, wanted, YOUNG)
+    check_hostname(call, wanted.hostname)
+    if wanted.networks is None and call.since(versions.NETWORKS_NEEDED):
+        raise BadRequest("server.networks: 'networks' is a required property")
+
+
+def check_hostname(call: Call, hostname: str | msgspec.UnsetType) -> None:
+    """
+    Return if a hostname fits the version that it is wanted in.
+
+    :raises BadRequest: It has a domain, which younger versions allow.
+    """
+    dotted = isinstance(hostname, str) and "." in hostname
+    if dotted and not call.since(versions.HOSTNAME_WITH_DOTS):
+        raise BadRequest("server.hostname: must have no dots")
+
+
 @frozen
 class Builder:
-    """Stores new servers and orders their builds."""
+    """Stores new servers and orders their builds.
+
+    :ivar limits: What a project may have for which an operator has set nothing.
+    """
 
     random_bytes: Callable[[int], bytes] = os.urandom
+    limits: Amounts = NO_LIMITS
 
-    def build(self, txn: Transaction, call: Call, wanted: NewServer) -> UUID:
+    def build(
+        self,
+        txn: Transaction,
+        call: Call,
+        wanted: NewServer,
+        reservation: str,
+        index: int = 0,
+    ) -> UUID:
         """
         Store a server and order its build; its id.
 
+        :param reservation: What all servers that are asked for together share.
+        :param index: Which one of them it is.
         :raises BadRequest: Its flavor, image or a network is not to be had.
+        :raises QuotaExceeded: The project would have more than it may.
         :raises Conflict: A network has no free address left.
         :raises Unavailable: No cluster takes it now.
         """
-        flavor = _flavor(txn, wanted.flavorRef)
+        flavor = _flavor(txn, call, wanted.flavorRef)
         image = _image(txn, call, wanted)
         _check_fit(flavor, image)
         wired = _networks(txn, call, wanted)
-        cluster = clusters.choose(txn, flavor.disk_template)
+        cluster = clusters.choose(txn, call.project.id, _need(flavor))
+        # Late, since from here on the project's requests queue up.
+        quotas.take(txn, call.project.id, _amounts(flavor, wired), self.limits)
         uuid = uuid4()
         server_id = servers.add(
             txn,
@@ -119,8 +198,15 @@ class Builder:
                 image=image.id,
                 cluster=cluster.id,
                 metadata=wanted.metadata,
+                description=wanted.description or None,
+                hostname=wanted.hostname or host_name(wanted.name, uuid),
+                pinned_zone=wanted.availability_zone or None,
+                reservation=reservation,
+                launch_index=index,
             ),
         )
+        if wanted.tags:
+            tags.add(txn, server_id, wanted.tags)
         nics = [
             self._nic(txn, call, network, server_id, position, cluster)
             for position, network in enumerate(wired)
@@ -132,6 +218,7 @@ class Builder:
             build=_order(flavor, image, nics),
         )
         orders.add(txn, order, cluster.id, call.request_id)
+        remember(txn, call, server_id, "create", order.id)
         return uuid
 
     def _nic(
@@ -165,6 +252,30 @@ class Builder:
         )
 
 
+def usable(txn: Transaction, call: Call, flavor: UUID) -> Flavor:
+    """
+    Return a flavor that a caller may use: admins all, others public ones and theirs.
+
+    :raises NotFound: There is none.
+    """
+    return flavors.get(txn, flavor, None if call.is_admin else call.project.id)
+
+
+def _need(flavor: Flavor) -> Need:
+    return Need(flavor.ram_mib, flavor.disk_gib, flavor.disk_template)
+
+
+def _amounts(flavor: Flavor, wired: list[Network]) -> dict[Resource, int]:
+    return {
+        Resource.INSTANCES: 1,
+        Resource.CORES: flavor.vcpus,
+        Resource.RAM_MIB: flavor.ram_mib,
+        Resource.DISK_GIB: flavor.disk_gib,
+        Resource.PORTS: len(wired),
+        Resource.FIXED_IPS: sum(len(network.subnets) for network in wired),
+    }
+
+
 def _order(flavor: Flavor, image: Image, nics: list[NicRequest]) -> Build:
     return Build(
         vcpus=flavor.vcpus,
@@ -178,13 +289,13 @@ def _order(flavor: Flavor, image: Image, nics: list[NicRequest]) -> Build:
     )
 
 
-def _flavor(txn: Transaction, reference: str) -> Flavor:
+def _flavor(txn: Transaction, call: Call, reference: str) -> Flavor:
     missing = "Invalid flavorRef provided."
     try:
-        flavor = flavors.get(txn, identifier(_last(reference), missing))
+        flavor = usable(txn, call, identifier(_last(reference), missing))
     except NotFound:
         raise BadRequest(missing) from None
-    if flavor.deleted or not flavor.public:
+    if flavor.deleted:
         raise BadRequest(missing)
     return flavor
 

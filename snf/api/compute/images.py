@@ -4,6 +4,7 @@ from attrs import frozen
 
 from snf.api.call import Call, identifier
 from snf.api.compute import view
+from snf.api.compute.versions import BEFORE_PROXIES_WENT
 from snf.api.json import Edge, new_app, route
 from snf.core.catalog import Image
 from snf.storage import images
@@ -19,21 +20,21 @@ class Images:
     edge: Edge
     page_size: int
 
-    @route(app, "GET", "/")
+    @route(app, "GET", "/", until=BEFORE_PROXIES_WENT)
     def brief(self, txn: Transaction, call: Call) -> dict:
         """List ids and names."""
         found = self._listing(txn, call)
         shown = {one.id: view.image_brief(call, one) for one in found}
         return view.page(call, "images", shown, self.page_size)
 
-    @route(app, "GET", "/detail")
+    @route(app, "GET", "/detail", until=BEFORE_PROXIES_WENT)
     def detail(self, txn: Transaction, call: Call) -> dict:
         """List everything."""
         found = self._listing(txn, call)
         shown = {one.id: view.image(call, one) for one in found}
         return view.page(call, "images/detail", shown, self.page_size)
 
-    @route(app, "GET", "/<image>")
+    @route(app, "GET", "/<image>", until=BEFORE_PROXIES_WENT)
     def show(self, txn: Transaction, call: Call, image: str) -> dict:
         """Show one."""
         missing = "Image {} could not be found."

@@ -1,37 +1,48 @@
 """``/servers``: listing, building, showing, renaming and deleting them."""
 
-from datetime import UTC, datetime
-from uuid import UUID
-
 import msgspec
 from attrs import frozen
 
 from snf.api.audit import note
 from snf.api.call import Call, identifier
-from snf.api.compute import view
+from snf.api.compute import batch, filters, locks, versions, view
 from snf.api.compute.actions import act, named
-from snf.api.compute.build import Builder, CreateBody, Name
+from snf.api.compute.build import (
+    YOUNG,
+    Builder,
+    CreateBody,
+    Description,
+    Hostname,
+    Name,
+    NewServer,
+    check,
+    check_hostname,
+)
+from snf.api.compute.owned import MISSING, locate, owner
 from snf.api.json import Answer, Edge, new_app, route
-from snf.core.errors import BadRequest, Forbidden
+from snf.core.errors import BadRequest
 from snf.core.identity import Role
-from snf.core.server import Action, Status
-from snf.storage import servers
+from snf.core.server import Action
+from snf.storage import search, servers
 from snf.storage.database import Transaction
-from snf.storage.servers import Server, Wanted
-
-MISSING = "Instance {} could not be found."
+from snf.storage.servers import Server
 
 
-class Renamed(msgspec.Struct, forbid_unknown_fields=True):
+class Changes(msgspec.Struct, forbid_unknown_fields=True):
     """``server`` in ``PUT /servers/{id}``."""
 
-    name: Name
+    name: Name | msgspec.UnsetType = msgspec.UNSET
+    description: Description | msgspec.UnsetType | None = msgspec.UNSET
+    hostname: Hostname | msgspec.UnsetType = msgspec.UNSET
 
 
-class RenameBody(msgspec.Struct, forbid_unknown_fields=True):
+class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
     """The body of ``PUT /servers/{id}``."""
 
-    server: Renamed
+    server: Changes
+
+
+_YOUNG = {name: YOUNG[name] for name in ("description", "hostname")}
 
 
 @frozen
@@ -69,95 +80,78 @@ class Servers:
     @route(app, "POST", "/", role=Role.MEMBER, body=CreateBody, code=202)
     def create(self, txn: Transaction, call: Call) -> Answer:
         """Ask for a new one."""
-        uuid = self.builder.build(txn, call, call.body.server)
-        note(txn, call, "server create", uuid)
+        wanted: NewServer = call.body.server
+        check(call, wanted)
+        made = batch.build(txn, call, self.builder, wanted)
+        for uuid in made.servers:
+            note(txn, call, "server create", uuid)
+        if wanted.return_reservation_id:
+            return Answer({"reservation_id": made.reservation})
+        first = made.servers[0]
         return Answer(
             {
                 "server": {
-                    "id": str(uuid),
-                    "links": view.links(call, "servers", uuid),
+                    "id": str(first),
+                    "links": view.links(call, "servers", first),
                     "OS-DCF:diskConfig": "MANUAL",
                     "security_groups": [{"name": "default"}],
                 }
             },
-            headers={"Location": f"{call.base}/servers/{uuid}"},
+            headers={"Location": f"{call.base}/servers/{first}"},
         )
 
     @route(app, "GET", "/<server>")
     def show(self, txn: Transaction, call: Call, server: str) -> dict:
         """Show one."""
         found = servers.get(txn, owner(call), identifier(server, MISSING))
-        return {"server": view.server(call, found, self.prefix)}
+        return {"server": view.server(call, found, self.prefix, alone=True)}
 
-    @route(app, "PUT", "/<server>", role=Role.MEMBER, body=RenameBody)
-    def rename(self, txn: Transaction, call: Call, server: str) -> dict:
-        """Give one another name."""
-        uuid = identifier(server, MISSING)
-        server_id, _ = servers.locate(txn, owner(call), uuid)
-        servers.rename(txn, server_id, call.body.server.name.strip())
+    @route(app, "PUT", "/<server>", role=Role.MEMBER, body=ChangeBody)
+    def change(self, txn: Transaction, call: Call, server: str) -> dict:
+        """Change the name, the description or the hostname of one."""
+        wanted: Changes = call.body.server
+        versions.check_fields(call.version, wanted, _YOUNG)
+        check_hostname(call, wanted.hostname)
+        changes = {
+            name: value.strip() if name == "name" else value or None
+            for name, value in msgspec.structs.asdict(wanted).items()
+            if value is not msgspec.UNSET
+        }
+        if not changes:
+            raise BadRequest("server: names nothing to change")
+        number, uuid = locate(txn, call, server)
+        servers.change(txn, number, changes)
         note(txn, call, "server rename", uuid)
         found = servers.get(txn, owner(call), uuid)
-        return {"server": view.server(call, found, self.prefix)}
+        return {"server": view.server(call, found, self.prefix, alone=True)}
 
     @route(app, "DELETE", "/<server>", role=Role.MEMBER, code=204)
     def delete(self, txn: Transaction, call: Call, server: str) -> None:
         """Ask for one to be deleted; it is there until Ganeti has done so."""
         uuid = identifier(server, MISSING)
+        locks.check(txn, call, uuid)
         act(txn, call, owner(call), uuid, Action.DELETE)
 
     @route(app, "POST", "/<server>/action", role=Role.MEMBER, body=dict, code=202)
     def action(self, txn: Transaction, call: Call, server: str) -> None:
         """Do to one what the body names."""
         uuid = identifier(server, MISSING)
-        act(txn, call, owner(call), uuid, named(call.body))
+        if len(call.body) == 1 and locks.NAMES.intersection(call.body):
+            locks.change(txn, call, uuid, call.body)
+            return
+        action = named(call.body)
+        locks.check(txn, call, uuid)
+        act(txn, call, owner(call), uuid, action)
 
     def _listing(self, txn: Transaction, call: Call) -> list[Server]:
         try:
-            wanted = _wanted(call)
-        except _Nothing:
+            wanted = filters.wanted(call)
+        except filters.Nothing:
             return []
-        return servers.listing(txn, wanted, call.limit(self.page_size))
+        return search.listing(txn, wanted, call.limit(self.page_size))
 
     def _answer(self, call: Call, page: dict) -> Answer:
         asked = call.argument("changes-since") is not None
         if self.says_unchanged and asked and not page["servers"]:
             return Answer(code=304)
         return Answer(page)
-
-
-class _Nothing(Exception):
-    """A filter that nothing can match."""
-
-
-def owner(call: Call) -> UUID | None:
-    """Return whose servers a caller may act on: the project's id, or None for all."""
-    return None if call.is_admin else call.project.id
-
-
-def _wanted(call: Call) -> Wanted:
-    everybody = call.flag("all_tenants")
-    if everybody and not call.is_admin:
-        raise Forbidden("Policy doesn't allow all_tenants to be performed.")
-    status = call.argument("status")
-    if status is not None and status.upper() not in Status.__members__:
-        raise _Nothing
-    return Wanted(
-        project=None if everybody else call.project.id,
-        name=call.argument("name"),
-        status=None if status is None else Status[status.upper()],
-        changed_since=_since(call),
-        deleted=call.flag("deleted") and call.is_admin,
-        marker=call.marker(),
-    )
-
-
-def _since(call: Call) -> datetime | None:
-    text = call.argument("changes-since")
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        # In UTC, since PostgreSQL knows no zones that are more than 16 hours away.
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise BadRequest("changes-since: must be a time, as in ISO 8601") from None

@@ -1,12 +1,13 @@
 """Servers, flavors and images as the compute API shows them."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from snf.api.call import Call
+from snf.api.compute import versions
 from snf.core.catalog import Flavor, Image
 from snf.core.naming import instance_name
 from snf.core.server import Observed, Status, power_state, vm_state
@@ -49,8 +50,13 @@ def server_brief(call: Call, server: Server) -> Json:
     }
 
 
-def server(call: Call, server: Server, prefix: str) -> Json:
-    """Return a server with everything."""
+def server(call: Call, server: Server, prefix: str, alone: bool = False) -> Json:
+    """
+    Return a server with everything that there is of it in the call's version.
+
+    :param prefix: Of its name at Ganeti.
+    :param alone: Whether nothing else is shown; then there is a little more.
+    """
     view: Json = {
         "id": str(server.uuid),
         "name": server.name,
@@ -63,13 +69,10 @@ def server(call: Call, server: Server, prefix: str) -> Json:
             "id": str(server.image),
             "links": links(call, "images", server.image)[1:],
         },
-        "flavor": {
-            "id": str(server.flavor.id),
-            "links": links(call, "flavors", server.flavor.id)[1:],
-        },
+        "flavor": _flavor_of(call, server.flavor),
         "created": time(server.created),
         "updated": time(server.updated),
-        "addresses": _addresses(server),
+        "addresses": addresses(server),
         "accessIPv4": "",
         "accessIPv6": "",
         "links": links(call, "servers", server.uuid),
@@ -93,32 +96,93 @@ def server(call: Call, server: Server, prefix: str) -> Json:
             "created": time(datetime.fromtimestamp(server.fault.time, _utc(server))),
             "message": server.fault.message,
         }
+    for since, added in _ADDED.items():
+        if call.since(since):
+            view |= added(server)
+    if alone and call.since(versions.SERVER_GROUPS):
+        view["server_groups"] = []
     if call.is_admin:
-        view |= {
-            "OS-EXT-SRV-ATTR:host": server.cluster_name,
-            "OS-EXT-SRV-ATTR:instance_name": instance_name(prefix, server.id),
-            "OS-EXT-SRV-ATTR:hypervisor_hostname": server.cluster_name,
-        }
+        view |= _for_admins(call, server, prefix)
     return view
+
+
+# What each version adds to what everybody sees of a server.
+_ADDED: Mapping[versions.Version, Callable[[Server], Json]] = {
+    versions.LOCKED: lambda server: {"locked": server.lock is not None},
+    versions.DESCRIPTION: lambda server: {"description": server.description},
+    versions.TAGS: lambda server: {"tags": list(server.tags)},
+    versions.CERTIFICATES: lambda server: {"trusted_image_certificates": None},
+    versions.LOCK_REASON: lambda server: {
+        "locked_reason": server.lock and server.lock.reason
+    },
+    versions.HOSTNAME: lambda server: {"OS-EXT-SRV-ATTR:hostname": server.hostname},
+    versions.PINNED_ZONE: lambda server: {
+        "pinned_availability_zone": server.pinned_zone
+    },
+}
+
+
+def _for_admins(call: Call, server: Server, prefix: str) -> Json:
+    view: Json = {
+        "OS-EXT-SRV-ATTR:host": server.cluster_name,
+        "OS-EXT-SRV-ATTR:instance_name": instance_name(prefix, server.id),
+        "OS-EXT-SRV-ATTR:hypervisor_hostname": server.cluster_name,
+    }
+    if call.since(versions.EXTENDED):
+        view |= {
+            "OS-EXT-SRV-ATTR:reservation_id": server.reservation,
+            "OS-EXT-SRV-ATTR:launch_index": server.launch_index,
+            "OS-EXT-SRV-ATTR:hostname": server.hostname,
+            "OS-EXT-SRV-ATTR:kernel_id": "",
+            "OS-EXT-SRV-ATTR:ramdisk_id": "",
+            # Ganeti does not tell what the guest calls its disk.
+            "OS-EXT-SRV-ATTR:root_device_name": None,
+            "OS-EXT-SRV-ATTR:user_data": None,
+        }
+    if call.since(versions.HOST_STATUS):
+        built = server.observed is not Observed.BUILD
+        view["host_status"] = server.host_status if built else ""
+    return view
+
+
+def _flavor_of(call: Call, flavor: Flavor) -> Json:
+    """Return the flavor of a server: from some version on how large it is."""
+    if not call.since(versions.FLAVOR_EMBEDDED):
+        return {
+            "id": str(flavor.id),
+            "links": links(call, "flavors", flavor.id)[1:],
+        }
+    return {
+        "original_name": flavor.name,
+        "vcpus": flavor.vcpus,
+        "ram": flavor.ram_mib,
+        "disk": flavor.disk_gib,
+        "ephemeral": 0,
+        "swap": 0,
+        "extra_specs": {},
+    }
 
 
 def flavor_brief(call: Call, flavor: Flavor) -> Json:
     """Return a flavor as plain listings show it."""
-    return {
+    view: Json = {
         "id": str(flavor.id),
         "name": flavor.name,
         "links": links(call, "flavors", flavor.id),
     }
+    if call.since(versions.FLAVOR_DESCRIPTION):
+        view["description"] = flavor.description
+    return view
 
 
-def flavor(call: Call, flavor: Flavor) -> Json:
-    """Return a flavor with everything."""
-    return {
+def flavor(call: Call, flavor: Flavor, specs: Mapping[str, str]) -> Json:
+    """Return a flavor with everything, its extra specs where the version has them."""
+    view = {
         "id": str(flavor.id),
         "name": flavor.name,
         "ram": flavor.ram_mib,
         "disk": flavor.disk_gib,
-        "swap": "",
+        "swap": 0 if call.since(versions.STRICT) else "",
         "OS-FLV-EXT-DATA:ephemeral": 0,
         "OS-FLV-DISABLED:disabled": False,
         "vcpus": flavor.vcpus,
@@ -127,6 +191,11 @@ def flavor(call: Call, flavor: Flavor) -> Json:
         "links": links(call, "flavors", flavor.id),
         "SNF:disk_template": flavor.disk_template,
     }
+    if call.since(versions.FLAVOR_DESCRIPTION):
+        view["description"] = flavor.description
+    if call.since(versions.FLAVOR_EXTRA_SPECS):
+        view["extra_specs"] = dict(specs)
+    return view
 
 
 def image_brief(call: Call, image: Image) -> Json:
@@ -183,14 +252,18 @@ def _progress(server: Server) -> int:
 
 
 def _host_id(server: Server) -> str:
-    """Return a word for where it runs that tells nothing of the place itself."""
     if server.observed is Observed.BUILD:
         return ""
-    place = f"{server.project}{server.cluster_name}"
-    return hashlib.sha224(place.encode("utf-8")).hexdigest()
+    return host_id(server.project, server.cluster_name)
 
 
-def _addresses(server: Server) -> dict[str, list[Json]]:
+def host_id(project: UUID, cluster: str) -> str:
+    """Return a word for where something runs that tells nothing of the place itself."""
+    return hashlib.sha224(f"{project}{cluster}".encode()).hexdigest()
+
+
+def addresses(server: Server) -> dict[str, list[Json]]:
+    """Return the addresses of a server by the names of their networks."""
     shown: dict[str, list[Json]] = {}
     for place in server.places:
         shown.setdefault(place.network, []).append(

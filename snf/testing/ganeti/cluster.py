@@ -236,6 +236,10 @@ class FakeGaneti:
                 if not entry.archived or "archived" in fields
             ]
             return views.found(jobs, fields, wanted, asked)
+        if resource == "node":
+            machines = self.machines
+            row = views.node(machines.node, machines.by_name.values(), machines.answers)
+            return views.found([row], fields, wanted)
         for name in views.named(wanted, "name"):
             if name not in self.machines.by_name:
                 text = f"Instance name {name} not found"
@@ -291,5 +295,5 @@ _ROUTES: tuple[_Route, ...] = (
     ("POST", f"/2/instances/{_NAME}/reboot", FakeGaneti._reboot),
     ("GET", f"/2/jobs/{_NUMBER}", FakeGaneti._job),
     ("DELETE", f"/2/jobs/{_NUMBER}", FakeGaneti._cancel),
-    ("PUT", "/2/query/(job|instance)", FakeGaneti._query),
+    ("PUT", "/2/query/(job|instance|node)", FakeGaneti._query),
 )

@@ -88,6 +88,35 @@ def instance(machine: Machine, answers: bool) -> dict[str, Any]:
     }
 
 
+def node(name: str, machines: Iterable[Machine], answers: bool) -> dict[str, Any]:
+    """Return what a query of a node tells: 64 GiB, 1 TiB and 16 processors."""
+    there = list(machines)
+    ram = sum(one.beparams.get("maxmem") or 0 for one in there if one.running)
+    disk = sum(part["size"] for one in there for part in one.disks)
+    live: dict[str, Any] = {
+        "mtotal": _NODE_RAM_MIB,
+        "mfree": _NODE_RAM_MIB - ram,
+        "sptotal": _NODE_DISK_MIB,
+        "spfree": _NODE_DISK_MIB - disk,
+        "ctotal": 16,
+    }
+    return {
+        "name": name,
+        "offline": False,
+        "drained": False,
+        "vm_capable": True,
+        # There is no volume group.
+        "dtotal": None,
+        "dfree": None,
+        "pinst_cnt": len(there),
+        **(live if answers else dict.fromkeys(live)),
+    }
+
+
+_NODE_RAM_MIB = 65_536
+_NODE_DISK_MIB = 1_048_576
+
+
 def found(
     rows: Iterable[_Row], fields: Sequence[str], wanted: Any, asked: Iterable[int] = ()
 ) -> dict[str, Any]:

@@ -1,0 +1,65 @@
+"""Asking for several servers at once."""
+
+from uuid import UUID
+
+import msgspec
+from attrs import frozen
+
+from snf.api.call import Call
+from snf.api.compute.build import Builder, NewServer
+from snf.core.errors import BadRequest, Conflict, QuotaExceeded, Unavailable
+from snf.storage.database import Transaction
+
+_NAME_AT_MOST = 255
+_LABEL_AT_MOST = 63
+
+
+@frozen
+class Batch:
+    """Servers that were asked for together."""
+
+    reservation: str
+    servers: list[UUID]
+
+
+def build(txn: Transaction, call: Call, builder: Builder, wanted: NewServer) -> Batch:
+    """
+    Store as many servers as can be had, and order their builds.
+
+    :raises BadRequest: What is wanted makes no sense.
+    :raises SnfError: Fewer than ``min_count`` can be had; why.
+    """
+    least = wanted.min_count or 1
+    most = wanted.max_count or least
+    if least > most:
+        raise BadRequest("server.min_count: must be <= max_count")
+    # All of one request have one id; no two requests have the same.
+    batch = Batch(f"r-{call.request_id[-12:]}", [])
+    for index in range(most):
+        one = wanted if most == 1 else _numbered(wanted, index + 1)
+        if index < least:
+            batch.servers.append(
+                builder.build(txn, call, one, batch.reservation, index)
+            )
+            continue
+        txn.execute("SAVEPOINT another")
+        try:
+            batch.servers.append(
+                builder.build(txn, call, one, batch.reservation, index)
+            )
+        except (Conflict, QuotaExceeded, Unavailable):
+            txn.execute("ROLLBACK TO SAVEPOINT another")
+            break
+        txn.execute("RELEASE SAVEPOINT another")
+    return batch
+
+
+def _numbered(wanted: NewServer, number: int) -> NewServer:
+    """Return one of several that are wanted, with a name of its own, as Nova's."""
+    end = f"-{number}"
+    name = wanted.name.strip()[: _NAME_AT_MOST - len(end)] + end
+    hostname = wanted.hostname
+    if isinstance(hostname, str):
+        label, dot, domain = hostname.partition(".")
+        hostname = label[: _LABEL_AT_MOST - len(end)] + end + dot + domain
+    return msgspec.structs.replace(wanted, name=name, hostname=hostname)

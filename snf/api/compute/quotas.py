@@ -1,0 +1,175 @@
+"""``/os-quota-sets``: what projects may have, and what they have."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from attrs import frozen
+
+from snf.api.audit import note
+from snf.api.call import Call, identifier
+from snf.api.compute import versions
+from snf.api.json import Edge, new_app, route
+from snf.core.errors import BadRequest, Forbidden, NotFound
+from snf.core.identity import Role
+from snf.core.quota import UNLIMITED, Amounts, Resource
+from snf.storage import quotas, users
+from snf.storage.database import Transaction
+
+_Limit = Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)]
+
+# As the compute API calls what is counted; ports are the network API's.
+NAMES = {
+    "instances": Resource.INSTANCES,
+    "cores": Resource.CORES,
+    "ram": Resource.RAM_MIB,
+    "fixed_ips": Resource.FIXED_IPS,
+    "SNF:disk": Resource.DISK_GIB,
+}
+
+# What clients expect to be told and is not counted: the limit, and from which
+# microversion on it is not told any more.
+_FIXED: dict[str, tuple[int, versions.Version | None]] = {
+    "metadata_items": (128, None),
+    "key_pairs": (100, None),
+    "server_groups": (10, None),
+    "server_group_members": (10, None),
+    "floating_ips": (-1, versions.NO_NETWORK_QUOTAS),
+    "security_groups": (-1, versions.NO_NETWORK_QUOTAS),
+    "security_group_rules": (-1, versions.NO_NETWORK_QUOTAS),
+    "injected_files": (5, versions.NO_FILE_QUOTAS),
+    "injected_file_content_bytes": (10_240, versions.NO_FILE_QUOTAS),
+    "injected_file_path_bytes": (255, versions.NO_FILE_QUOTAS),
+}
+
+
+class Limits(msgspec.Struct, forbid_unknown_fields=True):
+    """``quota_set`` in ``PUT /os-quota-sets/{project}``."""
+
+    instances: _Limit | msgspec.UnsetType = msgspec.UNSET
+    cores: _Limit | msgspec.UnsetType = msgspec.UNSET
+    ram: _Limit | msgspec.UnsetType = msgspec.UNSET
+    fixed_ips: _Limit | msgspec.UnsetType = msgspec.UNSET
+    disk: _Limit | msgspec.UnsetType = msgspec.field(
+        name="SNF:disk", default=msgspec.UNSET
+    )
+    tenant_id: str = ""
+    force: bool = False
+
+
+class LimitsBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of ``PUT /os-quota-sets/{project}``."""
+
+    quota_set: Limits
+
+
+@frozen
+class QuotaSets:
+    """``/os-quota-sets``."""
+
+    app = new_app()
+
+    edge: Edge
+    defaults: Amounts
+
+    @route(app, "GET", "/<project>")
+    def show(self, txn: Transaction, call: Call, project: str) -> dict:
+        """Show what a project may have; another one than one's own to admins."""
+        found = whose(txn, call, project)
+        limits = quotas.limits(txn, found, self.defaults)
+        return {"quota_set": {"id": project, **_shown(call, limits)}}
+
+    @route(app, "GET", "/<project>/defaults")
+    def default(self, txn: Transaction, call: Call, project: str) -> dict:
+        """Show what a project may have for which nothing is set."""
+        whose(txn, call, project)
+        return {"quota_set": {"id": project, **_shown(call, self.defaults)}}
+
+    @route(app, "GET", "/<project>/detail")
+    def detail(self, txn: Transaction, call: Call, project: str) -> dict:
+        """Show what a project may have, and what it has."""
+        found = whose(txn, call, project)
+        used = quotas.used(txn, found)
+        limits = quotas.limits(txn, found, self.defaults)
+        shown = {
+            name: {
+                "limit": limit,
+                "in_use": used[NAMES[name]] if name in NAMES else 0,
+                "reserved": 0,
+            }
+            for name, limit in _shown(call, limits).items()
+        }
+        return {"quota_set": {"id": project, **shown}}
+
+    @route(app, "PUT", "/<project>", role=Role.ADMIN, body=LimitsBody)
+    def update(self, txn: Transaction, call: Call, project: str) -> dict:
+        """Set what a project may have of what the body names."""
+        found = whose(txn, call, project)
+        body = call.body.quota_set
+        given = {
+            name: getattr(body, name.removeprefix("SNF:"))
+            for name in NAMES
+            if getattr(body, name.removeprefix("SNF:")) is not msgspec.UNSET
+        }
+        if not body.force:
+            check_not_below(given, NAMES, quotas.used(txn, found))
+        quotas.set_limits(
+            txn, found, {NAMES[name]: most for name, most in given.items()}
+        )
+        note(txn, call, "quota set", found)
+        limits = quotas.limits(txn, found, self.defaults)
+        return {"quota_set": _shown(call, limits)}
+
+    @route(app, "DELETE", "/<project>", role=Role.ADMIN, code=202)
+    def delete(self, txn: Transaction, call: Call, project: str) -> None:
+        """Let the defaults hold for a project again."""
+        found = whose(txn, call, project)
+        quotas.forget_limits(txn, found, tuple(NAMES.values()))
+        note(txn, call, "quota reset", found)
+
+
+def whose(txn: Transaction, call: Call, project: str) -> UUID:
+    """
+    Return the id of a project that a caller may ask about: the own one, or any one.
+
+    :raises Forbidden: It is not the caller's; whether it is there is not told.
+    :raises BadRequest: There is none, which only admins are told.
+    """
+    try:
+        found = identifier(project, project)
+    except NotFound:
+        found = None
+    if found == call.project.id:
+        return call.project.id
+    if not call.is_admin:
+        raise Forbidden("Policy doesn't allow to see what other projects may have.")
+    if found is None or users.project(txn, found, None) is None:
+        raise BadRequest(f"Project ID {project} is not a valid project.")
+    return found
+
+
+def check_not_below(
+    given: dict[str, int], names: dict[str, Resource], used: Amounts
+) -> None:
+    """
+    Return if limits are not below what is used already.
+
+    :raises BadRequest: One is, in Nova's words (nova/api/openstack/compute/quota_sets.py).
+    """
+    for name, most in given.items():
+        least = used[names[name]]
+        if UNLIMITED < most < least:
+            raise BadRequest(
+                f"Quota limit {most} for {name} must be greater than or equal to "
+                f"already used and reserved {least}."
+            )
+
+
+def _shown(call: Call, limits: Amounts) -> dict[str, Any]:
+    shown = {name: limits[resource] for name, resource in NAMES.items()}
+    if call.version >= versions.NO_NETWORK_QUOTAS:
+        del shown["fixed_ips"]
+    for name, (limit, until) in _FIXED.items():
+        if until is None or call.version < until:
+            shown[name] = limit
+    return shown

@@ -1,0 +1,107 @@
+"""The microversions of the compute API, and what each one changes.
+
+Nova's ``rest_api_version_history``.  Each entry says what the version changes here;
+what we do not offer at all is absent in every version, and so changed in none.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from snf.core.errors import BadRequest
+
+Version = tuple[int, int]
+
+# What our code asks for by name.
+EXTENDED = (2, 3)
+IP6_FOR_ALL = (2, 5)
+LOCKED = (2, 9)
+HOST_STATUS = (2, 16)
+DESCRIPTION = (2, 19)
+ACTIONS_OF_DELETED = (2, 21)
+TAGS = (2, 26)
+BEFORE_PROXIES_WENT = (2, 35)
+NO_NETWORK_QUOTAS = (2, 36)
+NETWORKS_NEEDED = (2, 37)
+STATUS_CHECKED = (2, 38)
+NO_IMAGE_LIMITS = (2, 39)
+FLAVOR_EMBEDDED = (2, 47)
+EVENTS_FOR_OWNERS = (2, 51)
+TAGS_AT_CREATION = (2, 52)
+HOSTS_BY_UUID = (2, 53)
+FLAVOR_DESCRIPTION = (2, 55)
+NO_FILE_QUOTAS = (2, 57)
+ACTION_PAGES = (2, 58)
+FLAVOR_EXTRA_SPECS = (2, 61)
+EVENT_HOST = (2, 62)
+CERTIFICATES = (2, 63)
+CHANGED_BEFORE = (2, 66)
+SERVER_GROUPS = (2, 71)
+LOCK_REASON = (2, 73)
+STRICT = (2, 75)
+FILTERS_FOR_ALL = (2, 83)
+EVENT_DETAILS = (2, 84)
+HYPERVISORS_WITHOUT_SIZES = (2, 88)
+HOSTNAME = (2, 90)
+HOSTNAME_WITH_DOTS = (2, 94)
+PINNED_ZONE = (2, 96)
+
+_SAID = {
+    1: "where it begins",
+    EXTENDED[1]: "admins see `reservation_id`, `launch_index`, `hostname` and more",
+    IP6_FOR_ALL[1]: "everybody may look for servers by `ip6`",
+    LOCKED[1]: "servers show whether they are `locked`",
+    HOST_STATUS[1]: "admins see `host_status`",
+    18: "the project's id may be left out of URLs, as in every version here",
+    DESCRIPTION[1]: "servers have a `description`",
+    ACTIONS_OF_DELETED[1]: "what was done to deleted servers can be seen",
+    TAGS[1]: "servers have tags, and are found by them",
+    BEFORE_PROXIES_WENT[1] + 1: "`/images` is gone: 404; quotas without networks'",
+    NETWORKS_NEEDED[1]: "`networks` must be given, if only as `auto` or `none`",
+    STATUS_CHECKED[1]: "a `status` that there is not is a 400, where it found nothing",
+    NO_IMAGE_LIMITS[1]: "limits without that of images' metadata",
+    46: "answers have `X-OpenStack-Request-ID`, as in every version here",
+    FLAVOR_EMBEDDED[1]: "servers show their flavor's sizes, instead of its id",
+    EVENTS_FOR_OWNERS[1]: "owners see the events of an action",
+    TAGS_AT_CREATION[1]: "`tags` may be given to a new server",
+    HOSTS_BY_UUID[1]: "ids of services and hypervisors are UUIDs",
+    FLAVOR_DESCRIPTION[1]: "flavors have a `description`",
+    NO_FILE_QUOTAS[1]: "quotas and limits without those of injected files",
+    ACTION_PAGES[1]: "actions come in pages, with `updated_at` and `changes-since`",
+    FLAVOR_EXTRA_SPECS[1]: "flavors show their `extra_specs`",
+    EVENT_HOST[1]: "events have `hostId`, and `host` for admins",
+    CERTIFICATES[1]: "servers show `trusted_image_certificates`: none are offered",
+    CHANGED_BEFORE[1]: "servers and actions are found by `changes-before`",
+    SERVER_GROUPS[1]: "a single server shows its `server_groups`",
+    LOCK_REASON[1]: "a lock has a reason; servers are found by `locked`",
+    STRICT[1]: "parameters that there are not are a 400; a flavor's `swap` is 0",
+    FILTERS_FOR_ALL[1]: "owners may look for servers by what only admins could",
+    EVENT_DETAILS[1]: "events that failed have `details`",
+    HYPERVISORS_WITHOUT_SIZES[1]: "hypervisors show no sizes and no statistics",
+    HOSTNAME[1]: "a server's `hostname` can be chosen, and its owner sees it",
+    HOSTNAME_WITH_DOTS[1]: "a `hostname` may have a domain",
+    PINNED_ZONE[1]: "servers show their `pinned_availability_zone`",
+}
+
+_NEWEST = 96
+
+STEPS: Mapping[Version, str] = {
+    (2, minor): _SAID.get(minor, "nothing of what is offered")
+    for minor in range(1, _NEWEST + 1)
+}
+
+
+def check_fields(
+    version: Version, body: msgspec.Struct, fields: Mapping[str, Version]
+) -> None:
+    """
+    Return if a body has no field that is younger than a version.
+
+    :raises BadRequest: It has one.
+    """
+    for name, since in fields.items():
+        if getattr(body, name) is not msgspec.UNSET and version < since:
+            raise BadRequest(
+                f"server.{name}: Additional properties are not allowed "
+                f"({name!r} was unexpected)"
+            )

@@ -1,0 +1,139 @@
+"""What projects may have, and what they have.
+
+The count is kept by the same transactions that make servers and that see them gone.
+Rows are always written in the order of (project, resource), so that no two of those
+can deadlock; the first of a project's rows makes its transactions queue up.
+"""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from psycopg2.extras import execute_values
+
+from snf.core.quota import Amounts, Resource, check
+from snf.storage.database import Transaction
+from snf.storage.rows import every
+
+_ADD = (
+    " ON CONFLICT (project_id, resource)"
+    " DO UPDATE SET used = quota_usage.used + EXCLUDED.used"
+)
+
+# What servers hold themselves.
+_HELD = (
+    "SELECT s.project_id, held.resource, sum(held.amount) amount FROM server s"
+    " JOIN flavor f ON f.id = s.flavor_id CROSS JOIN LATERAL (VALUES"
+    " ('instances', 1), ('cores', f.vcpus), ('ram_mib', f.ram_mib),"
+    " ('disk_gib', f.disk_gib)) held (resource, amount) WHERE {} GROUP BY 1, 2"
+)
+
+# What their ports do.
+_PORTS = (
+    "SELECT p.project_id, 'ports', count(*) FROM port p WHERE {0} GROUP BY 1"
+    " UNION ALL SELECT p.project_id, 'fixed_ips', count(*) FROM address a"
+    " JOIN port p ON p.id = a.port_id WHERE {0} GROUP BY 1"
+)
+
+
+def take(txn: Transaction, project: UUID, wanted: Amounts, defaults: Amounts) -> None:
+    """
+    Count what a project is about to get.
+
+    :param defaults: The limits of a project for which none are set.
+    :raises QuotaExceeded: It would be more than the project may have.
+    """
+    asked = sorted(wanted.items(), key=lambda item: item[0].value)
+    counted = execute_values(
+        txn,
+        "INSERT INTO quota_usage (project_id, resource, used) VALUES %s"
+        f"{_ADD} RETURNING resource, used",
+        [(project, resource.value, amount) for resource, amount in asked],
+        fetch=True,
+    )
+    used = {Resource(name): now - wanted[Resource(name)] for name, now in counted}
+    check(dict(asked), used, limits(txn, project, defaults))
+
+
+def give_back(txn: Transaction, servers: Sequence[int]) -> None:
+    """Count off what servers hold that are gone, before their ports are removed."""
+    which = {"servers": list(servers)}
+    txn.execute(
+        "INSERT INTO quota_usage (project_id, resource, used)"
+        " SELECT h.project_id, h.resource, -h.amount FROM"
+        f" ({_HELD.format('s.id = ANY(%(servers)s)')}"
+        f" UNION ALL {_PORTS.format('p.server_id = ANY(%(servers)s)')}) h"
+        f" ORDER BY 1, 2{_ADD}",
+        which,
+    )
+
+
+def limits(txn: Transaction, project: UUID, defaults: Amounts) -> dict[Resource, int]:
+    """Return what a project may have of each resource."""
+    rows = every(
+        txn, "SELECT resource, most FROM quota_limit WHERE project_id = %s", (project,)
+    )
+    return {**defaults, **{Resource(name): most for name, most in rows}}
+
+
+def used(txn: Transaction, project: UUID) -> dict[Resource, int]:
+    """Return what a project has of each resource."""
+    rows = every(
+        txn, "SELECT resource, used FROM quota_usage WHERE project_id = %s", (project,)
+    )
+    return dict.fromkeys(Resource, 0) | {Resource(name): used for name, used in rows}
+
+
+def set_limits(txn: Transaction, project: UUID, wanted: Amounts) -> None:
+    """Store what a project may have at most of some resources."""
+    if wanted:
+        execute_values(
+            txn,
+            "INSERT INTO quota_limit (project_id, resource, most) VALUES %s"
+            " ON CONFLICT (project_id, resource) DO UPDATE SET most = EXCLUDED.most",
+            [(project, resource.value, most) for resource, most in wanted.items()],
+        )
+
+
+def forget_limits(
+    txn: Transaction, project: UUID, which: Sequence[Resource] = tuple(Resource)
+) -> None:
+    """Let the defaults hold for a project again."""
+    txn.execute(
+        "DELETE FROM quota_limit WHERE project_id = %s AND resource = ANY(%s)",
+        (project, [resource.value for resource in which]),
+    )
+
+
+def counted(txn: Transaction) -> Mapping[tuple[UUID, Resource], int]:
+    """Return what all projects have, counted anew; without what they have nothing of."""
+    rows = every(
+        txn, f"{_HELD.format('s.deleted IS NULL')} UNION ALL {_PORTS.format('true')}"
+    )
+    return {(project, Resource(name)): int(amount) for project, name, amount in rows}
+
+
+def recount(txn: Transaction) -> list[tuple[UUID, Resource, int, int]]:
+    """
+    Count everything anew; return (project, resource, before, after) of what was wrong.
+
+    Holds up the making and the deleting of servers while it counts.
+    """
+    # Waits for those who have counted something and not committed; who comes later
+    # counts on top of what is found here.
+    txn.execute("LOCK TABLE quota_usage IN SHARE ROW EXCLUSIVE MODE")
+    truth = counted(txn)
+    rows = every(txn, "SELECT project_id, resource, used FROM quota_usage")
+    known = {(project, Resource(name)): used for project, name, used in rows}
+    wrong = [
+        (*key, known.get(key, 0), truth.get(key, 0))
+        for key in sorted(known.keys() | truth.keys(), key=str)
+        if known.get(key, 0) != truth.get(key, 0)
+    ]
+    if wrong:
+        execute_values(
+            txn,
+            "INSERT INTO quota_usage (project_id, resource, used) VALUES %s"
+            " ON CONFLICT (project_id, resource) DO UPDATE SET used = EXCLUDED.used",
+            [(project, name.value, after) for project, name, _, after in wrong],
+        )
+    return wrong
