@@ -11,7 +11,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 
-from attrs import frozen
+from attrs import Factory, field, frozen
 from OpenSSL import SSL, crypto
 from service_identity import CertificateError, VerificationError
 from service_identity.hazmat import (
@@ -82,10 +82,12 @@ class _Connections:
     accepts: Callable[[crypto.X509, bool], bool]
     trust: Any = None
     server_name: str | None = None
+    # Made once: to read the system's certificates takes 12 ms.
+    _context: SSL.Context = field(
+        init=False, default=Factory(lambda self: self._new_context(), takes_self=True)
+    )
 
-    def clientConnectionForTLS(
-        self, tlsProtocol: TLSMemoryBIOProtocol
-    ) -> SSL.Connection:
+    def _new_context(self) -> SSL.Context:
         options = CertificateOptions(
             trustRoot=self.trust, raiseMinimumTo=TLSVersion.TLSv1_2
         )
@@ -93,7 +95,12 @@ class _Connections:
         context.set_verify(
             SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, self._verify
         )
-        connection = SSL.Connection(context, None)
+        return context
+
+    def clientConnectionForTLS(
+        self, tlsProtocol: TLSMemoryBIOProtocol
+    ) -> SSL.Connection:
+        connection = SSL.Connection(self._context, None)
         if self.server_name is not None:
             connection.set_tlsext_host_name(self.server_name.encode("ascii"))
         return connection

@@ -154,7 +154,9 @@ def _compute(parts: Parts) -> IResource:
     for path in ("v1.1", "v2", "v2.1"):
         edge = parts.edge(f"/compute/{path}", dialect.Compute())
         size = parts.api.page_size
-        servers = Servers(edge, parts.builder, parts.instance_prefix, size)
+        servers = Servers(
+            edge, parts.builder, parts.instance_prefix, size, path != "v2.1"
+        )
         nouns: dict[str, Any] = {
             "images": ComputeImages(edge, size),
             "limits": Limits(edge, parts.limits),

@@ -150,6 +150,9 @@ def _succeeded(life: Life, report: JobReport) -> Life:
 def _failed(life: Life, report: JobReport) -> Life:
     if report.opcode != "OP_INSTANCE_CREATE":
         return life
+    if report.status is JobStatus.CANCELED and life.deletion_asked:
+        # Not failed: called off for the deletion, which now follows.
+        return life
     message = report.error or f"The build was {report.status.value}"
     life = evolve(life, fault=Fault(message, report.time))
     return _observe(life, Observed.DOWN, report)

@@ -59,7 +59,7 @@ class Submitter(Service):
     Takes orders when woken, and every ``poll_s`` seconds in any case.
 
     :param claimant: The advisory lock that shows that this process is alive.
-    :param alive: Whether that lock is held: nothing is claimed without it.
+    :param alive: Whether that lock is held: nothing is claimed or submitted without it.
     """
 
     clock: IReactorTime
@@ -159,6 +159,8 @@ class Submitter(Service):
             await self._trouble(claim, failure)
         except Unreachable as failure:
             await self._unreachable(cluster, lane, claim, failure)
+        except Unavailable:
+            raise
         except Exception as failure:
             # A mistake of ours: the order must not stay as it is for ever.
             _log.failure("order {order} failed", order=claim.order.id)
@@ -197,6 +199,9 @@ class Submitter(Service):
             if not await rapi.jobs([after]):
                 # A job that waits for one that Ganeti has forgotten would fail.
                 after = None
+        if not self.alive():
+            # Somebody else may have taken it for a dead one's by now.
+            raise Unavailable(f"order {order.id} is left to whoever finds it")
         name = instance_name(prefix, order.server)
         asked = request(order, name, self.ganeti.shutdown_timeout_s, after)
         return await rapi.submit(asked), ()

@@ -1,12 +1,13 @@
 """The three ways of trusting a cluster's certificate, as policies for an ``Agent``.
 
-Files are read at each new connection, so that a renewed certificate needs no restart.
+Files are read at each new connection, so that a renewed certificate needs no restart;
+the system's own certificates are read once.
 """
 
 from collections.abc import Callable
 from pathlib import Path
 
-from attrs import frozen
+from attrs import field, frozen
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
@@ -42,15 +43,20 @@ class _Policy:
 
     file: Path | None
     trusting: Callable[[str, str | None], IOpenSSLClientConnectionCreator]
+    _kept: dict[bytes, IOpenSSLClientConnectionCreator] = field(
+        init=False, factory=dict
+    )
 
     def creatorForNetloc(
         self, hostname: bytes, port: int
     ) -> IOpenSSLClientConnectionCreator:
         try:
-            pem = None
             if self.file is not None:
                 pem = self.file.read_text("ascii", errors="ignore")
-            return self.trusting(hostname.decode("ascii"), pem)
+                return self.trusting(hostname.decode("ascii"), pem)
+            if hostname not in self._kept:
+                self._kept[hostname] = self.trusting(hostname.decode("ascii"), None)
+            return self._kept[hostname]
         except OSError as failure:
             raise Unreachable(f"{self.file}: {failure.strerror}") from None
         except ValueError as failure:

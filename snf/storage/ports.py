@@ -6,7 +6,7 @@ from uuid import UUID
 
 from psycopg2.errors import UniqueViolation
 
-from snf.core.address import first_free, mac_address
+from snf.core.address import mac_address
 from snf.core.catalog import Network
 from snf.core.errors import Conflict, Unavailable
 from snf.core.naming import port_id
@@ -124,31 +124,36 @@ def _add_with_free_mac(
     raise Unavailable(f"No free MAC address with prefix {mac_prefix} was found")
 
 
+# The start of the pool, or else what follows the first address that nothing follows.
+_LOWEST_FREE = """
+    SELECT s.cidr::text, host(coalesce(
+        (SELECT s.pool_start WHERE NOT EXISTS (
+            SELECT FROM address a
+            WHERE a.subnet_id = s.id AND a.address = s.pool_start)),
+        (SELECT taken.address + 1 FROM (
+            SELECT a.address, lead(a.address) OVER (ORDER BY a.address) AS next
+            FROM address a WHERE a.subnet_id = s.id AND a.address >= s.pool_start
+         ) taken
+         WHERE taken.next IS DISTINCT FROM taken.address + 1
+         AND taken.address < s.pool_end ORDER BY taken.address LIMIT 1)))
+    FROM subnet s WHERE s.id = %(subnet)s
+"""
+
+
 def _take_address(txn: Transaction, subnet: UUID, port: UUID) -> FixedIP:
     # The row lock makes takers of one subnet's addresses queue up; that no address
     # is had twice is the primary key's business all the same.
-    row = one(
-        txn,
-        "SELECT host(pool_start), host(pool_end), cidr::text FROM subnet"
-        " WHERE id = %s FOR UPDATE",
-        (subnet,),
-    )
+    txn.execute("SELECT FROM subnet WHERE id = %s FOR UPDATE", (subnet,))
+    row = one(txn, _LOWEST_FREE, {"subnet": subnet})
     assert row is not None
-    taken = every(
-        txn,
-        "SELECT host(address) FROM address WHERE subnet_id = %s ORDER BY address",
-        (subnet,),
-    )
-    free = first_free(
-        ip_address(row[0]), ip_address(row[1]), (ip_address(text) for (text,) in taken)
-    )
+    cidr, free = row
     if free is None:
-        raise Conflict(f"No more IP addresses available on subnet {row[2]}")
+        raise Conflict(f"No more IP addresses available on subnet {cidr}")
     try:
         txn.execute(
             "INSERT INTO address (subnet_id, address, port_id) VALUES (%s, %s, %s)",
-            (subnet, str(free), port),
+            (subnet, free, port),
         )
     except UniqueViolation:
         raise Conflict(f"IP address {free} is already allocated") from None
-    return FixedIP(subnet, free)
+    return FixedIP(subnet, ip_address(free))

@@ -12,23 +12,32 @@ def remove_old(txn: Transaction, before: datetime) -> bool:
     """
     Remove some of what ended before a time; whether there may be more.
 
-    That is activity, servers that have been deleted, and orders that have ended.  A
-    server that has not been deleted keeps the order of its build.
+    That is activity, servers that have been deleted, and of those that have not what
+    was ordered.  These keep the order of their build.
     """
     removed = [
-        _remove(txn, "activity", "id", "at < %s", before),
-        _remove(txn, "orders", "id", "ended < %s AND kind <> 'create'", before),
+        _remove(txn, "activity", "at < %s", before),
+        _remove(txn, "server_action", "started < %s AND " + _SETTLED, before),
+        _remove(txn, "orders", "ended < %s AND " + _UNTOLD, before),
         _remove_servers(txn, before),
     ]
     return max(removed) == _BATCH
 
 
-def _remove(
-    txn: Transaction, table: str, key: str, condition: str, before: datetime
-) -> int:
+# How an action went is how its order went: of the two, it goes first.
+_SETTLED = (
+    "NOT EXISTS (SELECT FROM orders o WHERE o.id = it.order_id AND o.ended IS NULL)"
+)
+_UNTOLD = (
+    "kind <> 'create'"
+    " AND NOT EXISTS (SELECT FROM server_action a WHERE a.order_id = it.id)"
+)
+
+
+def _remove(txn: Transaction, table: str, condition: str, before: datetime) -> int:
     # Several processes may do this at once: what one has locked is left to it.
     txn.execute(
-        f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table}"
+        f"DELETE FROM {table} WHERE id IN (SELECT it.id FROM {table} it"
         f" WHERE {condition} LIMIT {_BATCH} FOR UPDATE SKIP LOCKED)",
         (before,),
     )
@@ -43,6 +52,7 @@ def _remove_servers(txn: Transaction, before: datetime) -> int:
         (before,),
     )
     servers = [server for (server,) in rows]
-    for table, key in (("orders", "server_id"), ("server", "id")):
-        txn.execute(f"DELETE FROM {table} WHERE {key} = ANY(%s)", (servers,))
+    for table in ("server_action", "orders"):
+        txn.execute(f"DELETE FROM {table} WHERE server_id = ANY(%s)", (servers,))
+    txn.execute("DELETE FROM server WHERE id = ANY(%s)", (servers,))
     return len(servers)

@@ -32,6 +32,7 @@ class Wanted:
     :ivar ip6: A regular expression that is found in an IPv6 address.
     :ivar changed_since: Deleted servers count too then.
     :ivar changed_before: They count too then, as well.
+    :ivar deleted: Only deleted servers count.
     :ivar tags: All of these.
     :ivar tags_any: At least one of these.
     :ivar not_tags: Not all of these.
@@ -180,17 +181,18 @@ def listing(txn: Transaction, wanted: Wanted, limit: int) -> list[Server]:
 
 
 def _where(wanted: Wanted) -> str:
-    with_deleted = (
-        wanted.deleted
-        or wanted.changed_since is not None
-        or wanted.changed_before is not None
-    )
-    condition = narrowed(
-        "true" if with_deleted else "s.deleted IS NULL", _FILTERS, wanted
-    )
+    condition = narrowed(_living(wanted), _FILTERS, wanted)
     if wanted.marker is None:
         return condition
     return f"{condition} AND {_after(_keys(wanted))}"
+
+
+def _living(wanted: Wanted) -> str:
+    if wanted.deleted:
+        return "s.deleted IS NOT NULL"
+    if wanted.changed_since is None and wanted.changed_before is None:
+        return "s.deleted IS NULL"
+    return "true"
 
 
 def _keys(wanted: Wanted) -> list[tuple[str, bool]]:

@@ -29,6 +29,7 @@ from snf.rapi.client import connect
 from snf.storage.database import Database
 from snf.storage.listener import Listener
 from snf.storage.version import SchemaCheck
+from snf.tap.garbage import Frozen
 from snf.tap.layers import Layers
 
 
@@ -56,7 +57,9 @@ def makeService(options: Options) -> IService:
 
     settings = options.settings
     bus = open_bus(settings.broker, reactor, settings.ganeti.instance_prefix)
-    return assemble(reactor, settings, options.password, bus)
+    whole = assemble(reactor, settings, options.password, bus)
+    Frozen().setServiceParent(whole)
+    return whole
 
 
 def assemble(

@@ -9,6 +9,7 @@ from twisted.python import usage
 from snf.bus.connect import open_bus
 from snf.config import ConfigError, Eventd, load
 from snf.eventd.service import eventd
+from snf.tap.garbage import Frozen
 
 
 class Options(usage.Options):
@@ -39,6 +40,8 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     settings = options.settings
-    return eventd(
+    whole = eventd(
         reactor, settings, options.bus, settings.master.node_name or getfqdn()
     )
+    Frozen().setServiceParent(whole)
+    return whole

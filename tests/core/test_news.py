@@ -124,6 +124,31 @@ def told(life: Life, reports) -> Life:
     return life
 
 
+class CalledOffTests(SynchronousTestCase):
+    """A build that is canceled."""
+
+    def canceled(self, *others: Order) -> Life:
+        build = order(1, Kind.CREATE, state=State.SUBMITTED, job=1)
+        life = Life(deletion_asked=bool(others), orders=(build, *others))
+        return fold(life, report(Kind.CREATE, JobStatus.CANCELED, 1.0))
+
+    def test_for_a_deletion(self):
+        """For a deletion, it has not failed: clients that wait would think so."""
+        life = self.canceled(order(2, Kind.DELETE, state=State.SUBMITTED, job=2))
+        self.assertEqual((Status.BUILD, Task.DELETING), (life.status, life.task))
+        gone = fold(
+            life,
+            report(
+                Kind.DELETE, JobStatus.ERROR, 2.0, error_code="unknown_entity", job=2
+            ),
+        )
+        self.assertIs(Status.DELETED, gone.status)
+
+    def test_by_an_operator(self):
+        """By somebody else, it has."""
+        self.assertIs(Status.ERROR, self.canceled().status)
+
+
 class AnyNewsTests(SynchronousTestCase):
     """All orders, losses and duplicates of reports."""
 

@@ -48,7 +48,17 @@ class RetentionTests(LogicTestCase):
         for server in (recent, old):
             await self.ask(server, Kind.DELETE)
         await self.rests()
-        for table, column in (("server", "deleted"), ("orders", "ended")):
+        await self.rows(
+            "INSERT INTO server_action (server_id, request_id, action, user_id,"
+            " project_id, order_id) SELECT o.server_id, o.id::text, o.kind,"
+            " s.user_id, s.project_id, o.id"
+            " FROM orders o JOIN server s ON s.id = o.server_id"
+        )
+        for table, column in (
+            ("server", "deleted"),
+            ("orders", "ended"),
+            ("server_action", "started"),
+        ):
             key = "id" if table == "server" else "server_id"
             await self.rows(
                 f"UPDATE {table} SET {column} = {column} - interval '3 days'"
@@ -62,6 +72,12 @@ class RetentionTests(LogicTestCase):
         self.assertEqual([("create", "done")], await self.states(kept))
         self.assertEqual(3, len(await self.states(recent)))
         self.assertEqual([], await self.states(old))
+        self.assertEqual(
+            [(recent, 3)],
+            await self.rows(
+                "SELECT server_id, count(*) FROM server_action GROUP BY server_id"
+            ),
+        )
 
     async def test_activity(self) -> None:
         """Who did what is known for so many days."""

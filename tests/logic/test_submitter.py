@@ -9,10 +9,13 @@ from attrs import define
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
+from snf.config import Ganeti
+from snf.config import Submitter as Settings
 from snf.core.errors import Unavailable
 from snf.core.naming import instance_name
 from snf.core.order import Kind
 from snf.core.server import Status
+from snf.logic.submitter import Submitter
 from snf.rapi.orders import request
 from snf.storage import clusters, orders
 from snf.storage.database import connect
@@ -179,6 +182,29 @@ class ClaimTests(LogicTestCase):
         await self.ask_server()
         await self.claim(666)
         self.assertEqual([], await self.claim(1, settle_s=60.0))
+
+    async def test_lock_lost(self) -> None:
+        """Who no longer holds the lock sends nothing: others may be about to."""
+        server = await self.ask_server()
+        held = iter([True])
+        submitter = Submitter(
+            reactor,
+            self.database,
+            self.connections,
+            Settings(poll_s=60.0),
+            Ganeti(),
+            999,
+            lambda: next(held, False),
+        )
+        self.start(submitter)
+        submitter.wake()
+        await self.reaches(server, "create", "submitting")
+        await submitter.stopService()
+        self.assertEqual([("create", "submitting")], await self.states(server))
+        self.assertEqual([], self.cluster.jobs())
+        self.submit()
+        await self.reaches(server, "create", "submitted")
+        self.assertEqual(1, len(self.cluster.jobs("CREATE")))
 
     async def test_own(self) -> None:
         """What one has taken and is not at work on any more, it takes again."""

@@ -21,6 +21,7 @@ from twisted.web.server import Site
 from snf.rapi.client import connect
 from snf.rapi.endpoint import Endpoint, Tls
 from snf.rapi.errors import Unreachable
+from snf.rapi.tls import policy
 from snf.testing.ganeti import FakeGaneti
 
 PASSWORD = "hunter2"
@@ -78,6 +79,23 @@ class Plain(Protocol):
     def connectionMade(self) -> None:
         self.transport.write(b"HTTP/1.0 400 Bad Request\r\n\r\n")
         self.transport.loseConnection()
+
+
+class OftenTests(SynchronousTestCase):
+    """Ganeti closes each connection, so that each request makes a new one."""
+
+    def test_system(self) -> None:
+        """The system's certificates are read for the first one only."""
+        of = policy(Endpoint("c", "https://ganeti.test:5080", "u", "p"))
+        first, again, other = (
+            of.creatorForNetloc(host, 5080)
+            for host in (b"a.test", b"a.test", b"b.test")
+        )
+        self.assertIs(first, again)
+        self.assertIsNot(first, other)
+        one, two = (first.clientConnectionForTLS(None) for _ in range(2))
+        self.assertIsNot(one, two)
+        self.assertIs(one.get_context(), two.get_context())
 
 
 class TlsTests(TestCase):

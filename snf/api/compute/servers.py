@@ -51,7 +51,12 @@ _YOUNG = {name: YOUNG[name] for name in ("description", "hostname")}
 
 @frozen
 class Servers:
-    """``/servers``."""
+    """
+    ``/servers``.
+
+    :ivar says_unchanged: Whether a list of changes is a 304 where there is none, as in
+        Synnefo's API.  OpenStack's clients take a 304 for an answer and find no JSON.
+    """
 
     app = new_app()
     reach = Reach.WIDE
@@ -60,15 +65,14 @@ class Servers:
     builder: Builder
     prefix: str
     page_size: int
+    says_unchanged: bool
 
     @route(app, "GET", "/")
     def brief(self, txn: Transaction, call: Call) -> Answer:
         """List ids and names."""
         found = self._listing(txn, call)
         shown = {one.uuid: view.server_brief(call, one) for one in found}
-        return _unless_unchanged(
-            call, view.page(call, "servers", shown, self.page_size)
-        )
+        return self._answer(call, view.page(call, "servers", shown, self.page_size))
 
     @route(app, "GET", "/detail")
     def detail(self, txn: Transaction, call: Call) -> Answer:
@@ -76,7 +80,7 @@ class Servers:
         found = self._listing(txn, call)
         shown = {one.uuid: view.server(call, one, self.prefix) for one in found}
         page = view.page(call, "servers/detail", shown, self.page_size)
-        return _unless_unchanged(call, page)
+        return self._answer(call, page)
 
     @route(app, "POST", "/", role=Role.MEMBER, body=CreateBody, code=202)
     def create(self, txn: Transaction, call: Call) -> Answer:
@@ -152,9 +156,8 @@ class Servers:
             return []
         return search.listing(txn, wanted, call.limit(self.page_size))
 
-
-def _unless_unchanged(call: Call, page: dict) -> Answer:
-    """Answer with a page, or that nothing has changed since when the caller asks."""
-    if not page["servers"] and call.argument("changes-since"):
-        return Answer(code=304)
-    return Answer(page)
+    def _answer(self, call: Call, page: dict) -> Answer:
+        asked = call.argument("changes-since") is not None
+        if self.says_unchanged and asked and not page["servers"]:
+            return Answer(code=304)
+        return Answer(page)

@@ -30,6 +30,8 @@ CREATE TABLE server_action (
     UNIQUE (server_id, request_id)
 );
 CREATE INDEX server_action_of_server ON server_action (server_id, id);
+CREATE INDEX server_action_of_order ON server_action (order_id);
+CREATE INDEX server_action_started ON server_action (started);
 
 -- Requests that the client may repeat, and how they were answered the first time.
 CREATE TABLE idempotent_request (
