@@ -9,10 +9,8 @@ from datetime import UTC, datetime
 from functools import partial, wraps
 from inspect import iscoroutinefunction
 from typing import Any
-from urllib.parse import parse_qs
 from uuid import UUID, uuid4
 
-import msgspec
 import orjson
 from attrs import evolve, field, frozen
 from klein import Klein
@@ -24,7 +22,7 @@ from twisted.web.iweb import IRequest
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as NoSuchMethod
 
-from snf.api import policy
+from snf.api import given, policy
 from snf.api.call import Call
 from snf.api.compute.versions import Version
 from snf.api.dialect import Dialect, header, keystone_fault
@@ -51,8 +49,6 @@ CODES: Mapping[type[errors.SnfError], int] = {
     errors.TooMany: 429,
     errors.Unavailable: 503,
 }
-
-_FIELDS_AT_MOST = 1000
 
 _NO_SUCH_URL = "The resource could not be found."
 
@@ -241,8 +237,8 @@ class Edge:
             now=datetime.fromtimestamp(self.clock.seconds(), UTC),
             address=getattr(request.getClientAddress(), "host", ""),
             version=version,
-            arguments=_arguments(request),
-            body=None if body is None else _body(request, body),
+            arguments=given.arguments(request),
+            body=None if body is None else given.body(request, body),
             token=header(request, "X-Auth-Token"),
             subject=header(request, "X-Subject-Token"),
             repeat_key=header(request, "X-Idempotency-Key"),
@@ -361,58 +357,3 @@ def _granted(txn: Transaction, call: Call) -> Grant | None:
     if call.token is None:
         return None
     return tokens.get(txn, token_digest(call.token), call.now)
-
-
-def _arguments(request: IRequest) -> Mapping[str, list[str]]:
-    # Twisted leaves out names without a value, such as ?nocatalog.
-    query = request.uri.partition(b"?")[2]
-    try:
-        arguments = parse_qs(
-            query.decode("utf-8"),
-            keep_blank_values=True,
-            errors="strict",
-            max_num_fields=_FIELDS_AT_MOST,
-        )
-    except UnicodeDecodeError:
-        raise errors.BadRequest("The query is not UTF-8") from None
-    except ValueError:
-        raise errors.BadRequest(
-            f"The query may have {_FIELDS_AT_MOST} fields at most"
-        ) from None
-    if any("\0" in value for values in arguments.values() for value in values):
-        raise errors.BadRequest("The query has a NUL in it")
-    return arguments
-
-
-def _body(request: IRequest, kind: type) -> Any:
-    """
-    Return what a request's JSON holds, as an instance of a msgspec type.
-
-    :raises BadRequest: It is not JSON, or not of that type; names the field.
-    :raises TooLarge: It was, so that it has been thrown away.
-    """
-    refusal: errors.TooLarge | None = getattr(request, "too_large", None)
-    if refusal is not None:
-        raise refusal
-    content_type = header(request, "Content-Type") or "application/json"
-    if content_type.split(";")[0].strip().lower() != "application/json":
-        raise errors.BadRequest("Content-Type: must be application/json")
-    try:
-        plain = orjson.loads(request.content.read())
-    except orjson.JSONDecodeError:
-        raise errors.BadRequest(
-            "Malformed request body: it must be JSON in UTF-8"
-        ) from None
-    try:
-        return msgspec.convert(plain, kind)
-    except msgspec.ValidationError as failure:
-        raise errors.BadRequest(_named(str(failure))) from None
-
-
-def _named(failure: str) -> str:
-    """Return msgspec's sentence with the field in front: ``server.name: ...``."""
-    problem, _, place = failure.partition(" - at ")
-    place = place.strip("`").removeprefix("$").removeprefix(".")
-    if "matching regex" in problem:
-        problem = "Expected text that is not blank and has no control characters"
-    return f"{place or 'body'}: {problem.replace('`', '')}"

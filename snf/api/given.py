@@ -1,0 +1,74 @@
+"""What a client gives with a request: its query and its JSON, checked."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+import orjson
+from twisted.web.iweb import IRequest
+
+from snf.api.dialect import header
+from snf.core import errors
+
+_FIELDS_AT_MOST = 1000
+
+
+def arguments(request: IRequest) -> Mapping[str, list[str]]:
+    """
+    Return what a request's query says, by name.
+
+    :raises BadRequest: It is not UTF-8, holds a NUL, or has too many fields.
+    """
+    # Twisted leaves out names without a value, such as ?nocatalog.
+    query = request.uri.partition(b"?")[2]
+    try:
+        said = parse_qs(
+            query.decode("utf-8"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=_FIELDS_AT_MOST,
+        )
+    except UnicodeDecodeError:
+        raise errors.BadRequest("The query is not UTF-8") from None
+    except ValueError:
+        raise errors.BadRequest(
+            f"The query may have {_FIELDS_AT_MOST} fields at most"
+        ) from None
+    if any("\0" in value for values in said.values() for value in values):
+        raise errors.BadRequest("The query has a NUL in it")
+    return said
+
+
+def body(request: IRequest, kind: type) -> Any:
+    """
+    Return what a request's JSON holds, as an instance of a msgspec type.
+
+    :raises BadRequest: It is not JSON, or not of that type; names the field.
+    :raises TooLarge: It was, so that it has been thrown away.
+    """
+    refusal: errors.TooLarge | None = getattr(request, "too_large", None)
+    if refusal is not None:
+        raise refusal
+    content_type = header(request, "Content-Type") or "application/json"
+    if content_type.split(";")[0].strip().lower() != "application/json":
+        raise errors.BadRequest("Content-Type: must be application/json")
+    try:
+        plain = orjson.loads(request.content.read())
+    except orjson.JSONDecodeError:
+        raise errors.BadRequest(
+            "Malformed request body: it must be JSON in UTF-8"
+        ) from None
+    try:
+        return msgspec.convert(plain, kind)
+    except msgspec.ValidationError as failure:
+        raise errors.BadRequest(_named(str(failure))) from None
+
+
+def _named(failure: str) -> str:
+    """Return msgspec's sentence with the field in front: ``server.name: ...``."""
+    problem, _, place = failure.partition(" - at ")
+    place = place.strip("`").removeprefix("$").removeprefix(".")
+    if "matching regex" in problem:
+        problem = "Expected text that is not blank and has no control characters"
+    return f"{place or 'body'}: {problem.replace('`', '')}"
