@@ -28,7 +28,6 @@ MAY_IMPORT = {
 
 # Those who are handed a table of the settings and name its type.
 TAKE_SETTINGS = {
-    "snf.api.identity.tokens",
     "snf.api.tree",
     "snf.bus.connect",
     "snf.eventd.service",

@@ -26,6 +26,8 @@ class Call:
     :ivar body: What its JSON holds: an instance of the class the route names.
     :ivar token: As the client sent it, if it did.
     :ivar subject: The token that the request is about (``X-Subject-Token``).
+    :ivar repeat_key: What the request has in common with those that repeat it
+        (``X-Idempotency-Key``).
     :ivar place: The project that the URL names, if it names one.
     """
 
@@ -39,6 +41,7 @@ class Call:
     body: Any = None
     token: str | None = field(default=None, repr=False)
     subject: str | None = field(default=None, repr=False)
+    repeat_key: str | None = None
     place: UUID | None = None
     known: Grant | None = None
 

@@ -47,6 +47,27 @@ def identity_v3(root: str) -> Any:
     return {"version": _identity_version(root)}
 
 
+def identity_v2(root: str) -> Any:
+    """Return the identity API's version 2.0.
+
+    The list of versions leaves it out, so that nobody chooses it who knows version 3.
+    """
+    return {
+        "version": {
+            "id": "v2.0",
+            "status": "deprecated",
+            "updated": "2016-08-04T00:00:00Z",
+            "links": [{"rel": "self", "href": f"{root}/identity/v2.0/"}],
+            "media-types": [
+                {
+                    "base": "application/json",
+                    "type": "application/vnd.openstack.identity-v2.0+json",
+                }
+            ],
+        }
+    }
+
+
 def _identity_version(root: str) -> dict[str, Any]:
     return {
         "id": "v3.14",

@@ -24,9 +24,11 @@ from twisted.web.iweb import IRequest
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as NoSuchMethod
 
+from snf.api import policy
 from snf.api.call import Call
 from snf.api.compute.versions import Version
 from snf.api.dialect import Dialect, header, keystone_fault
+from snf.api.policy import Reach, Rule
 from snf.core import errors
 from snf.core.identity import Grant, Role
 from snf.core.passwords import token_digest
@@ -46,6 +48,7 @@ CODES: Mapping[type[errors.SnfError], int] = {
     errors.UnsupportedVersion: 406,
     errors.Conflict: 409,
     errors.TooLarge: 413,
+    errors.TooMany: 429,
     errors.Unavailable: 503,
 }
 
@@ -70,19 +73,26 @@ class Route:
     """What a method decorated with :func:`route` answers, and to whom.
 
     :ivar url: Below the noun's own place.
-    :ivar role: What the caller must hold in the token's project; None for everybody.
-    :ivar scoped: Whether the token must be for a project at all.
     :ivar since: The microversion from which on there is such a route.
     :ivar until: The last one in which there is.
     """
 
     method: str
     url: str
-    role: Role | None
-    scoped: bool
+    rule: Rule
     code: int
     since: Version | None = None
     until: Version | None = None
+
+    @property
+    def role(self) -> Role | None:
+        """What the caller must hold in the token's project; None for everybody."""
+        return self.rule.role
+
+    @property
+    def scoped(self) -> bool:
+        """Whether the token must be for a project at all."""
+        return self.rule.scoped
 
 
 def new_app() -> Klein:
@@ -103,6 +113,7 @@ def route(
     *,
     role: Role | None = Role.READER,
     scoped: bool = True,
+    reach: Reach | None = None,
     body: type | None = None,
     code: int = 200,
     since: Version | None = None,
@@ -115,13 +126,16 @@ def route(
 
     :param role: What the caller must hold; None for routes open to everybody.
     :param scoped: Whether the token must be for a project; one for none holds no role.
+    :param reach: Whose things may be meant, where it is not just the token's project's
+        (or everything, for admins).
     :param body: The msgspec type that the request's JSON must have.
     :param code: The status when it succeeds.
     :param since: The first microversion that has the route.
     :param until: The last one that has it.
     """
 
-    described = Route(method, url, role, scoped, code, since, until)
+    rule = policy.rule(role, scoped, reach)
+    described = Route(method, url, rule, code, since, until)
 
     def decorate(function: Callable) -> Callable:
         @app.route(url, methods=[method])
@@ -166,7 +180,10 @@ class Edge:
         try:
             version = self.dialect.version(request)
             self.dialect.check(version)
-            if described.role is not None and header(request, "X-Auth-Token") is None:
+            if (
+                described.rule.role is not None
+                and header(request, "X-Auth-Token") is None
+            ):
                 raise errors.Unauthorized(_WHO)
             call = self._call(request, request_id, version, body)
             result = await work(call, **params)
@@ -182,6 +199,8 @@ class Edge:
         """Answer with a refusal."""
         code = next(CODES[kind] for kind in type(refusal).__mro__ if kind in CODES)
         kind = type(refusal).__name__
+        if isinstance(refusal, errors.TooMany):
+            request.setHeader("Retry-After", str(refusal.wait_s))
         return self._fault(request, code, kind, str(refusal))
 
     def broken(self, request: IRequest, failure: Failure) -> bytes:
@@ -226,6 +245,7 @@ class Edge:
             body=None if body is None else _body(request, body),
             token=header(request, "X-Auth-Token"),
             subject=header(request, "X-Subject-Token"),
+            repeat_key=header(request, "X-Idempotency-Key"),
             place=UUID(project) if project else None,
         )
 
@@ -290,7 +310,7 @@ async def transact(
 ) -> Any:
     """Identify the caller and do the work, in one transaction."""
     return await database.run(
-        lambda txn: work(txn, identify(txn, call, described), **params)
+        lambda txn: work(txn, identify(txn, call, described, params), **params)
     )
 
 
@@ -302,30 +322,29 @@ async def converse(
     **params: str,
 ) -> Any:
     """Identify the caller, then let a coroutine do the work."""
-    if described.role is not None:
-        call = await database.run(identify, call, described)
+    if described.rule.role is not None:
+        call = await database.run(identify, call, described, params)
     return await work(call, **params)
 
 
-def identify(txn: Transaction, call: Call, described: Route) -> Call:
+def identify(
+    txn: Transaction, call: Call, described: Route, url: Mapping[str, str]
+) -> Call:
     """
     Return a call with what its token stands for.
 
+    :param url: What the route's URL names.
     :raises Unauthorized: There is no token, or it is not valid (any more).
-    :raises Forbidden: It is for no project, or does not hold the role there.
+    :raises Forbidden: It is not good for this; see :func:`snf.api.policy.check`.
     :raises NotFound: There is no such route in this microversion.
     :raises BadRequest: The URL names another project (nova/api/openstack/wsgi.py).
     """
-    if described.role is None:
+    if described.rule.role is None:
         return call
     grant = _granted(txn, call)
     if grant is None:
         raise errors.Unauthorized(_WHO)
-    if grant.project is None:
-        if described.scoped:
-            raise errors.Forbidden("The token is not scoped to a project")
-    elif not grant.may(described.role):
-        raise errors.Forbidden(f"This needs the role {described.role.value}")
+    policy.check(txn, described.rule, grant, url)
     if (described.since and not call.since(described.since)) or (
         described.until and call.version > described.until
     ):

@@ -26,6 +26,18 @@ from snf.api.compute.servers import Servers
 from snf.api.compute.tags import Tags
 from snf.api.compute.usage import Usage
 from snf.api.discovery import Document
+from snf.api.identity import v2
+from snf.api.identity.accounts import Users
+from snf.api.identity.credentials import Credentials
+from snf.api.identity.domains import Domains
+from snf.api.identity.entrance import Entrance
+from snf.api.identity.groups import Groups
+from snf.api.identity.own import OwnCatalog, OwnDomains, OwnProjects, OwnSystem
+from snf.api.identity.passwords import Guarded
+from snf.api.identity.projects import Projects
+from snf.api.identity.roles import Assignments, GroupGrants, Roles, UserGrants
+from snf.api.identity.services import Endpoints, Regions
+from snf.api.identity.services import Services as IdentityServices
 from snf.api.identity.tokens import Tokens
 from snf.api.image.images import Images
 from snf.api.json import Edge
@@ -43,6 +55,8 @@ class Parts:
 
     :ivar verify: A coroutine function of a password and what is kept of it, off the
         reactor's thread: whether they match.
+    :ivar digest: A coroutine function of a password, off the reactor's thread: what to
+        keep of it.
     :ivar new_token: Makes a token.
     :ivar limits: What a project may have for which an operator has set nothing.
     """
@@ -53,6 +67,7 @@ class Parts:
     identity: Identity
     instance_prefix: str
     verify: Callable[[str, str], Any]
+    digest: Callable[[str], Any]
     new_token: Callable[[], str]
     builder: Builder
     limits: Amounts = NO_LIMITS
@@ -80,10 +95,58 @@ def site(parts: Parts) -> ApiSite:
 
 def _identity(parts: Parts) -> IResource:
     edge = parts.edge("/identity/v3", dialect.Identity())
-    tokens = Tokens(edge, parts.identity, parts.verify, parts.new_token)
-    auth = Branch(edge, {"tokens": Noun(tokens)})
-    v3 = Branch(edge, {"auth": auth}, _document(edge, discovery.identity_v3))
-    return Branch(edge, {"v3": v3}, _document(edge, discovery.identity, 300))
+    region, size = parts.identity.region, parts.api.page_size
+    guarded = Guarded(parts.verify)
+    entrance = Entrance(
+        parts.database, parts.identity.token_lifetime_s, guarded, parts.new_token
+    )
+    auth: dict[str, Any] = {
+        "tokens": Tokens(edge, entrance, region),
+        "projects": OwnProjects(edge),
+        "domains": OwnDomains(edge),
+        "system": OwnSystem(edge),
+        "catalog": OwnCatalog(edge, region),
+    }
+    credentials = Credentials(edge, parts.digest, parts.new_token)
+    nouns: dict[str, Any] = {
+        "groups": Groups(edge, size),
+        "roles": Roles(edge),
+        "role_assignments": Assignments(edge),
+        "domains": Domains(edge),
+        "services": IdentityServices(edge, region),
+        "endpoints": Endpoints(edge, region),
+        "regions": Regions(edge, region),
+    }
+    v3: dict[str, IResource] = {
+        "auth": Branch(edge, {name: Noun(noun) for name, noun in auth.items()}),
+        "users": Nouns(
+            Users(edge, size, guarded, parts.digest),
+            {"application_credentials": credentials},
+        ),
+        "projects": Nouns(
+            Projects(edge, size),
+            {"users": UserGrants(edge), "groups": GroupGrants(edge)},
+        ),
+        **{name: Noun(noun) for name, noun in nouns.items()},
+    }
+    versions = {
+        "v3": Branch(edge, v3, _document(edge, discovery.identity_v3)),
+        "v2.0": _identity_v2(parts, entrance),
+    }
+    return Branch(edge, versions, _document(edge, discovery.identity, 300))
+
+
+def _identity_v2(parts: Parts, entrance: Entrance) -> IResource:
+    edge = parts.edge("/identity/v2.0", dialect.Identity())
+    nouns: dict[str, Any] = {
+        "tokens": v2.Tokens(edge, entrance, parts.identity.region),
+        "tenants": v2.Tenants(edge),
+    }
+    return Branch(
+        edge,
+        {name: Noun(noun) for name, noun in nouns.items()},
+        _document(edge, discovery.identity_v2),
+    )
 
 
 def _compute(parts: Parts) -> IResource:

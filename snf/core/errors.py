@@ -41,6 +41,14 @@ class TooLarge(SnfError):
     """The request's body is larger than the server takes."""
 
 
+class TooMany(SnfError):
+    """The caller has tried too often; ``wait_s`` says for how many seconds to wait."""
+
+    def __init__(self, text: str, wait_s: int) -> None:
+        super().__init__(text)
+        self.wait_s = wait_s
+
+
 class UnsupportedVersion(SnfError):
     """The microversion asked for is not served."""
 

@@ -1,5 +1,6 @@
 """Who calls, and what they may do."""
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import Enum
 from uuid import UUID
@@ -23,6 +24,19 @@ _INCLUDES = {
 
 
 @frozen
+class Domain:
+    """Where the names of users, groups and projects are unique."""
+
+    id: str = "default"
+    name: str = "Default"
+    description: str = ""
+    enabled: bool = True
+
+
+DEFAULT_DOMAIN = Domain()
+
+
+@frozen
 class Project:
     """Owns servers, networks and images."""
 
@@ -30,6 +44,7 @@ class Project:
     name: str
     description: str = ""
     enabled: bool = True
+    domain: Domain = DEFAULT_DOMAIN
 
 
 @frozen
@@ -40,11 +55,56 @@ class User:
     name: str
     enabled: bool = True
     default_project: UUID | None = None
+    domain: Domain = DEFAULT_DOMAIN
+    description: str = ""
+    email: str | None = None
+
+
+@frozen
+class Group:
+    """Users who have their roles together."""
+
+    id: UUID
+    name: str
+    description: str = ""
+    domain: Domain = DEFAULT_DOMAIN
+
+
+@frozen
+class Credential:
+    """An application credential: a secret that stands for a user in one project.
+
+    :ivar roles: What it may do there, as long as its user may.
+    :ivar unrestricted: Whether it may be used to make and delete others.
+    :ivar expires: When it ends; None is never.
+    """
+
+    id: UUID
+    user: UUID
+    project: UUID
+    name: str
+    roles: frozenset[Role]
+    description: str = ""
+    unrestricted: bool = False
+    expires: datetime | None = None
+
+
+def includes(held: Collection[Role], role: Role) -> bool:
+    """Whether any of some roles is a role, or includes it."""
+    return any(role in _INCLUDES[one] for one in held)
+
+
+def restricted(held: Collection[Role], to: Collection[Role]) -> frozenset[Role]:
+    """Return the roles that remain of those held where only some may be used."""
+    return frozenset(role for role in to if includes(held, role))
 
 
 @frozen
 class Grant:
-    """What a valid token stands for.  No project: an unscoped token."""
+    """What a valid token stands for.  No project: an unscoped token.
+
+    :ivar credential: The application credential that it came of, if it did.
+    """
 
     user: User
     project: Project | None
@@ -53,6 +113,7 @@ class Grant:
     audit_id: str
     issued: datetime
     expires: datetime
+    credential: Credential | None = None
 
     @property
     def project_id(self) -> UUID | None:
@@ -61,7 +122,7 @@ class Grant:
 
     def may(self, role: Role) -> bool:
         """Whether any of its roles includes one."""
-        return any(role in _INCLUDES[held] for held in self.roles)
+        return includes(self.roles, role)
 
     @property
     def all_roles(self) -> tuple[Role, ...]:

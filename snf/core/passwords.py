@@ -25,6 +25,8 @@ def matches(password: str, kept: str) -> bool:
     """
     if "\0" in password:
         return False
+    if kept.startswith(_PLAIN):
+        return hmac.compare_digest(secret_digest(password), kept)
     kind, cost, block, parallel, salt, key = kept.split("$")
     if kind != "scrypt":
         raise ValueError(f"unknown kind of password hash: {kind}")
@@ -41,6 +43,19 @@ NOBODY = f"scrypt${_COST}${_BLOCK}${_PARALLEL}${'00' * 16}${'00' * 32}"
 def token_digest(token: str) -> bytes:
     """Return what is kept of a token (tokens are random, so a plain hash will do)."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def secret_digest(secret: str) -> str:
+    """
+    Return what to keep of a secret that is random: ``sha256$key`` (hexadecimal).
+
+    Only for what has been drawn here with 256 bits: what somebody has thought of could
+    be guessed at the speed of the hash.
+    """
+    return _PLAIN + token_digest(secret).hex()
+
+
+_PLAIN = "sha256$"
 
 
 def _derive(password: str, salt: bytes, cost: int, block: int, parallel: int) -> bytes:

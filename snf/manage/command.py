@@ -16,6 +16,7 @@ from snf.manage.order import order
 from snf.manage.project import project
 from snf.manage.quota import quota
 from snf.manage.reconcile import reconcile
+from snf.manage.role import role
 from snf.manage.session import Session
 from snf.manage.user import user
 from snf.rapi.errors import RapiError
@@ -59,6 +60,7 @@ for noun in (
     project,
     quota,
     reconcile,
+    role,
     user,
 ):
     snf_manage.add_command(noun)

@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import click
+from attrs import evolve
 
 from snf.config import secret
 from snf.core.errors import NotFound
@@ -13,8 +14,9 @@ from snf.core.identity import Project, Role, User
 from snf.core.passwords import digest
 from snf.manage.session import Session
 from snf.manage.table import as_json, show
-from snf.storage import users
+from snf.storage import grants, users
 from snf.storage.database import Transaction
+from snf.storage.grants import Holder
 
 # Never as an argument: those can be read by everybody on the machine.
 _password = click.option(
@@ -106,6 +108,45 @@ def set_password(session: Session, name: str, password_file: Path | None) -> Non
     kept = _digest(password_file)
     session.run(lambda txn: users.set_password(txn, _user(txn, name).id, kept))
     click.echo(f"user {name} has another password")
+
+
+@user.command()
+@click.argument("name")
+@click.argument("project")
+@_role
+@click.pass_obj
+def revoke(session: Session, name: str, project: str, role: str) -> None:
+    """Take a role in PROJECT from the user NAME, which ends the tokens for it."""
+
+    def take(txn: Transaction) -> None:
+        who, where = _user(txn, name), _project(txn, project)
+        if not grants.take(txn, Holder.USER, who.id, where.id, Role(role)):
+            raise NotFound(f"user {name} is not {role} of {project} (but by a group)")
+
+    session.run(take)
+    click.echo(f"user {name} is no {role} of {project} any more")
+
+
+@user.command()
+@click.argument("name")
+@click.pass_obj
+def disable(session: Session, name: str) -> None:
+    """Let the user NAME in no more; all tokens of the user end."""
+    session.run(_enable, name, False)
+    click.echo(f"user {name} is disabled")
+
+
+@user.command()
+@click.argument("name")
+@click.pass_obj
+def enable(session: Session, name: str) -> None:
+    """Let the user NAME in again."""
+    session.run(_enable, name, True)
+    click.echo(f"user {name} is enabled")
+
+
+def _enable(txn: Transaction, name: str, enabled: bool) -> None:
+    users.change_user(txn, evolve(_user(txn, name), enabled=enabled))
 
 
 def _digest(password_file: Path | None) -> str:

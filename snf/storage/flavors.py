@@ -93,9 +93,11 @@ def listing(txn: Transaction, wanted: Wanted, limit: int) -> list[Flavor]:
 
 
 def disk_templates(txn: Transaction) -> list[str]:
-    """Return those of the flavors that there are."""
+    """Return those of the flavors that there are with a disk."""
     rows = every(
-        txn, "SELECT DISTINCT disk_template FROM flavor WHERE NOT deleted ORDER BY 1"
+        txn,
+        "SELECT DISTINCT disk_template FROM flavor"
+        " WHERE NOT deleted AND disk_gib > 0 ORDER BY 1",
     )
     return [template for (template,) in rows]
 

@@ -70,6 +70,7 @@ class Server:
     metadata: Mapping[str, str] = field(factory=dict)
     tags: tuple[str, ...] = ()
     places: tuple[Place, ...] = ()
+    flavor_specs: Mapping[str, str] = field(factory=dict)
 
 
 @frozen
@@ -100,6 +101,8 @@ COLUMNS = f"""
     CASE WHEN c.offline THEN 'DOWN' WHEN c.unreachable_since IS NOT NULL
     THEN 'UNKNOWN' WHEN c.drained THEN 'MAINTENANCE' ELSE 'UP' END,
     ARRAY(SELECT t.tag FROM server_tag t WHERE t.server_id = s.id ORDER BY t.tag),
+    (SELECT jsonb_object_agg(e.key, e.value) FROM flavor_extra_spec e
+     WHERE e.flavor_id = s.flavor_id),
     (SELECT jsonb_object_agg(m.key, m.value) FROM server_metadata m
      WHERE m.server_id = s.id),
     (SELECT jsonb_agg(jsonb_build_array(n.name, p.mac, host(a.address))
@@ -116,7 +119,8 @@ FROM = (
 
 def from_row(row: tuple) -> Server:
     """Return the server in a row of :data:`COLUMNS`."""
-    (named, hostname, locked_by, reason, *others, tags, metadata, places) = row[17:28]
+    named, hostname, locked_by, reason, *others = row[17:25]
+    tags, specs, metadata, places = row[25:29]
     values = (
         *row[:7],
         Observed(row[7]),
@@ -132,13 +136,14 @@ def from_row(row: tuple) -> Server:
         # One that is as old as the service itself was asked for alone.
         others[1] or f"r-{row[1].hex[:8]}",
         *others[2:],
-        flavors.from_row(row[28:]),
+        flavors.from_row(row[29:]),
         metadata or {},
         tuple(tags),
         tuple(
             Place(network, mac, ip_address(address))
             for network, mac, address in places or ()
         ),
+        specs or {},
     )
     return Server(*values)
 

@@ -1,18 +1,27 @@
 """Tokens: a digest of each, whom it stands for, and until when."""
 
 from datetime import datetime
+from uuid import UUID
 
-from snf.core.identity import Grant, Role
+from snf.core.identity import Grant, Role, restricted
+from snf.storage.credentials import CREDENTIAL, credential_from
 from snf.storage.database import Transaction
 from snf.storage.rows import one
-from snf.storage.users import project_from, user_from
+from snf.storage.users import (
+    PROJECT,
+    PROJECT_COLUMNS,
+    USER,
+    USER_COLUMNS,
+    project_from,
+    user_from,
+)
 
 
 def add(txn: Transaction, digest: bytes, grant: Grant) -> None:
     """Store a new token."""
     txn.execute(
         "INSERT INTO token (digest, audit_id, user_id, project_id, methods, issued,"
-        " expires) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        " expires, credential_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
         (
             digest,
             grant.audit_id,
@@ -21,8 +30,25 @@ def add(txn: Transaction, digest: bytes, grant: Grant) -> None:
             list(grant.methods),
             grant.issued,
             grant.expires,
+            None if grant.credential is None else grant.credential.id,
         ),
     )
+
+
+_PROJECT_AT = USER_COLUMNS
+_TOKEN_AT = _PROJECT_AT + PROJECT_COLUMNS
+_CREDENTIAL_AT = _TOKEN_AT + 5
+
+_GET = (
+    f"SELECT {USER}, {PROJECT}, t.methods, t.audit_id, t.issued, t.expires,"
+    " ARRAY(SELECT role FROM effective_role a WHERE a.user_id = t.user_id"
+    f" AND a.project_id = t.project_id), {CREDENTIAL}"
+    " FROM token t JOIN user_account u ON u.id = t.user_id"
+    " LEFT JOIN project p ON p.id = t.project_id"
+    " LEFT JOIN application_credential c ON c.id = t.credential_id"
+    " WHERE t.digest = %s AND t.expires > %s AND u.enabled"
+    " AND coalesce(p.enabled, true)"
+)
 
 
 def get(txn: Transaction, digest: bytes, now: datetime) -> Grant | None:
@@ -32,31 +58,35 @@ def get(txn: Transaction, digest: bytes, now: datetime) -> Grant | None:
     None when there is no such token, it has expired, its user or project has been
     disabled, or the user has lost every role in the project.
     """
-    row = one(
-        txn,
-        "SELECT u.id, u.name, u.enabled, u.default_project, p.id, p.name,"
-        " p.description, p.enabled, t.methods, t.audit_id, t.issued, t.expires,"
-        " ARRAY(SELECT role FROM role_assignment a WHERE a.user_id = t.user_id"
-        " AND a.project_id = t.project_id)"
-        " FROM token t JOIN user_account u ON u.id = t.user_id"
-        " LEFT JOIN project p ON p.id = t.project_id"
-        " WHERE t.digest = %s AND t.expires > %s AND u.enabled"
-        " AND coalesce(p.enabled, true)",
-        (digest, now),
-    )
+    row = one(txn, _GET, (digest, now))
     if row is None:
         return None
-    roles = frozenset(Role(role) for role in row[12])
-    if row[4] is not None and not roles:
+    methods, audit_id, issued, expires, held = row[_TOKEN_AT:_CREDENTIAL_AT]
+    roles = frozenset(Role(role) for role in held)
+    credential = None
+    if row[_CREDENTIAL_AT] is not None:
+        credential = credential_from(row[_CREDENTIAL_AT:])
+        roles = restricted(roles, credential.roles)
+    project = row[_PROJECT_AT:_TOKEN_AT]
+    if project[0] is not None and not roles:
         return None
     return Grant(
-        user=user_from(row[:4]),
-        project=None if row[4] is None else project_from(row[4:8]),
+        user=user_from(row),
+        project=None if project[0] is None else project_from(project),
         roles=roles,
-        methods=tuple(row[8]),
-        audit_id=row[9],
-        issued=row[10],
-        expires=row[11],
+        methods=tuple(methods),
+        audit_id=audit_id,
+        issued=issued,
+        expires=expires,
+        credential=credential,
+    )
+
+
+def remove_of(txn: Transaction, user_id: UUID, project_id: UUID) -> None:
+    """End the tokens of a user for a project."""
+    txn.execute(
+        "DELETE FROM token WHERE user_id = %s AND project_id = %s",
+        (user_id, project_id),
     )
 
 

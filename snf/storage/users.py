@@ -1,14 +1,15 @@
 """Users, projects, and who has which role where."""
 
+from datetime import datetime
 from uuid import UUID
 
 from attrs import frozen
 from psycopg2.errors import UniqueViolation
 
 from snf.core.errors import Conflict
-from snf.core.identity import Project, Role, User
+from snf.core.identity import Domain, Project, Role, User
 from snf.storage.database import Transaction
-from snf.storage.rows import every, one
+from snf.storage.rows import arguments, every, narrowed, one
 
 
 @frozen
@@ -19,66 +20,113 @@ class Credentials:
     password: str
 
 
-_USER = "u.id, u.name, u.enabled, u.default_project"
-_PROJECT = "p.id, p.name, p.description, p.enabled"
+@frozen
+class DomainRef:
+    """A domain as somebody names it: by its id, or else by its name in any case."""
+
+    id: str | None = "default"
+    name: str | None = None
+
+
+HERE = DomainRef()
+
+# The columns that user_from and project_from take, of which there are so many.
+USER = (
+    "u.id, u.name, u.enabled, u.default_project, u.domain_id,"
+    " (SELECT d.name FROM domain d WHERE d.id = u.domain_id), u.description, u.email"
+)
+USER_COLUMNS = 8
+PROJECT = (
+    "p.id, p.name, p.description, p.enabled, p.domain_id,"
+    " (SELECT d.name FROM domain d WHERE d.id = p.domain_id)"
+)
+PROJECT_COLUMNS = 6
+
+_IN_DOMAIN = (
+    " = (SELECT d.id FROM domain d WHERE CASE WHEN %(domain_id)s::text IS NULL"
+    " THEN lower(d.name) = lower(%(domain_name)s) ELSE d.id = %(domain_id)s END"
+    " AND d.enabled)"
+)
 
 
 def user_from(row: tuple) -> User:
-    """Return the user in a row of ``id, name, enabled, default_project``."""
-    return User(id=row[0], name=row[1], enabled=row[2], default_project=row[3])
+    """Return the user in a row of the columns :data:`USER`."""
+    return User(
+        id=row[0],
+        name=row[1],
+        enabled=row[2],
+        default_project=row[3],
+        domain=Domain(row[4], row[5]),
+        description=row[6],
+        email=row[7],
+    )
 
 
 def project_from(row: tuple) -> Project:
-    """Return the project in a row of ``id, name, description, enabled``."""
-    return Project(id=row[0], name=row[1], description=row[2], enabled=row[3])
+    """Return the project in a row of the columns :data:`PROJECT`."""
+    return Project(
+        id=row[0],
+        name=row[1],
+        description=row[2],
+        enabled=row[3],
+        domain=Domain(row[4], row[5]),
+    )
 
 
 def credentials(
-    txn: Transaction, user_id: UUID | None, name: str | None
+    txn: Transaction, user_id: UUID | None, name: str | None, domain: DomainRef = HERE
 ) -> Credentials | None:
     """Return a user found by id or else by name; None when there is none."""
     row = one(
         txn,
-        f"SELECT {_USER}, u.password FROM user_account u WHERE "
-        + ("u.id = %s" if user_id is not None else "u.name = %s"),
-        (user_id if user_id is not None else name,),
+        f"SELECT {USER}, u.password FROM user_account u WHERE u.deleted IS NULL AND "
+        + _named("u", user_id),
+        _naming(user_id, name, domain),
     )
-    return None if row is None else Credentials(user_from(row[:4]), row[4])
+    if row is None:
+        return None
+    return Credentials(user_from(row), row[USER_COLUMNS])
 
 
 def project(
-    txn: Transaction, project_id: UUID | None, name: str | None
+    txn: Transaction,
+    project_id: UUID | None,
+    name: str | None,
+    domain: DomainRef = HERE,
 ) -> Project | None:
     """Return a project found by id or else by name; None when there is none."""
     row = one(
         txn,
-        f"SELECT {_PROJECT} FROM project p WHERE "
-        + ("p.id = %s" if project_id is not None else "p.name = %s"),
-        (project_id if project_id is not None else name,),
+        f"SELECT {PROJECT} FROM project p WHERE p.deleted IS NULL AND "
+        + _named("p", project_id),
+        _naming(project_id, name, domain),
     )
     return None if row is None else project_from(row)
 
 
+def _named(table: str, by_id: UUID | None) -> str:
+    if by_id is not None:
+        return f"{table}.id = %(id)s"
+    return f"{table}.name = %(name)s AND {table}.domain_id{_IN_DOMAIN}"
+
+
+def _naming(by_id: UUID | None, name: str | None, domain: DomainRef) -> dict:
+    return {
+        "id": by_id,
+        "name": name,
+        "domain_id": domain.id,
+        "domain_name": domain.name,
+    }
+
+
 def roles(txn: Transaction, user_id: UUID, project_id: UUID) -> frozenset[Role]:
-    """Return the roles of a user in a project."""
+    """Return the roles of a user in a project, those by groups as well."""
     rows = every(
         txn,
-        "SELECT role FROM role_assignment WHERE user_id = %s AND project_id = %s",
+        "SELECT role FROM effective_role WHERE user_id = %s AND project_id = %s",
         (user_id, project_id),
     )
     return frozenset(Role(role) for (role,) in rows)
-
-
-def projects_of(txn: Transaction, user_id: UUID) -> list[Project]:
-    """Return the projects in which a user has a role, by name."""
-    rows = every(
-        txn,
-        f"SELECT {_PROJECT} FROM project p WHERE p.enabled AND EXISTS (SELECT FROM"
-        " role_assignment a WHERE a.project_id = p.id AND a.user_id = %s)"
-        " ORDER BY p.name",
-        (user_id,),
-    )
-    return [project_from(row) for row in rows]
 
 
 def add_project(txn: Transaction, project: Project) -> None:
@@ -89,12 +137,71 @@ def add_project(txn: Transaction, project: Project) -> None:
     """
     try:
         txn.execute(
-            "INSERT INTO project (id, name, description, enabled)"
-            " VALUES (%s, %s, %s, %s)",
-            (project.id, project.name, project.description, project.enabled),
+            "INSERT INTO project (id, name, description, enabled, domain_id)"
+            " VALUES (%s, %s, %s, %s, %s)",
+            (
+                project.id,
+                project.name,
+                project.description,
+                project.enabled,
+                project.domain.id,
+            ),
         )
     except UniqueViolation:
-        raise Conflict(f"there is a project named {project.name!r} already") from None
+        raise _taken("project", project.name) from None
+
+
+def change_project(txn: Transaction, project: Project) -> None:
+    """
+    Store what a project is from now on; one that is disabled loses its tokens.
+
+    :raises Conflict: The name is taken.
+    """
+    try:
+        txn.execute(
+            "UPDATE project SET name = %s, description = %s, enabled = %s"
+            " WHERE id = %s",
+            (project.name, project.description, project.enabled, project.id),
+        )
+    except UniqueViolation:
+        raise _taken("project", project.name) from None
+    if not project.enabled:
+        txn.execute("DELETE FROM token WHERE project_id = %s", (project.id,))
+
+
+# What a project may not have any more when it is deleted, and how many it has.
+_OWNED = (
+    (
+        "servers",
+        "SELECT count(*) FROM server WHERE project_id = %s AND deleted IS NULL",
+    ),
+    ("images", "SELECT count(*) FROM image WHERE project_id = %s"),
+    ("networks", "SELECT count(*) FROM network WHERE project_id = %s"),
+)
+
+
+def remove_project(txn: Transaction, project: Project, now: datetime) -> None:
+    """
+    Delete a project with its roles, tokens and application credentials.
+
+    :raises Conflict: It owns something still.
+    """
+    # Whoever makes a server for it at this moment is waited for, or has to wait.
+    txn.execute("SELECT FROM project WHERE id = %s FOR UPDATE", (project.id,))
+    for what, query in _OWNED:
+        row = one(txn, query, (project.id,))
+        if row is not None and row[0]:
+            raise Conflict(f"Project {project.name} still has {what}: {row[0]}")
+    for table in ("role_assignment", "group_role", "application_credential", "token"):
+        txn.execute(f"DELETE FROM {table} WHERE project_id = %s", (project.id,))
+    txn.execute(
+        "UPDATE user_account SET default_project = NULL WHERE default_project = %s",
+        (project.id,),
+    )
+    txn.execute(
+        "UPDATE project SET deleted = %s, enabled = false WHERE id = %s",
+        (now, project.id),
+    )
 
 
 def add_user(txn: Transaction, user: User, password: str) -> None:
@@ -106,12 +213,60 @@ def add_user(txn: Transaction, user: User, password: str) -> None:
     """
     try:
         txn.execute(
-            "INSERT INTO user_account (id, name, password, default_project, enabled)"
-            " VALUES (%s, %s, %s, %s, %s)",
-            (user.id, user.name, password, user.default_project, user.enabled),
+            "INSERT INTO user_account (id, name, password, default_project, enabled,"
+            " domain_id, description, email) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+            (
+                user.id,
+                user.name,
+                password,
+                user.default_project,
+                user.enabled,
+                user.domain.id,
+                user.description,
+                user.email,
+            ),
         )
     except UniqueViolation:
-        raise Conflict(f"there is a user named {user.name!r} already") from None
+        raise _taken("user", user.name) from None
+
+
+def change_user(txn: Transaction, user: User) -> None:
+    """
+    Store what a user is from now on; one who is disabled loses all tokens.
+
+    :raises Conflict: The name is taken.
+    """
+    try:
+        txn.execute(
+            "UPDATE user_account SET name = %s, description = %s, email = %s,"
+            " enabled = %s, default_project = %s WHERE id = %s",
+            (
+                user.name,
+                user.description,
+                user.email,
+                user.enabled,
+                user.default_project,
+                user.id,
+            ),
+        )
+    except UniqueViolation:
+        raise _taken("user", user.name) from None
+    if not user.enabled:
+        txn.execute("DELETE FROM token WHERE user_id = %s", (user.id,))
+
+
+def remove_user(txn: Transaction, user: User, now: datetime) -> None:
+    """Delete a user, with roles, memberships, application credentials and tokens.
+
+    What the user made belongs to projects, and stays.
+    """
+    for table in ("role_assignment", "group_member", "application_credential", "token"):
+        txn.execute(f"DELETE FROM {table} WHERE user_id = %s", (user.id,))
+    txn.execute(
+        "UPDATE user_account SET deleted = %s, enabled = false, password = ''"
+        " WHERE id = %s",
+        (now, user.id),
+    )
 
 
 def set_password(txn: Transaction, user_id: UUID, password: str) -> None:
@@ -131,22 +286,83 @@ def assign(txn: Transaction, user_id: UUID, project_id: UUID, role: Role) -> Non
     )
 
 
-def projects(txn: Transaction) -> list[Project]:
-    """Return all projects, by name."""
-    return [
-        project_from(row)
-        for row in every(txn, f"SELECT {_PROJECT} FROM project p ORDER BY p.name")
-    ]
+@frozen
+class Wanted:
+    """Which users, projects or groups a list is to have; None is all.
+
+    :ivar ids: Those that the caller may see.
+    :ivar user: Projects in which this user has a role; groups that have the user.
+    :ivar group: Users who are in this group.
+    :ivar marker: Only what comes after this one.
+    """
+
+    ids: list[UUID] | None = None
+    name: str | None = None
+    domain: str | None = None
+    enabled: bool | None = None
+    user: UUID | None = None
+    group: UUID | None = None
+    marker: UUID | None = None
+    limit: int | None = None
+
+
+def projects(txn: Transaction, wanted: Wanted | None = None) -> list[Project]:
+    """Return projects, by name."""
+    wanted = wanted or Wanted()
+    filters = {
+        "ids": "p.id = ANY(%(ids)s)",
+        "name": "p.name = %(name)s",
+        "domain": "p.domain_id = %(domain)s",
+        "enabled": "p.enabled = %(enabled)s",
+        "user": "EXISTS (SELECT FROM effective_role a WHERE a.project_id = p.id"
+        " AND a.user_id = %(user)s)",
+        "marker": "(p.name, p.id) > (SELECT name, id FROM project"
+        " WHERE id = %(marker)s)",
+    }
+    rows = every(
+        txn,
+        f"SELECT {PROJECT} FROM project p WHERE "
+        + narrowed("p.deleted IS NULL", filters, wanted)
+        + " ORDER BY p.name, p.id LIMIT %(limit)s",
+        arguments(wanted),
+    )
+    return [project_from(row) for row in rows]
+
+
+def users(txn: Transaction, wanted: Wanted) -> list[User]:
+    """Return users, by name."""
+    filters = {
+        "ids": "u.id = ANY(%(ids)s)",
+        "name": "u.name = %(name)s",
+        "domain": "u.domain_id = %(domain)s",
+        "enabled": "u.enabled = %(enabled)s",
+        "group": "EXISTS (SELECT FROM group_member m WHERE m.user_id = u.id"
+        " AND m.group_id = %(group)s)",
+        "marker": "(u.name, u.id) > (SELECT name, id FROM user_account"
+        " WHERE id = %(marker)s)",
+    }
+    rows = every(
+        txn,
+        f"SELECT {USER} FROM user_account u WHERE "
+        + narrowed("u.deleted IS NULL", filters, wanted)
+        + " ORDER BY u.name, u.id LIMIT %(limit)s",
+        arguments(wanted),
+    )
+    return [user_from(row) for row in rows]
 
 
 def overview(txn: Transaction) -> list[tuple[User, dict[str, list[str]]]]:
     """Return all users, by name, each with the roles by project."""
     rows = every(
         txn,
-        f"SELECT {_USER}, (SELECT jsonb_object_agg(r.name, r.roles) FROM"
-        " (SELECT p.name, jsonb_agg(a.role ORDER BY a.role) AS roles"
-        "  FROM role_assignment a JOIN project p ON p.id = a.project_id"
+        f"SELECT {USER}, (SELECT jsonb_object_agg(r.name, r.roles) FROM"
+        " (SELECT p.name, jsonb_agg(DISTINCT a.role) AS roles"
+        "  FROM effective_role a JOIN project p ON p.id = a.project_id"
         "  WHERE a.user_id = u.id GROUP BY p.name) r)"
-        " FROM user_account u ORDER BY u.name",
+        " FROM user_account u WHERE u.deleted IS NULL ORDER BY u.name",
     )
-    return [(user_from(row[:4]), row[4] or {}) for row in rows]
+    return [(user_from(row), row[USER_COLUMNS] or {}) for row in rows]
+
+
+def _taken(noun: str, name: str) -> Conflict:
+    return Conflict(f"there is a {noun} named {name!r} already")

@@ -107,6 +107,7 @@ def _api(reactor: Any, settings: Cyclades, database: Database) -> IService:
             identity=settings.identity,
             instance_prefix=settings.ganeti.instance_prefix,
             verify=checker.verify,
+            digest=checker.digest,
             new_token=partial(secrets.token_urlsafe, 32),
             builder=Builder(limits=limits),
             limits=limits,

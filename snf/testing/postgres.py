@@ -145,9 +145,11 @@ def shared_database(case: SynchronousTestCase) -> InlineDatabase:
 
 
 def _empty(txn: Any) -> None:
+    # The migrations make one domain, which is always there.
     txn.execute(
-        "SELECT string_agg(format('DELETE FROM %I;', tablename), ' ') FROM pg_tables"
-        " WHERE schemaname = 'public' AND tablename <> 'schema_version'"
+        "SELECT string_agg(format('DELETE FROM %I;', tablename), ' ')"
+        " || 'DELETE FROM domain WHERE id <> ''default'';' FROM pg_tables"
+        " WHERE schemaname = 'public' AND tablename NOT IN ('schema_version', 'domain')"
     )
     [(statements,)] = txn.fetchall()
     # As a replica, so that the order does not matter.

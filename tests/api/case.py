@@ -90,6 +90,9 @@ class ApiTestCase(SynchronousTestCase):
                 verify=lambda password, kept: succeed(
                     passwords.matches(password, kept)
                 ),
+                digest=lambda password: succeed(
+                    passwords.digest(password, b"salt", cost=2)
+                ),
                 new_token=self._new_token,
                 builder=self.builder,
                 limits=limits,

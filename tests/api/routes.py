@@ -16,6 +16,7 @@ from snf.api.compute.build import Builder
 from snf.api.compute.versions import STEPS
 from snf.api.dialect import written
 from snf.api.json import Route
+from snf.api.policy import Reach
 from snf.api.site import Branch, Noun, Nouns
 from snf.api.tree import Parts, site
 from snf.config import Api, Identity
@@ -35,6 +36,7 @@ class Served:
     role: str
     code: int
     does: str
+    reach: str = ""
 
 
 def served() -> list[Served]:
@@ -46,6 +48,7 @@ def served() -> list[Served]:
         Api(),
         Identity(),
         "snf",
+        nothing,
         nothing,
         nothing,
         Builder(),
@@ -73,16 +76,17 @@ def _of(path: str, noun: Any) -> Iterable[Served]:
             yield Served(
                 path=re.sub(r"<(\w+)>", r"{\1}", path + route.url.rstrip("/")) or "/",
                 method=route.method,
-                role=_role(route),
+                role=route.rule.who,
+                reach=_reach(noun, route).value,
                 code=getattr(noun, "code", route.code),
                 does=(function.__doc__ or "").strip().splitlines()[0].rstrip("."),
             )
 
 
-def _role(route: Route) -> str:
-    if route.role is None:
-        return "open"
-    return route.role.value if route.scoped else "any token"
+def _reach(noun: Any, route: Route) -> Reach:
+    """Return whose things a route may mean; a noun says it for those that do not."""
+    reach = route.rule.reach
+    return getattr(noun, "reach", reach) if reach is Reach.OWN else reach
 
 
 def table(service: str) -> str:
@@ -98,9 +102,9 @@ def table(service: str) -> str:
                 "^/compute/(v1.1|v2|v2.1)(?=/|$)", "/compute/{version}", one.path
             )
             rows.setdefault((path, one.method), one)
-    lines = ["| URL | method | role | status | |", "|---|---|---|---|---|"]
+    lines = ["| URL | method | role | whose | status | |", "|---|---|---|---|---|---|"]
     lines += [
-        f"| `{path}` | {method} | {one.role} | {one.code} | {one.does} |"
+        f"| `{path}` | {method} | {one.role} | {one.reach} | {one.code} | {one.does} |"
         for (path, method), one in rows.items()
     ]
     return "\n".join(lines)

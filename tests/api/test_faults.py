@@ -20,7 +20,7 @@ class UrlTests(FaultTestCase):
             "identity": (
                 "/nope",
                 "/identity/nope",
-                "/identity/v2.0",
+                "/identity/v4",
                 "/identity/v3/nope",
                 "/identity/v3/auth",
                 "/identity/v3/auth/nope",

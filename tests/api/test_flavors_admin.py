@@ -104,6 +104,8 @@ class MakeTests(FlavorTestCase):
                 "SNF:disk_template"
             ],
         )
+        none = self.make(name="none", disk=0).json["flavor"]
+        self.assertEqual("diskless", none["SNF:disk_template"])
         reply = self.make(name="other")
         self.assertEqual(400, reply.code)
         self.assertIn("SNF:disk_template", reply.message)

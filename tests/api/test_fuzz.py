@@ -58,8 +58,17 @@ _KEYS = st.sampled_from(
         "domain",
         "scope",
         "project",
+        "meta",
+        "tags",
+        "description",
+        "hostname",
+        "lock",
+        "locked_reason",
+        "max_count",
     ]
 )
+
+_VERSIONS = st.sampled_from(["2.1", "2.37", "2.66", "2.73", "2.96"])
 
 _LEAVES = (
     st.none()
@@ -88,6 +97,10 @@ _SERVER = st.fixed_dictionaries(
         "security_groups": _JSON,
         "block_device_mapping_v2": _JSON,
         "config_drive": _LEAVES,
+        "hostname": _LEAVES,
+        "description": _LEAVES,
+        "tags": _JSON,
+        "max_count": _LEAVES,
     },
 )
 
@@ -127,6 +140,25 @@ _NAMES = st.sampled_from(
         "visibility",
         "nocatalog",
         "is_public",
+        "uuid",
+        "image",
+        "flavor",
+        "ip",
+        "ip6",
+        "host",
+        "project_id",
+        "reservation_id",
+        "sort_key",
+        "sort_dir",
+        "tags",
+        "not-tags-any",
+        "locked",
+        "changes-before",
+        "created_at",
+        "power_state",
+        "task_state",
+        "vm_state",
+        "progress",
     ]
 ).map(str.encode)
 
@@ -169,7 +201,9 @@ class FuzzTests(ApiTestCase):
         written = [route for route in self.routes if route[0] in ("POST", "PUT")]
         method, path = data.draw(st.sampled_from(written))
         if body is not None:
-            self.assert_sane(self.call(method, path, body, by=ALICE), (path, body))
+            version = data.draw(_VERSIONS)
+            reply = self.call(method, path, body, by=ALICE, version=version)
+            self.assert_sane(reply, (path, body))
 
     @_SETTINGS
     @given(body=st.fixed_dictionaries({"server": _SERVER}))
@@ -193,7 +227,9 @@ class FuzzTests(ApiTestCase):
             f"{quote_from_bytes(name)}={quote_from_bytes(value)}"
             for name, value in query
         )
-        self.assert_sane(self.call("GET", f"{path}?{text}", by=ADMIN), (path, text))
+        version = data.draw(_VERSIONS)
+        reply = self.call("GET", f"{path}?{text}", by=ADMIN, version=version)
+        self.assert_sane(reply, (path, text))
 
     @_SETTINGS
     @given(data=st.data(), raw=st.binary(max_size=40))

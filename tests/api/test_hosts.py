@@ -1,7 +1,7 @@
 """What operators see of clusters: zones, services, hypervisors; and small lists."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from snf.core.placement import Capacity
 from snf.storage import capacities, clusters
@@ -152,6 +152,28 @@ class HypervisorTests(HostTestCase):
         self.run_in(clusters.set_use, self.cluster.id, True, None)
         shown = self.get("os-hypervisors/statistics").json[name]
         self.assertEqual((0, 0), (shown["count"], shown["vcpus"]))
+
+    def test_versions(self) -> None:
+        """Younger versions name hosts by UUIDs, and tell no sizes in the end."""
+        service = f"{COMPUTE}/os-services"
+        for version, sized in (("2.53", True), ("2.88", False), ("latest", False)):
+            headers = {"OpenStack-API-Version": f"compute {version}"}
+
+            def get(path: str, headers: dict[str, str] = headers) -> Reply:
+                return self.call("GET", f"{COMPUTE}/{path}", by=ADMIN, headers=headers)
+
+            [shown] = get("os-hypervisors/detail").json["hypervisors"]
+            self.assertEqual(str(UUID(shown["id"])), shown["id"])
+            self.assertEqual(sized, "memory_mb" in shown)
+            one = get(f"os-hypervisors/{shown['id']}").json["hypervisor"]
+            self.assertEqual(shown, one)
+            statistics = get("os-hypervisors/statistics").code
+            self.assertEqual(200 if sized else 404, statistics)
+            path = f"{service}/{shown['service']['id']}"
+            for status in ("disabled", "enabled"):
+                body = {"status": status}
+                reply = self.call("PUT", path, body, by=ADMIN, headers=headers)
+                self.assertEqual(status, reply.json["service"]["status"])
 
     def test_not_measured(self) -> None:
         """One that has not been measured has nothing yet."""

@@ -221,6 +221,37 @@ class RefusedTests(LoginTestCase):
         )
 
 
+class ThrottledTests(LoginTestCase):
+    """Somebody who guesses."""
+
+    def test_too_many(self) -> None:
+        """After some failures it is a 429 for a while, even with the right password."""
+        for _ in range(5):
+            self.assert_refused(self.with_user({"name": "alice", "password": "x"}))
+        for who in ({"name": "alice"}, {"id": str(ALICE.id)}):
+            reply = self.with_user(who)
+            self.assertEqual(429, reply.code)
+            self.assertEqual("30", reply.header("Retry-After"))
+        self.assert_is(BOB, PROJECT_B, self.with_user({"name": "bob"}))
+        self.clock.advance(30)
+        self.assert_is(ALICE, PROJECT_A, self.with_user({"name": "alice"}))
+
+    def test_unknown_users(self) -> None:
+        """Whether there is such a user cannot be seen from it."""
+        for _ in range(5):
+            self.assert_refused(self.with_user({"name": "nobody"}))
+        self.assertEqual(429, self.with_user({"name": "nobody"}).code)
+
+    def test_tokens(self) -> None:
+        """Tokens that are there go on working, also to be exchanged."""
+        token = self.token(ALICE)
+        for _ in range(6):
+            self.with_user({"name": "alice", "password": "x"})
+        identity = {"methods": ["token"], "token": {"id": token}}
+        reply = self.call("POST", TOKENS, {"auth": {"identity": identity}})
+        self.assert_is(ALICE, PROJECT_A, reply)
+
+
 class MalformedTests(LoginTestCase):
     """A login that makes no sense is a 400 that names the field."""
 

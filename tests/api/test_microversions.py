@@ -111,6 +111,7 @@ class ViewTests(ApiTestCase):
 
     def test_flavor(self) -> None:
         """From 2.47 on a server's flavor is its sizes."""
+        self.sql("INSERT INTO flavor_extra_spec VALUES (%s, 'a:b', 'c')", SMALL.id)
         self.assertEqual(str(SMALL.id), self.seen("2.46")["flavor"]["id"])
         self.assertEqual(
             {
@@ -120,7 +121,7 @@ class ViewTests(ApiTestCase):
                 "disk": 1,
                 "ephemeral": 0,
                 "swap": 0,
-                "extra_specs": {},
+                "extra_specs": {"a:b": "c"},
             },
             self.seen("2.47")["flavor"],
         )

@@ -231,6 +231,29 @@ class SetTests(QuotaTestCase):
         default = self.call("GET", f"{NETWORK}/default", by=ALICE)
         self.assertEqual(-1, default.json["quota"]["port"])
 
+    def test_versions(self) -> None:
+        """Younger versions tell nothing of networks, images and files."""
+        gone = {"fixed_ips", "floating_ips", "security_groups", "injected_files"}
+        headers = {"OpenStack-API-Version": "compute latest"}
+        reply = self.call("GET", MINE, by=ALICE, headers=headers)
+        self.assertEqual(set(), gone & reply.json["quota_set"].keys())
+        detail = self.call("GET", f"{MINE}/detail", by=ALICE, headers=headers)
+        self.assertEqual(set(), gone & detail.json["quota_set"].keys())
+        reply = self.call("GET", LIMITS, by=ALICE, headers=headers)
+        self.assertEqual(11, len(reply.json["limits"]["absolute"]))
+
+    def test_several(self) -> None:
+        """Of several servers at once, as many are made as may be, if that is enough."""
+        self.set(instances=3)
+        body = {"min_count": 4, "max_count": 5}
+        self.assertEqual(403, self.create(**body).code)
+        self.assertEqual(0, self.limits()["totalInstancesUsed"])
+        self.assertEqual(202, self.create(**{**body, "min_count": 2}).code)
+        absolute = self.limits()
+        self.assertEqual(
+            (3, 3), (absolute["totalInstancesUsed"], absolute["totalCoresUsed"])
+        )
+
     def test_limits(self) -> None:
         """What is there at a glance has the names that clients know."""
         self.server()

@@ -2,6 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from snf.api.policy import Reach
 from snf.testing.world import ALICE
 from tests.api.case import ApiTestCase
 from tests.api.routes import PAGE, page, served
@@ -23,7 +24,7 @@ class RouteTests(ApiTestCase):
         """What needs no token is the documents of discovery and the login."""
         opened = {(one.method, one.path) for one in served() if one.role == "open"}
         posts = {path for method, path in opened if method != "GET"}
-        self.assertEqual({"/identity/v3/auth/tokens"}, posts)
+        self.assertEqual({"/identity/v3/auth/tokens", "/identity/v2.0/tokens"}, posts)
         for method, path in opened:
             if method == "GET":
                 self.assertIn(self.call("GET", path).code, (200, 300), path)
@@ -46,3 +47,14 @@ class RouteTests(ApiTestCase):
         for one in served():
             if one.method != "GET" and not one.path.startswith("/identity"):
                 self.assertIn(one.role, ("member", "admin"), one.path)
+
+    def test_identity_changes_need_an_admin(self) -> None:
+        """What is not for admins only in the identity API is one's own."""
+        own = (Reach.SELF.value, Reach.USER.value)
+        for one in served():
+            if (
+                one.method != "GET"
+                and one.path.startswith("/identity")
+                and not one.path.endswith("/tokens")
+            ):
+                self.assertTrue(one.role == "admin" or one.reach in own, one)

@@ -89,7 +89,8 @@ class UsageTests(ApiTestCase):
 
     def test_nothing(self) -> None:
         """A project that has used nothing is told so."""
-        self.assertEqual({}, self.used())
+        used = self.used()
+        self.assertEqual((0.0, []), (used["total_hours"], used["server_usages"]))
 
     def test_everybody(self) -> None:
         """Admins see all projects; with ?detailed=1 their servers."""

@@ -39,6 +39,34 @@ class NounTests(ManageTestCase):
         )
         self.assertEqual(0, said.code, said.err)
 
+    def test_roles(self):
+        """Roles are listed by project, and can be taken again."""
+        for project in ("web", "other"):
+            self.manage("project", "create", project)
+        self.user("alice", "--project", "web")
+        self.manage("user", "assign", "alice", "other", "--role", "reader")
+        said = self.manage("role", "list", "--json", "--project", "other")
+        expected = {"project": "other", "role": "reader", "of": "user", "name": "alice"}
+        self.assertEqual([expected], json.loads(said.out))
+        self.assertEqual(2, len(self.listed("role")))
+        take = ("user", "revoke", "alice", "other", "--role", "reader")
+        self.assertEqual(0, self.manage(*take).code)
+        self.refused(self.manage(*take), "alice")
+        self.assertEqual(1, len(self.listed("role")))
+        self.refused(self.manage("role", "list", "--project", "x"), "x")
+
+    def test_disabled(self):
+        """Users and projects are disabled and enabled by their names."""
+        self.manage("project", "create", "web")
+        self.user("alice", "--project", "web")
+        for noun, name in (("user", "alice"), ("project", "web")):
+            for verb, enabled in (("disable", False), ("enable", True)):
+                said = self.manage(noun, verb, name)
+                self.assertEqual(0, said.code, said.err)
+                [one] = self.listed(noun)
+                self.assertEqual(enabled, one["enabled"])
+            self.refused(self.manage(noun, "disable", "nobody"), "nobody")
+
     def test_wrong_users(self):
         """Names that are taken, or not there, are refused, and leave nothing behind."""
         self.refused(self.user("alice", "--project", "web"), "web")

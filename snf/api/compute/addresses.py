@@ -8,6 +8,7 @@ from snf.api.call import Call, identifier
 from snf.api.compute import view
 from snf.api.compute.owned import MISSING, owner
 from snf.api.json import Edge, new_app, route
+from snf.api.policy import Reach
 from snf.core.errors import NotFound
 from snf.storage import servers
 from snf.storage.database import Transaction
@@ -18,6 +19,7 @@ class Addresses:
     """``/servers/{id}/ips``."""
 
     app = new_app()
+    reach = Reach.WIDE
 
     edge: Edge
 

@@ -109,7 +109,7 @@ class Flavors:
             vcpus=wanted.vcpus,
             ram_mib=wanted.ram,
             disk_gib=wanted.disk,
-            disk_template=wanted.disk_template or _template(txn),
+            disk_template=wanted.disk_template or _template(txn, wanted.disk),
             public=wanted.public,
             description=wanted.description or None,
         )
@@ -207,11 +207,13 @@ def _new_id(given: str | None) -> UUID:
         raise BadRequest("flavor.id: must be a UUID, or auto") from None
 
 
-def _template(txn: Transaction) -> str:
-    """Return the disk template of the flavors there are, which is easily guessed.
+def _template(txn: Transaction, disk_gib: int) -> str:
+    """Return the disk template that a flavor has for which none is given.
 
     Clients of OpenStack's cannot name one.
     """
+    if not disk_gib:
+        return "diskless"
     known = flavors.disk_templates(txn)
     if len(known) != 1:
         raise BadRequest("flavor.SNF:disk_template: must be given")

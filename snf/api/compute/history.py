@@ -10,6 +10,7 @@ from snf.api.call import Call
 from snf.api.compute import filters, versions, view
 from snf.api.compute.owned import locate
 from snf.api.json import Edge, new_app, route
+from snf.api.policy import Reach
 from snf.core.errors import BadRequest, NotFound
 from snf.storage import actions
 from snf.storage.actions import Action, Event, Wanted
@@ -25,6 +26,7 @@ class History:
     """``/servers/{id}/os-instance-actions``."""
 
     app = new_app()
+    reach = Reach.WIDE
 
     edge: Edge
     page_size: int

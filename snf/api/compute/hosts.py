@@ -14,6 +14,7 @@ from snf.api.audit import note
 from snf.api.call import Call
 from snf.api.compute import versions
 from snf.api.json import Edge, new_app, route
+from snf.core.catalog import Cluster
 from snf.core.errors import NotFound
 from snf.core.identity import Role
 from snf.core.placement import Capacity
@@ -52,7 +53,7 @@ class Zones:
     @route(app, "GET", "/")
     def brief(self, txn: Transaction, call: Call) -> dict:
         """List them."""
-        return _zones(hosts.listing(txn), None)
+        return _zones(clusters.listing(txn), None)
 
     @route(app, "GET", "/detail", role=Role.ADMIN)
     def detail(self, txn: Transaction, call: Call) -> dict:
@@ -68,11 +69,11 @@ class Zones:
             }
             for one in found
         }
-        return _zones(found, shown)
+        return _zones([one.cluster for one in found], shown)
 
 
-def _zones(found: list[Host], shown: _Json | None) -> _Json:
-    available = any(_enabled(one) for one in found)
+def _zones(found: list[Cluster], shown: _Json | None) -> _Json:
+    available = any(not one.drained and not one.offline for one in found)
     zone = {"zoneName": ZONE, "zoneState": {"available": available}, "hosts": shown}
     return {"availabilityZoneInfo": [zone]}
 

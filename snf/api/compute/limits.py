@@ -6,6 +6,7 @@ from snf.api.call import Call
 from snf.api.compute import versions
 from snf.api.compute.quotas import whose
 from snf.api.json import Edge, new_app, route
+from snf.api.policy import Reach
 from snf.core.quota import Amounts, Resource
 from snf.storage import quotas
 from snf.storage.database import Transaction
@@ -33,6 +34,7 @@ class Limits:
     """``/limits``."""
 
     app = new_app()
+    reach = Reach.WIDE
 
     edge: Edge
     defaults: Amounts

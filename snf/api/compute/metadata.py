@@ -12,6 +12,7 @@ from snf.api.compute import locks
 from snf.api.compute.build import Key, Value
 from snf.api.compute.owned import locate
 from snf.api.json import Edge, new_app, route
+from snf.api.policy import Reach
 from snf.core.errors import BadRequest
 from snf.core.identity import Role
 from snf.storage import metadata
@@ -37,6 +38,7 @@ class Metadata:
     """``/servers/{id}/metadata``."""
 
     app = new_app()
+    reach = Reach.WIDE
 
     edge: Edge
 
@@ -79,6 +81,7 @@ class Meta:
     """``/servers/{id}/meta``: the same as Synnefo's clients ask for it."""
 
     app = new_app()
+    reach = Reach.WIDE
 
     edge: Edge
 

@@ -10,6 +10,7 @@ from snf.api.audit import note
 from snf.api.call import Call, identifier
 from snf.api.compute import versions
 from snf.api.json import Edge, new_app, route
+from snf.api.policy import Reach
 from snf.core.errors import BadRequest, Forbidden, NotFound
 from snf.core.identity import Role
 from snf.core.quota import UNLIMITED, Amounts, Resource
@@ -68,6 +69,7 @@ class QuotaSets:
     """``/os-quota-sets``."""
 
     app = new_app()
+    reach = Reach.WIDE
 
     edge: Edge
     defaults: Amounts

@@ -1,5 +1,7 @@
 """``/servers``: listing, building, showing, renaming and deleting them."""
 
+from functools import partial
+
 import msgspec
 from attrs import frozen
 
@@ -20,6 +22,8 @@ from snf.api.compute.build import (
 )
 from snf.api.compute.owned import MISSING, locate, owner
 from snf.api.json import Answer, Edge, new_app, route
+from snf.api.policy import Reach
+from snf.api.repeat import Told, once
 from snf.core.errors import BadRequest
 from snf.core.identity import Role
 from snf.core.server import Action
@@ -55,6 +59,7 @@ class Servers:
     """
 
     app = new_app()
+    reach = Reach.WIDE
 
     edge: Edge
     builder: Builder
@@ -82,23 +87,24 @@ class Servers:
         """Ask for a new one."""
         wanted: NewServer = call.body.server
         check(call, wanted)
+        told = once(txn, call, partial(self._build, txn, call, wanted))
+        place = {} if told.place is None else {"Location": told.place}
+        return Answer(told.body, headers=place)
+
+    def _build(self, txn: Transaction, call: Call, wanted: NewServer) -> Told:
         made = batch.build(txn, call, self.builder, wanted)
         for uuid in made.servers:
             note(txn, call, "server create", uuid)
         if wanted.return_reservation_id:
-            return Answer({"reservation_id": made.reservation})
+            return Told({"reservation_id": made.reservation})
         first = made.servers[0]
-        return Answer(
-            {
-                "server": {
-                    "id": str(first),
-                    "links": view.links(call, "servers", first),
-                    "OS-DCF:diskConfig": "MANUAL",
-                    "security_groups": [{"name": "default"}],
-                }
-            },
-            headers={"Location": f"{call.base}/servers/{first}"},
-        )
+        shown = {
+            "id": str(first),
+            "links": view.links(call, "servers", first),
+            "OS-DCF:diskConfig": "MANUAL",
+            "security_groups": [{"name": "default"}],
+        }
+        return Told({"server": shown}, f"{call.base}/servers/{first}")
 
     @route(app, "GET", "/<server>")
     def show(self, txn: Transaction, call: Call, server: str) -> dict:

@@ -12,6 +12,7 @@ from snf.api.call import Call
 from snf.api.compute.owned import locate
 from snf.api.compute.versions import TAGS
 from snf.api.json import Answer, Edge, new_app, route
+from snf.api.policy import Reach
 from snf.core.errors import BadRequest, NotFound
 from snf.core.identity import Role
 from snf.storage import tags
@@ -34,6 +35,7 @@ class Tags:
     """``/servers/{id}/tags``."""
 
     app = new_app()
+    reach = Reach.WIDE
 
     edge: Edge
 

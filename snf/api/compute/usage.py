@@ -10,6 +10,7 @@ from snf.api.call import Call
 from snf.api.compute.quotas import whose
 from snf.api.compute.view import precise
 from snf.api.json import Edge, new_app, route
+from snf.api.policy import Reach
 from snf.core.errors import BadRequest
 from snf.core.identity import Role
 from snf.core.server import Status, vm_state
@@ -32,6 +33,7 @@ class Usage:
     """
 
     app = new_app()
+    reach = Reach.WIDE
 
     edge: Edge
     page_size: int
@@ -46,7 +48,7 @@ class Usage:
             total.project: _total(total, period)
             for total in usages.totals(txn, period, None, self.page_size)
         }
-        if call.argument("detailed") == "1":
+        if (call.argument("detailed") or "").lower() in ("1", "true"):
             for one in shown.values():
                 one["server_usages"] = []
             for server in usages.of_servers(txn, period, None, self.page_size):
@@ -59,11 +61,13 @@ class Usage:
         """Tell what a project has used, by which servers."""
         found = whose(txn, call, project)
         period = _period(call)
-        totals = usages.totals(txn, period, found, 1)
-        if not totals or call.argument("marker") is not None:
+        if call.argument("marker") is not None:
             return {"tenant_usage": {}}
+        # Where there is nothing Nova tells nothing, and its clients then fail.
+        none = Total(found, 0.0, 0.0, 0.0, 0.0)
+        [total] = usages.totals(txn, period, found, 1) or [none]
         servers = usages.of_servers(txn, period, found, self.page_size)
-        shown = _total(totals[0], period)
+        shown = _total(total, period)
         return {"tenant_usage": {**shown, "server_usages": _servers(servers)}}
 
 

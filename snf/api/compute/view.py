@@ -69,7 +69,7 @@ def server(call: Call, server: Server, prefix: str, alone: bool = False) -> Json
             "id": str(server.image),
             "links": links(call, "images", server.image)[1:],
         },
-        "flavor": _flavor_of(call, server.flavor),
+        "flavor": _flavor_of(call, server),
         "created": time(server.created),
         "updated": time(server.updated),
         "addresses": addresses(server),
@@ -145,8 +145,9 @@ def _for_admins(call: Call, server: Server, prefix: str) -> Json:
     return view
 
 
-def _flavor_of(call: Call, flavor: Flavor) -> Json:
+def _flavor_of(call: Call, server: Server) -> Json:
     """Return the flavor of a server: from some version on how large it is."""
+    flavor = server.flavor
     if not call.since(versions.FLAVOR_EMBEDDED):
         return {
             "id": str(flavor.id),
@@ -159,7 +160,7 @@ def _flavor_of(call: Call, flavor: Flavor) -> Json:
         "disk": flavor.disk_gib,
         "ephemeral": 0,
         "swap": 0,
-        "extra_specs": {},
+        "extra_specs": dict(server.flavor_specs),
     }
 
 

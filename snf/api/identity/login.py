@@ -7,8 +7,7 @@ import msgspec
 from attrs import frozen
 
 from snf.core.errors import BadRequest, Unauthorized
-
-_DOMAIN_ID, _DOMAIN_NAME = "default", "default"
+from snf.storage.users import HERE, DomainRef
 
 # All that is ever said of why somebody cannot log in.
 WHO = "The request you have made requires authentication."
@@ -42,12 +41,30 @@ class Token(msgspec.Struct):
     id: str
 
 
+class CredentialUser(msgspec.Struct):
+    """Whose an application credential is."""
+
+    id: str | None = None
+    name: str | None = None
+    domain: Domain | None = None
+
+
+class Credential(msgspec.Struct):
+    """The method ``application_credential``: by id, or by name and user."""
+
+    secret: str
+    id: str | None = None
+    name: str | None = None
+    user: CredentialUser | None = None
+
+
 class Methods(msgspec.Struct):
     """How somebody logs in; each method named has its own part."""
 
     methods: list[str]
     password: Password | None = None
     token: Token | None = None
+    application_credential: Credential | None = None
 
 
 class ScopeProject(msgspec.Struct):
@@ -85,18 +102,33 @@ class Scope:
 
     project_id: UUID | None = None
     project_name: str | None = None
+    domain: DomainRef = HERE
     unscoped: bool = False
 
 
 @frozen
+class CredentialRef:
+    """An application credential: by its id, or by its user and its name."""
+
+    id: UUID | None
+    name: str | None
+
+
+@frozen
 class Wanted:
-    """Who logs in, how, and for what.  One of password and token is there."""
+    """Who logs in, how, and for what.
+
+    :ivar password: Of a user, or the secret of an application credential.
+    :ivar token: Instead of it, a token to be exchanged.
+    """
 
     scope: Scope | None
     user_id: UUID | None = None
     user_name: str | None = None
-    password: str | None = None
+    domain: DomainRef = HERE
+    password: str = ""
     token: str | None = None
+    credential: CredentialRef | None = None
 
 
 def wanted(body: AuthBody) -> Wanted:
@@ -104,28 +136,58 @@ def wanted(body: AuthBody) -> Wanted:
     Return what a login asks for.
 
     :raises BadRequest: A part is missing.
-    :raises Unauthorized: The domain does not exist, or an id cannot be one.
+    :raises Unauthorized: An id cannot be one, or the scope is of a kind that there is
+        not.
     """
     identity = body.auth.identity
     scope = _scope(body.auth.scope)
     if "password" in identity.methods:
-        if identity.password is None:
-            raise BadRequest("auth.identity.password: is missing")
-        user = identity.password.user
-        _check_domain(user.domain)
-        if user.id is None and user.name is None:
-            raise BadRequest("auth.identity.password.user: needs an id or a name")
-        return Wanted(
-            scope,
-            user_id=None if user.id is None else _id(user.id),
-            user_name=_text(user.name),
-            password=user.password,
-        )
+        return _by_password(scope, identity.password)
+    if "application_credential" in identity.methods:
+        return _by_credential(scope, identity.application_credential)
     if "token" in identity.methods:
         if identity.token is None:
             raise BadRequest("auth.identity.token: is missing")
         return Wanted(scope, token=identity.token.id)
-    raise BadRequest("auth.identity.methods: must name password or token")
+    raise BadRequest(
+        "auth.identity.methods: must name password, token or application_credential"
+    )
+
+
+def _by_password(scope: Scope | None, sent: Password | None) -> Wanted:
+    if sent is None:
+        raise BadRequest("auth.identity.password: is missing")
+    user = sent.user
+    if user.id is None and user.name is None:
+        raise BadRequest("auth.identity.password.user: needs an id or a name")
+    return Wanted(
+        scope,
+        user_id=None if user.id is None else _id(user.id),
+        user_name=_text(user.name),
+        domain=_domain(user.domain),
+        password=user.password,
+    )
+
+
+def _by_credential(scope: Scope | None, sent: Credential | None) -> Wanted:
+    if sent is None:
+        raise BadRequest("auth.identity.application_credential: is missing")
+    if sent.id is not None:
+        ref = CredentialRef(_id(sent.id), None)
+        return Wanted(scope, password=sent.secret, credential=ref)
+    user = sent.user
+    if sent.name is None or user is None or (user.id is None and user.name is None):
+        raise BadRequest(
+            "auth.identity.application_credential: needs an id, or a name and a user"
+        )
+    return Wanted(
+        scope,
+        user_id=None if user.id is None else _id(user.id),
+        user_name=_text(user.name),
+        domain=_domain(user.domain),
+        password=sent.secret,
+        credential=CredentialRef(None, _text(sent.name)),
+    )
 
 
 def _scope(scope: ScopeBody | str | None) -> Scope | None:
@@ -139,22 +201,20 @@ def _scope(scope: ScopeBody | str | None) -> Scope | None:
         if scope.domain is not None or scope.system is not None:
             raise Unauthorized("There are only project scopes.")
         raise BadRequest("auth.scope: must name a project")
-    _check_domain(scope.project.domain)
     if scope.project.id is not None:
         return Scope(project_id=_id(scope.project.id))
     if scope.project.name is None:
         raise BadRequest("auth.scope.project: needs an id or a name")
-    return Scope(project_name=_text(scope.project.name))
+    return Scope(
+        project_name=_text(scope.project.name), domain=_domain(scope.project.domain)
+    )
 
 
-def _check_domain(domain: Domain | None) -> None:
-    """Return if it is the one domain that there is, by id or by name."""
-    if domain is None:
-        return
-    if domain.id not in (None, _DOMAIN_ID):
-        raise Unauthorized(WHO)
-    if domain.name is not None and domain.name.lower() != _DOMAIN_NAME:
-        raise Unauthorized(WHO)
+def _domain(domain: Domain | None) -> DomainRef:
+    """Return the domain that is meant: without a word, the default one."""
+    if domain is None or (domain.id is None and domain.name is None):
+        return HERE
+    return DomainRef(_text(domain.id), _text(domain.name))
 
 
 def _id(text: str) -> UUID:

@@ -1,14 +1,20 @@
 """Checking passwords off the reactor's thread, since each check takes a while."""
 
+import secrets
+from collections.abc import Awaitable, Callable
+from math import ceil
 from typing import Any, TypeVar
 
+from attrs import field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
+from snf.api.call import Call
 from snf.core import passwords
-from snf.core.errors import Unavailable
+from snf.core.errors import TooMany, Unavailable
+from snf.core.throttle import Throttle
 
 _T = TypeVar("_T")
 
@@ -39,18 +45,61 @@ class PasswordChecker(Service):
 
         :raises Unavailable: Too many are waiting to be checked.
         """
+        return await self._in_thread(passwords.matches, password, kept)
+
+    async def digest(self, password: str) -> str:
+        """
+        Return what to keep of a password.
+
+        :raises Unavailable: Too many are waiting to be checked.
+        """
+        salt = secrets.token_bytes(16)
+        return await self._in_thread(passwords.digest, password, salt)
+
+    async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
         if self.waiting >= _WAITING_AT_MOST:
             raise Unavailable("Too many are logging in; try again later")
         self.waiting += 1
-        work = deferToThreadPool(
-            self.reactor, self.pool, passwords.matches, password, kept
-        )
+        work = deferToThreadPool(self.reactor, self.pool, function, *args)
         work.addBoth(self._ended)
         # Whoever hangs up cancels; the check stays in the queue, and counts.
-        answer: Deferred[bool] = Deferred()
+        answer: Deferred[Any] = Deferred()
         work.chainDeferred(answer)
         return await answer
 
     def _ended(self, result: _T) -> _T:
         self.waiting -= 1
         return result
+
+
+@frozen
+class Guarded:
+    """Checks passwords and secrets, but not as often as somebody who guesses wants.
+
+    :ivar verify: A coroutine function of a password and what is kept of it: whether
+        they match.
+    """
+
+    verify: Callable[[str, str], Awaitable[bool]]
+    throttle: Throttle = field(factory=Throttle)
+
+    async def check(
+        self, call: Call, who: str, password: str, kept: str | None
+    ) -> bool:
+        """
+        Whether a password is somebody's.
+
+        :param who: Who it is for, which need not be somebody that there is.
+        :param kept: What is kept of the right one; None where there is nobody.
+        :raises TooMany: It was tried too often, whether or not it is right.
+        """
+        now = call.now.timestamp()
+        wait = self.throttle.admit(who, call.address, now)
+        if wait > 0:
+            raise TooMany("Too many failed logins; try again later", ceil(wait))
+        # Where there is nobody it takes as long.
+        good = await self.verify(password, kept or passwords.NOBODY)
+        if not good or kept is None:
+            return False
+        self.throttle.succeeded(who, call.address, now)
+        return True

@@ -1,22 +1,19 @@
 """``/auth/tokens``: logging in, and what a token stands for."""
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from attrs import frozen
 
 from snf.api.call import Call
+from snf.api.identity import view
 from snf.api.identity.catalog import catalog
-from snf.api.identity.login import WHO, AuthBody, Scope, Wanted, wanted
+from snf.api.identity.entrance import Entrance
+from snf.api.identity.login import AuthBody, wanted
 from snf.api.json import Answer, Edge, new_app, route
-from snf.config import Identity as IdentitySettings
 from snf.core import passwords
-from snf.core.errors import NotFound, Unauthorized
-from snf.core.identity import Grant, Project, Role, User
-from snf.storage import activities, tokens, users
-from snf.storage.activities import Activity
+from snf.core.errors import NotFound
+from snf.core.identity import Grant
+from snf.storage import tokens
 from snf.storage.database import Transaction
 
 
@@ -27,19 +24,13 @@ class Tokens:
     app = new_app()
 
     edge: Edge
-    settings: IdentitySettings
-    verify: Callable[[str, str], Any]
-    new_token: Callable[[], str]
+    entrance: Entrance
+    region: str
 
     @route(app, "POST", "/", role=None, body=AuthBody, code=201)
     async def log_in(self, call: Call) -> Answer:
-        """Exchange a password or a token for a (new) token."""
-        asked = wanted(call.body)
-        user, methods, expires = await self._who(call, asked)
-        token = self.new_token()
-        grant = await self.edge.database.run(
-            self._grant, call, asked.scope, user, methods, expires, token
-        )
+        """Exchange a password, a secret or a token for a (new) token."""
+        token, grant = await self.entrance.enter(call, wanted(call.body))
         return Answer(
             {"token": self._view(call, grant)}, headers={"X-Subject-Token": token}
         )
@@ -72,93 +63,25 @@ class Tokens:
                 raise NotFound("Could not find token.")
         return digest
 
-    async def _who(
-        self, call: Call, asked: Wanted
-    ) -> tuple[User, tuple[str, ...], datetime]:
-        """Return who logs in, how, and until when the new token may be good."""
-        limit = call.now + timedelta(seconds=self.settings.token_lifetime_s)
-        if asked.token is not None:
-            digest = passwords.token_digest(asked.token)
-            grant = await self.edge.database.run(tokens.get, digest, call.now)
-            if grant is None:
-                raise Unauthorized(WHO)
-            methods = tuple(dict.fromkeys(("token", *grant.methods)))
-            return grant.user, methods, min(limit, grant.expires)
-        return await self._by_password(call, asked), ("password",), limit
-
-    async def _by_password(self, call: Call, asked: Wanted) -> User:
-        kept = await self.edge.database.run(
-            users.credentials, asked.user_id, asked.user_name
-        )
-        good = await self.verify(
-            asked.password or "", passwords.NOBODY if kept is None else kept.password
-        )
-        if kept is None or not good or not kept.user.enabled:
-            await self.edge.database.run(
-                activities.add,
-                Activity(
-                    action="log in",
-                    user=None if kept is None else kept.user.id,
-                    outcome="refused",
-                    request_id=call.request_id,
-                    address=call.address,
-                ),
-            )
-            raise Unauthorized(WHO)
-        return kept.user
-
-    def _grant(
-        self,
-        txn: Transaction,
-        call: Call,
-        scope: Scope | None,
-        user: User,
-        methods: tuple[str, ...],
-        expires: datetime,
-        token: str,
-    ) -> Grant:
-        project, roles = _scoped(txn, user, scope)
-        grant = Grant(
-            user=user,
-            project=project,
-            roles=roles,
-            methods=methods,
-            audit_id=self.new_token()[:22],
-            issued=call.now,
-            expires=expires,
-        )
-        tokens.add(txn, passwords.token_digest(token), grant)
-        activities.add(
-            txn,
-            Activity(
-                action="log in",
-                user=user.id,
-                project=grant.project_id,
-                request_id=call.request_id,
-                address=call.address,
-            ),
-        )
-        return grant
-
     def _view(self, call: Call, grant: Grant) -> dict[str, Any]:
-        view: dict[str, Any] = {
+        shown: dict[str, Any] = {
             "methods": grant.methods,
             "user": {
                 "id": str(grant.user.id),
                 "name": grant.user.name,
-                "domain": _DOMAIN,
+                "domain": view.ref(grant.user.domain),
                 "password_expires_at": None,
             },
             "audit_ids": [grant.audit_id],
-            "expires_at": _time(grant.expires),
-            "issued_at": _time(grant.issued),
+            "expires_at": view.moment(grant.expires),
+            "issued_at": view.moment(grant.issued),
         }
         if grant.project is not None:
-            view |= {
+            shown |= {
                 "project": {
                     "id": str(grant.project.id),
                     "name": grant.project.name,
-                    "domain": _DOMAIN,
+                    "domain": view.ref(grant.project.domain),
                 },
                 "is_domain": False,
                 "roles": [
@@ -166,40 +89,11 @@ class Tokens:
                 ],
             }
             if call.argument("nocatalog") is None:
-                view["catalog"] = catalog(call.root, self.settings.region)
-        return view
-
-
-_DOMAIN = {"id": "default", "name": "Default"}
-
-
-def _scoped(
-    txn: Transaction, user: User, scope: Scope | None
-) -> tuple[Project | None, frozenset[Role]]:
-    """
-    Return the project that a token is to be for, and the user's roles in it.
-
-    Without a wish it is the user's default project, if there is one.
-
-    :raises Unauthorized: There is no such project, or no role in it.
-    """
-    if scope is not None and scope.unscoped:
-        return None, frozenset()
-    project_id: UUID | None = user.default_project
-    name = None
-    if scope is not None:
-        project_id, name = scope.project_id, scope.project_name
-    if project_id is None and name is None:
-        return None, frozenset()
-    project = users.project(txn, project_id, name)
-    if project is not None and project.enabled:
-        roles = users.roles(txn, user.id, project.id)
-        if roles:
-            return project, roles
-    if scope is None:
-        return None, frozenset()
-    raise Unauthorized(WHO)
-
-
-def _time(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+                shown["catalog"] = catalog(call.root, self.region)
+        if grant.credential is not None:
+            shown["application_credential"] = {
+                "id": str(grant.credential.id),
+                "name": grant.credential.name,
+                "restricted": not grant.credential.unrestricted,
+            }
+        return shown

@@ -9,6 +9,7 @@ from snf.api.audit import note
 from snf.api.call import Call
 from snf.api.compute.quotas import check_not_below, whose
 from snf.api.json import Edge, new_app, route
+from snf.api.policy import Reach
 from snf.core.identity import Role
 from snf.core.quota import Amounts, Resource
 from snf.storage import quotas
@@ -51,6 +52,7 @@ class Quotas:
     """``/quotas``."""
 
     app = new_app()
+    reach = Reach.WIDE
 
     edge: Edge
     defaults: Amounts
