@@ -64,7 +64,7 @@ class OptionsTests(SynchronousTestCase):
         options = Options()
         options.parseOptions(["--config", str(file)])
         names = [type(part).__name__ for part in makeService(options)]
-        self.assertEqual(["MemoryPublisher", "JobQueue", "Spool"], names)
+        self.assertEqual(["MemoryPublisher", "JobQueue", "Spool", "Frozen"], names)
 
 
 class KilledTests(TestCase):
