@@ -45,9 +45,19 @@ class InlineDatabase:
             return function(txn, *args, **kwargs)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; another is made when one is needed."""
         if self._connection is not None:
             self._connection.close()
+            self._connection = None
+
+    def mend(self) -> None:
+        """Close the connection if it has been lost: other tests end PostgreSQL."""
+        try:
+            if self._connection is not None:
+                with self._connection, self._connection.cursor() as cursor:
+                    cursor.execute("SELECT 1")
+        except psycopg2.Error:
+            self.close()
 
 
 class _Recording(psycopg2.extensions.cursor):
@@ -139,6 +149,7 @@ def shared_database(case: SynchronousTestCase) -> InlineDatabase:
         dsn = fresh_dsn(None)
         _shared = InlineDatabase(dsn)
         atexit.register(_shared.close)
+    _shared.mend()
     case.successResultOf(Deferred.fromCoroutine(_shared.run(_empty)))
     _shared.queries.clear()
     return _shared
