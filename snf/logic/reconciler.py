@@ -21,6 +21,7 @@ from snf.core.report import JobReport, Sighting
 from snf.core.server import Life
 from snf.logic.capacity import measure
 from snf.logic.connections import Connections
+from snf.logic.rounds import Rounds
 from snf.rapi.errors import RapiError, Unreachable, WrongCredentials
 from snf.rapi.instances import Instance, Listing
 from snf.rapi.jobs import reports
@@ -107,22 +108,18 @@ class Reconciler(Service):
     connections: Connections
     prefix: str
     interval_s: float
-    _loop: LoopingCall = field(init=False)
-    _looping: "Deferred[LoopingCall] | None" = field(init=False, default=None)
+    _rounds: Rounds = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._loop = LoopingCall(lambda: Deferred.fromCoroutine(self._round()))
-        self._loop.clock = self.clock
+        self._rounds = Rounds(self.clock, self.interval_s, self._round)
 
     def startService(self) -> None:
         super().startService()
-        self._looping = self._loop.start(self.interval_s)
+        self._rounds.start()
 
     def stopService(self) -> "Deferred[LoopingCall] | None":
         super().stopService()
-        if self._loop.running:
-            self._loop.stop()
-        return self._looping
+        return self._rounds.stop()
 
     async def _round(self) -> None:
         try:

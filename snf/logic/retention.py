@@ -11,6 +11,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from snf.core.errors import Unavailable
+from snf.logic.rounds import Rounds
 from snf.storage import retention, tokens
 from snf.storage.database import Database, Transaction
 
@@ -29,23 +30,19 @@ class Retention(Service):
     clock: IReactorTime
     database: Database
     days: int
-    _loop: LoopingCall = field(init=False)
-    _looping: "Deferred[LoopingCall] | None" = field(init=False, default=None)
+    _rounds: Rounds = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._loop = LoopingCall(lambda: Deferred.fromCoroutine(self._round()))
-        self._loop.clock = self.clock
+        self._rounds = Rounds(self.clock, _INTERVAL_S, self._round)
 
     def startService(self) -> None:
         super().startService()
-        self._looping = self._loop.start(_INTERVAL_S)
+        self._rounds.start()
 
     def stopService(self) -> "Deferred[LoopingCall] | None":
         """Fires when the batch under way has been removed."""
         super().stopService()
-        if self._loop.running:
-            self._loop.stop()
-        return self._looping
+        return self._rounds.stop()
 
     async def _round(self) -> None:
         now = datetime.fromtimestamp(self.clock.seconds(), UTC)
