@@ -17,8 +17,10 @@ from snf.allinone.cloud import Cloud
 from snf.allinone.credentials import PEOPLE, exports, password_of
 from snf.allinone.failure import Failure
 from snf.allinone.layout import (
+    MOST_NODES,
     Instance,
     Layout,
+    check_nodes,
     choose,
     octet_is_free,
     port_is_free,
@@ -49,7 +51,12 @@ def cloud() -> None:
 @cloud.command()
 @_state(STATE)
 @_port
-def up(state: Path, port: int | None) -> None:
+@click.option(
+    "--nodes",
+    type=click.IntRange(1, MOST_NODES),
+    help="Of Ganeti, in a new cloud.  [default: 1]",
+)
+def up(state: Path, port: int | None, nodes: int | None) -> None:
     """Make it, or start what of it does not run."""
     whole.check_machine("up")
     layout = Layout(state.resolve())
@@ -57,7 +64,7 @@ def up(state: Path, port: int | None) -> None:
     progress = Progress()
     layout.create()
     with _alone(layout):
-        instance = _instance(layout, port)
+        instance = _instance(layout, port, nodes)
         Cloud(layout, instance, progress).up()
     client.link(layout / "bin")
     progress.say("cloud", "ready")
@@ -194,12 +201,14 @@ def _parts(layout: Layout, instance: Instance) -> Cloud | demonstration.Demo:
     return Cloud(layout, instance, Progress())
 
 
-def _instance(layout: Layout, port: int | None) -> Instance:
+def _instance(layout: Layout, port: int | None, nodes: int | None = None) -> Instance:
     """Return the choices, made now if this is the first time, and keep them."""
     known = layout.load()
     if known is None:
         instance = choose(layout.state, port, port_is_free, octet_is_free)
+        instance = evolve(instance, node_count=nodes or 1)
     else:
+        check_nodes(known, nodes)
         instance = whole.ports_for(layout, known, port)
     layout.save(instance)
     return instance

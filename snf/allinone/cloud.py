@@ -16,6 +16,7 @@ from snf.allinone.guest import Guest, hardware_serves
 from snf.allinone.layout import Instance, Layout, for_ports, port_is_free
 from snf.allinone.namespace import BRIDGE, may_change_networks, refused
 from snf.allinone.postgres import Postgres, debian_programs
+from snf.allinone.process import Daemon
 from snf.allinone.progress import Progress
 from snf.allinone.rabbitmq import RabbitMQ
 from snf.allinone.seed import Site, seed
@@ -89,7 +90,7 @@ class Cloud:
 
     def down(self) -> None:
         """Stop all of it; what does not run is fine."""
-        ours = [daemons.cyclades(self.layout), daemons.eventd(self.layout)]
+        ours = [daemons.cyclades(self.layout), *self._eventds]
         with _together() as start:
             _all([start(daemon.stop) for daemon in ours] + [start(self.ganeti.down)])
             _all([start(self.rabbitmq.down), start(self._postgres_down)])
@@ -97,19 +98,22 @@ class Cloud:
 
     def purge(self) -> None:
         """Delete what it kept.  It must be down."""
-        self.ganeti.namespace.forget()
+        self.ganeti.forget()
         shutil.rmtree(self.layout.state)
 
     def status(self) -> list[Part]:
         """Return how each part does."""
-        instance, ganeti = self.instance, self.ganeti
+        instance = self.instance
         parts = [
             Part(
                 "twistd cyclades",
                 daemons.cyclades(self.layout).pid(),
                 f"http://127.0.0.1:{instance.api_port}",
             ),
-            Part("twistd snf-eventd", daemons.eventd(self.layout).pid(), ""),
+            *(
+                Part(f"twistd snf-{one.state_file.stem}", one.pid(), "")
+                for one in self._eventds
+            ),
             Part(
                 "PostgreSQL",
                 _postgres_daemon_pid(self.layout, instance),
@@ -121,11 +125,12 @@ class Cloud:
                 f"127.0.0.1:{instance.amqp_port}",
             ),
         ]
-        parts += [
-            Part(f"Ganeti {name}", ganeti.pid(name), address)
-            for name, address in ganeti.addresses()
-        ]
-        return parts
+        return parts + [Part(*part) for part in self.ganeti.parts()]
+
+    @property
+    def _eventds(self) -> list[Daemon]:
+        """Each node's; only the master's has anything to tell."""
+        return [daemons.eventd(self.layout, node) for node in self.instance.nodes]
 
     def _postgres(self) -> bool:
         if self.postgres.up():
@@ -181,17 +186,16 @@ class Cloud:
     def _eventd(self, rabbitmq: "Future[bool]", ganeti: "Future[bool]") -> None:
         rabbitmq.result()
         ganeti.result()
-        daemons.configure_eventd(self.layout, self.rabbitmq, self.ganeti)
-        if daemons.eventd(self.layout).start():
+        for machine in self.ganeti.machines:
+            daemons.configure_eventd(self.layout, self.rabbitmq, machine)
+        started = [daemon.start() for daemon in self._eventds]
+        if any(started):
             self.progress.say("twistd snf-eventd", "started")
 
     def _still_there(self) -> None:
-        for part, log in (
-            (daemons.cyclades(self.layout), "cyclades.log"),
-            (daemons.eventd(self.layout), "eventd.log"),
-        ):
+        for part in (daemons.cyclades(self.layout), *self._eventds):
             if part.pid() is None:
-                raise Failure(f"{part.name} ended at once", self.layout / "log" / log)
+                raise Failure(f"{part.name} ended at once", part.log)
 
     def _site(self) -> Site:
         instance = self.instance
@@ -210,6 +214,8 @@ class Cloud:
             # Below are the node and the cluster, above is the host.
             pool=(instance.network[10], instance.network[250]),
             link=BRIDGE,
+            # Other nodes cannot have what is in a file on one.
+            disk_template="file" if instance.node_count == 1 else "sharedfile",
         )
 
 

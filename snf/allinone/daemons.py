@@ -7,8 +7,9 @@ from pathlib import Path
 
 from snf.allinone import settings
 from snf.allinone.files import write
-from snf.allinone.ganeti import CHECKOUT, Ganeti
-from snf.allinone.layout import Instance, Layout
+from snf.allinone.ganeti import CHECKOUT
+from snf.allinone.layout import Instance, Layout, Node
+from snf.allinone.machine import Machine
 from snf.allinone.postgres import Postgres
 from snf.allinone.process import Daemon, clean_environment, wait_for
 from snf.allinone.rabbitmq import RabbitMQ
@@ -19,9 +20,10 @@ def cyclades(layout: Layout, plugin: str = "cyclades") -> Daemon:
     return _twistd(layout, "cyclades", plugin, configuration(layout))
 
 
-def eventd(layout: Layout) -> Daemon:
-    """Return ``twistd snf-eventd``."""
-    return _twistd(layout, "eventd", "snf-eventd", layout / "eventd.toml")
+def eventd(layout: Layout, node: Node) -> Daemon:
+    """Return ``twistd snf-eventd`` of a node."""
+    name = f"eventd{node.suffix}"
+    return _twistd(layout, name, "snf-eventd", layout / f"{name}.toml")
 
 
 def configuration(layout: Layout) -> Path:
@@ -43,18 +45,19 @@ def configure_cyclades(
     write(configuration(layout), text)
 
 
-def configure_eventd(layout: Layout, rabbitmq: RabbitMQ, ganeti: Ganeti) -> None:
-    """Write ``eventd.toml``.  eventd runs outside of the cluster's namespaces."""
+def configure_eventd(layout: Layout, rabbitmq: RabbitMQ, machine: Machine) -> None:
+    """Write a node's ``eventd.toml``.  eventd runs outside of the namespaces."""
+    name = f"eventd{machine.node.suffix}"
     text = settings.eventd(
         broker=rabbitmq.url,
         broker_password=rabbitmq.password_file,
-        ganeti_data=ganeti.data,
-        spool=ganeti.spool,
-        mark=layout / "eventd" / "mark",
-        node=ganeti.instance.node_name,
+        ganeti_data=machine.data,
+        spool=machine.spool,
+        mark=layout / name / "mark",
+        node=machine.node.name,
     )
-    (layout / "eventd").mkdir(exist_ok=True)
-    write(layout / "eventd.toml", text)
+    (layout / name).mkdir(exist_ok=True)
+    write(layout / f"{name}.toml", text)
 
 
 def wait_for_api(layout: Layout, port: int, timeout_s: float = 30) -> None:

@@ -1,14 +1,14 @@
-"""A real Ganeti cluster of one node, in namespaces of its own.
+"""A real Ganeti cluster of one node or several, each in namespaces of its own.
 
 Its hypervisors are KVM and Ganeti's fake one, which simulates running guests.
 """
 
 import base64
 import shutil
+import socket
 import ssl
 import urllib.error
 import urllib.request
-from contextlib import suppress
 from pathlib import Path
 
 from attrs import frozen
@@ -17,15 +17,12 @@ from snf.allinone.certificate import self_signed
 from snf.allinone.files import password, write
 from snf.allinone.guest import QEMU, Guest
 from snf.allinone.layout import Instance, Layout
-from snf.allinone.namespace import BRIDGE, Namespace
-from snf.allinone.process import Identity, run, stop_all, wait_for
+from snf.allinone.machine import DAEMONS, Machine
+from snf.allinone.namespace import BRIDGE
+from snf.allinone.process import run, stop_all, wait_for
 
 CHECKOUT = Path(__file__).parents[2]
 RAPI_USER = "cyclades"
-_DAEMON_UTIL = "/usr/lib/ganeti/daemon-util"
-_DAEMONS = ("noded", "confd", "wconfd", "rapi", "luxid")
-"""In the order in which they are started; what else Ganeti has is not needed here."""
-
 _HOOK = "snf-ganeti-hook.py"
 _HOOKED = ("add", "start", "stop", "reboot", "modify", "remove")
 _MIN = "cpu-count=1,disk-count=0,disk-size=1,memory-size=16,nic-count=0,spindle-use=1"
@@ -56,19 +53,20 @@ class Ganeti:
         return self.layout / "ganeti"
 
     @property
-    def data(self) -> Path:
-        """Ganeti's /var/lib/ganeti."""
-        return self.home / "var-lib"
+    def machines(self) -> tuple[Machine, ...]:
+        """The nodes' machines."""
+        return tuple(Machine(self.layout, node) for node in self.instance.nodes)
 
     @property
-    def spool(self) -> Path:
-        """Where the hook leaves its messages."""
-        return self.home / "spool"
+    def master(self) -> Machine:
+        """The machine that is the master."""
+        masters = [machine for machine in self.machines if machine.is_master]
+        return masters[0] if masters else self.machines[0]
 
     @property
     def rapi_url(self) -> str:
-        """The remote API."""
-        return f"https://{self.instance.node_address}:5080"
+        """The remote API, on whichever node is the master."""
+        return f"https://{self.instance.cluster_address}:5080"
 
     @property
     def ca_file(self) -> Path:
@@ -79,28 +77,6 @@ class Ganeti:
     def password_file(self) -> Path:
         """What the remote API's user logs in with."""
         return self.layout.secret("rapi")
-
-    @property
-    def namespace(self) -> Namespace:
-        """Where it runs."""
-        return Namespace(
-            self.layout,
-            self.instance,
-            {
-                "/etc/hosts": self.home / "hosts",
-                "/etc/hostname": self.home / "hostname",
-                "/etc/default/ganeti": self.home / "default-ganeti",
-                "/etc/ganeti": self.home / "etc",
-                "/etc/ssh": self.home / "ssh",
-                "/root/.ssh": self.home / "root-ssh",
-                "/var/lib/ganeti": self.data,
-                "/var/log/ganeti": self.home / "log",
-                "/srv/ganeti": self.home / "srv",
-                "/usr/local/lib/ganeti": self.home / "local-lib",
-                "/run/lock": self.home / "lock",
-                "/var/spool/snf-eventd": self.spool,
-            },
-        )
 
     def up(self, kvm: bool) -> bool:
         """
@@ -113,46 +89,47 @@ class Ganeti:
         initialized = self.home / "initialized"
         if not initialized.exists():
             # Ganeti refuses the remains of an attempt that failed half way.
-            self.namespace.down()
-            shutil.rmtree(self.data, ignore_errors=True)
+            for machine in self.machines:
+                machine.namespace.down()
+                shutil.rmtree(machine.data, ignore_errors=True)
         self._files()
-        started = self.namespace.up()
+        started = [machine.namespace.up() for machine in self.machines]
+        if len(self.machines) > 1:
+            started += [machine.sshd.start() for machine in self.machines]
         if not initialized.exists():
             self._initialize(kvm)
             self._certificate()
+            for machine in self.machines[1:]:
+                self._add(machine)
             initialized.touch()
-        dead = [name for name in _DAEMONS if self.pid(name) is None]
-        for name in dead:
-            self._start(name)
+        self.master.namespace.claim(self.instance.cluster_address)
+        started += [self._start(name) for name in DAEMONS]
         wait_for(self.answers, "Ganeti", 40, log=self.home / "log")
-        return started or bool(dead)
+        return any(started)
 
     def use_hardware(self) -> None:
         """Let guests use hardware KVM from their next start on."""
         command = ["gnt-cluster", "modify", "-H", "kvm:kvm_flag=enabled"]
-        self.namespace.run("Ganeti: enabling KVM", command)
+        self.master.namespace.run("Ganeti: enabling KVM", command)
 
     def down(self) -> bool:
         """Stop guests and daemons; return whether any ran."""
-        if self.namespace.holder.pid() is not None:
-            guests = self.namespace.path("/run/ganeti/kvm-hypervisor/pid")
-            pids = [int(text) for path in _files_of(guests) if (text := _digits(path))]
-            stop_all([pid for pid in pids if self.namespace.holds(pid)], 3)
-        return self.namespace.down()
+        ran = [machine.down() for machine in self.machines]
+        return any(ran)
 
-    def pid(self, name: str) -> int | None:
-        """Return the pid of one of Ganeti's daemons; None when it does not run."""
-        if self.namespace.holder.pid() is None:
-            return None
-        text = _digits(self.namespace.path(f"/run/ganeti/ganeti-{name}.pid"))
-        pid = int(text) if text else None
-        if pid is None or Identity.of(pid) is None or not self.namespace.holds(pid):
-            return None
-        return pid
+    def forget(self) -> None:
+        """Remove what is left of its network on the host."""
+        self.machines[0].namespace.forget()
 
-    def addresses(self) -> list[tuple[str, str]]:
-        """Return the daemons, and where those listen that clients talk to."""
-        return [(name, self.rapi_url if name == "rapi" else "") for name in _DAEMONS]
+    def parts(self) -> list[tuple[str, int | None, str]]:
+        """Return the name, the pid and the address of each daemon."""
+        found: list[tuple[str, int | None, str]] = []
+        for machine in self.machines:
+            node = f" {machine.node.short_name}" if len(self.machines) > 1 else ""
+            for name in machine.daemons:
+                address = self.rapi_url if name == "rapi" else ""
+                found.append((f"Ganeti{node} {name}", machine.pid(name), address))
+        return found
 
     def answers(self) -> bool:
         """Return whether the remote API serves our user, over verified TLS."""
@@ -171,11 +148,23 @@ class Ganeti:
         except (OSError, urllib.error.URLError):
             return False
 
-    def _start(self, name: str) -> None:
-        # start-stop-daemon refuses to judge a pid file that another user left.
-        self.namespace.path(f"/run/ganeti/ganeti-{name}.pid").unlink(missing_ok=True)
-        command = [_DAEMON_UTIL, "start", f"ganeti-{name}"]
-        self.namespace.run(f"Ganeti: starting {name}", command)
+    def _start(self, name: str) -> bool:
+        """Start a daemon where it ought to run and does not; return if anywhere."""
+        dead = [
+            machine
+            for machine in self.machines
+            if name in machine.daemons and machine.pid(name) is None
+        ]
+        for machine in dead:
+            machine.start(name)
+        return bool(dead)
+
+    def _add(self, machine: Machine) -> None:
+        """Make another machine a node."""
+        name, address = machine.node.name, str(machine.node.address)
+        wait_for(lambda: _listens(address, 22), f"{name}'s sshd", 10)
+        command = ["gnt-node", "add", "--no-ssh-key-check", name]
+        self.master.namespace.run(f"Ganeti: adding {name}", command, timeout_s=120)
 
     def _initialize(self, kvm: bool) -> None:
         hypervisor = {
@@ -184,6 +173,8 @@ class Ganeti:
             "vnc_bind_address": "127.0.0.1",
             "serial_console": "true",
             "acpi": "true",
+            "migration_downtime": "300",  # ms; an emulated CPU does not do it in 30
+            "migration_bandwidth": "1000",  # MiB/s
             "vhost_net": "false",
             "security_model": "none",
             "kernel_path": str(self.guest.kernel),
@@ -206,27 +197,35 @@ class Ganeti:
         command += [f"--mac-prefix=aa:00:{self.instance.octet:02x}"]
         command += [f"--default-iallocator={_ALLOCATOR}", "-B", "memory=128M,vcpus=1"]
         command += [self.instance.cluster_name]
-        self.namespace.run("Ganeti: gnt-cluster init", command, timeout_s=120)
+        namespace = self.master.namespace
+        namespace.run("Ganeti: gnt-cluster init", command, timeout_s=120)
 
     def _files(self) -> None:
         """Write what Ganeti finds inside; what is there already stays."""
-        for name in (
-            *("etc/hooks", "ssh", "root-ssh", "var-lib/rapi", "log", "lock", "spool"),
-            *("srv/os", "srv/file-storage", "srv/shared-file-storage", "srv/export"),
-            "local-lib/iallocators",
-        ):
+        for name in ("etc/hooks", "ssh", "root-ssh", "local-lib/iallocators"):
             (self.home / name).mkdir(parents=True, exist_ok=True)
         (self.home / "root-ssh").chmod(0o700)
-        self._etc()
-        users = self.data / "rapi" / "users"
         text = f"{RAPI_USER} {password(self.password_file)} write\n"
-        if not users.exists() or users.read_text() != text:
-            write(users, text, 0o640)
-        shutil.chown(users, "gnt-rapi", "gnt-masterd")
-        key = self.home / "ssh" / "ssh_host_rsa_key"
-        if not key.exists():
+        for machine in self.machines:
+            machine.files()
+            users = machine.data / "rapi" / "users"
+            if not users.exists() or users.read_text() != text:
+                write(users, text, 0o640)
+            shutil.chown(users, "gnt-rapi", "gnt-masterd")
+        self._etc()
+        self._key(self.home / "ssh" / "ssh_host_rsa_key")
+        if len(self.machines) > 1:
+            own = self._key(self.home / "root-ssh" / "id_rsa")
+            write(own.with_name("authorized_keys"), own.read_text())
+            # Where sshd goes before it knows who is there; Debian's service makes it.
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+
+    def _key(self, path: Path) -> Path:
+        """Have an SSH key; return where its public part is."""
+        if not path.exists():
             making = ["ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-N", ""]
-            run([*making, "-f", str(key)], self.layout.log, "making the SSH key")
+            run([*making, "-f", str(path)], self.layout.log, "making an SSH key")
+        return path.with_suffix(".pub")
 
     def _etc(self) -> None:
         instance, etc = self.instance, self.home / "etc"
@@ -236,18 +235,15 @@ class Ganeti:
         ):
             if not (etc / name).is_symlink():
                 (etc / name).symlink_to(Path(target).resolve())
-        files = {
-            "hosts": "127.0.0.1 localhost\n"
-            f"{instance.node_address} {instance.node_name} node1\n"
-            f"{instance.cluster_address} {instance.cluster_name} cluster\n",
-            "hostname": f"{instance.node_name}\n",
-            "default-ganeti": _default_ganeti(str(instance.node_address)),
-            "etc/file-storage-paths": "/srv/ganeti/file-storage\n"
-            "/srv/ganeti/shared-file-storage\n",
-        }
-        for name, text in files.items():
+        nodes = [f"{one.address} {one.name} {one.short_name}" for one in instance.nodes]
+        cluster = f"{instance.cluster_address} {instance.cluster_name} cluster"
+        storage = ("/srv/ganeti/file-storage", "/srv/ganeti/shared-file-storage")
+        for name, lines in (
+            ("hosts", ("127.0.0.1 localhost", *nodes, cluster)),
+            ("etc/file-storage-paths", storage),
+        ):
             # In place: what is mounted is this very file, not its name.
-            (self.home / name).write_text(text)
+            (self.home / name).write_text("".join(f"{line}\n" for line in lines))
         allocator = self.home / "local-lib" / "iallocators" / _ALLOCATOR
         write(allocator, _ALLOCATOR_TEXT, 0o755)
         shutil.copytree(
@@ -270,35 +266,20 @@ class Ganeti:
 
     def _certificate(self) -> None:
         """Replace the certificate that Ganeti made; it refuses to find one before."""
-        served = self.data / "rapi.pem"
-        addresses = [self.instance.node_address, self.instance.cluster_address]
+        served = self.master.data / "rapi.pem"
+        addresses = [node.address for node in self.instance.nodes]
+        addresses.append(self.instance.cluster_address)
         key, certificate = self_signed(self.instance.cluster_name, addresses)
         write(served, key + certificate, 0o640)
         shutil.chown(served, "gnt-rapi", "gnt-masterd")
         write(self.ca_file, certificate)
-        pid = self.pid("rapi")
+        pid = self.master.pid("rapi")
         stop_all([pid] if pid else [], 10)
 
 
-def _default_ganeti(address: str) -> str:
-    """Return /etc/default/ganeti: every daemon on the node's address alone."""
-    return (
-        f'NODED_ARGS="-b {address}"\n'
-        f'RAPI_ARGS="-b {address} --require-authentication"\n'
-        f'CONFD_ARGS="-b {address}"\n'
-        f'MOND_ARGS="-b {address}"\n'
-        'WCONFD_ARGS=""\nLUXID_ARGS=""\nKVMD_ARGS=""\n'
-    )
-
-
-def _files_of(directory: Path) -> list[Path]:
-    with suppress(OSError):
-        return [path for path in directory.iterdir() if path.is_file()]
-    return []
-
-
-def _digits(path: Path) -> str:
-    with suppress(OSError):
-        text = path.read_text().strip()
-        return text if text.isdigit() else ""
-    return ""
+def _listens(address: str, port: int) -> bool:
+    try:
+        with socket.create_connection((address, port), timeout=1):
+            return True
+    except OSError:
+        return False

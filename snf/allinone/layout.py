@@ -20,6 +20,9 @@ from snf.allinone.failure import Failure
 from snf.allinone.files import write
 
 DEFAULT_PORT = 8774
+MOST_NODES = 3
+"""Memory ends before addresses do: below the servers' there is room for eight."""
+
 _PORTS = range(20_000, 30_000)
 _OCTETS = range(20, 250)
 _DIRECTORIES = ("log", "run", "secrets")
@@ -31,6 +34,7 @@ class Instance:
 
     ``octet`` is N of its network 10.213.N.0/24.  ``kvm`` is whether hardware KVM
     serves; None while nobody has tried.  ``demo`` is whether Ganeti is simulated.
+    ``node_count`` is of how many nodes the cluster is.
     """
 
     id: str
@@ -42,16 +46,17 @@ class Instance:
     distribution_port: int
     kvm: bool | None = None
     demo: bool = False
+    node_count: int = 1
 
     @property
     def network(self) -> IPv4Network:
-        """The network of the node and its guests."""
+        """The network of the nodes and their guests."""
         return IPv4Network(f"10.213.{self.octet}.0/24")
 
     @property
-    def node_address(self) -> IPv4Address:
-        """Where Ganeti's daemons listen."""
-        return self.network[1]
+    def nodes(self) -> "tuple[Node, ...]":
+        """The Ganeti nodes."""
+        return tuple(Node(self, number + 1) for number in range(self.node_count))
 
     @property
     def cluster_address(self) -> IPv4Address:
@@ -69,24 +74,55 @@ class Instance:
         return f"{self.id}.cyclades.test"
 
     @property
-    def node_name(self) -> str:
-        """The Ganeti node's name."""
-        return f"node1.{self.domain}"
-
-    @property
     def cluster_name(self) -> str:
         """The Ganeti cluster's name."""
         return f"cluster.{self.domain}"
 
     @property
-    def namespace(self) -> str:
-        """The network namespace's name."""
-        return f"cyclades-{self.id}"
+    def host_link(self) -> str:
+        """The host's network interface to them (at most 15 characters)."""
+        return f"cyh-{self.id}"
+
+
+@frozen
+class Node:
+    """One node of the cluster, by its number from 1: what it is called, and where.
+
+    The first one goes without a number in what is ours, for mostly it is the only one.
+    """
+
+    instance: Instance
+    number: int
 
     @property
-    def host_link(self) -> str:
-        """The host's network interface to it (at most 15 characters)."""
-        return f"cyh-{self.id}"
+    def is_first(self) -> bool:
+        """Whether this is the one that the host is connected to."""
+        return self.number == 1
+
+    @property
+    def suffix(self) -> str:
+        """What the names of its files and processes end in."""
+        return "" if self.is_first else f"-{self.number}"
+
+    @property
+    def short_name(self) -> str:
+        """Its host name without the domain."""
+        return f"node{self.number}"
+
+    @property
+    def name(self) -> str:
+        """What Ganeti calls it."""
+        return f"{self.short_name}.{self.instance.domain}"
+
+    @property
+    def address(self) -> IPv4Address:
+        """Where its daemons listen; the second address is the cluster's."""
+        return self.instance.network[1 if self.is_first else self.number + 1]
+
+    @property
+    def namespace(self) -> str:
+        """The name of its network namespace."""
+        return f"cyclades-{self.instance.id}{self.suffix}"
 
 
 @frozen
@@ -225,6 +261,20 @@ def for_ports(
                 change: dict[str, Any] = {each: _another(instance, free_port)}
                 instance = evolve(instance, **change)
     return instance
+
+
+def check_nodes(instance: Instance, wanted: int | None) -> None:
+    """
+    Return if a cloud that was made has as many nodes as are asked for, if any are.
+
+    :raises Failure: It has not: a cluster neither grows nor shrinks here.
+    """
+    if wanted not in (None, instance.node_count):
+        number = instance.node_count
+        raise Failure(
+            f"this cloud has {number} node{'' if number == 1 else 's'}: "
+            "./cloud down --purge first, or choose another --state"
+        )
 
 
 def _another(instance: Instance, free_port: Callable[[int], bool]) -> int:

@@ -1,4 +1,4 @@
-"""The namespaces in which Ganeti believes to be alone on a machine of its own.
+"""The namespaces in which a Ganeti node believes to be alone on a machine of its own.
 
 Network, host name and mounts are private: Ganeti's files, ``/etc/hosts`` and root's SSH
 directory are bind mounts from the state directory.  A sleeping process holds them.
@@ -9,16 +9,18 @@ import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from attrs import frozen
 
 from snf.allinone.failure import Failure
 from snf.allinone.files import write
-from snf.allinone.layout import Instance, Layout
+from snf.allinone.layout import Layout, Node
 from snf.allinone.process import Daemon, clean_environment, run, stop_all, wait_for
 
 BRIDGE = "gnt0"
+_UPLINK = "uplink"
 _LAST_METRIC = "4278198272"
 """A metric that any real route beats."""
 
@@ -57,39 +59,46 @@ class Namespace:
     """One node's namespaces.
 
     ``mounts`` maps a path inside to what is seen there, a path of the host.
+
+    Each has a bridge, for the node and its guests.  That of the first node is connected
+    to the host, those of others to the first one's: one network, which also carries
+    what nodes send each other.
     """
 
     layout: Layout
-    instance: Instance
+    node: Node
     mounts: Mapping[str, Path]
 
     @property
     def holder(self) -> Daemon:
         """The process that keeps the namespaces."""
-        script = self.layout / "run" / "holder.sh"
+        run, name = self.layout / "run", f"holder{self.node.suffix}"
         inside = ["unshare", "--uts", "--mount", "--propagation", "private"]
         return Daemon(
             name="namespaces",
             argv=(
-                *("ip", "netns", "exec", self.instance.namespace),
+                *("ip", "netns", "exec", self.node.namespace),
                 *inside,
-                *("sh", str(script)),
+                *("sh", str(run / f"{name}.sh")),
             ),
-            state_file=self.layout / "run" / "holder.json",
-            log=self.layout / "log" / "holder.log",
+            state_file=run / f"{name}.json",
+            log=self.layout / "log" / f"{name}.log",
         )
 
     def up(self) -> bool:
         """
-        Have the namespaces, and a link from the host into them.
+        Have the namespaces, connected; the first node's must be there already.
 
         :raises Failure: The kernel refuses.
         """
-        if self.holder.pid() is not None:
+        holder = self.holder
+        if holder.pid() is not None:
+            self._connect()
             return False
         self.down()  # remains of a crash
         self._network()
-        ready = self.layout / "run" / "holder.ready"
+        self._connect()
+        ready = holder.state_file.with_suffix(".ready")
         ready.unlink(missing_ok=True)
         mounts = "\n".join(
             f"over {shlex.quote(str(source))} {shlex.quote(target)}"
@@ -97,12 +106,11 @@ class Namespace:
         )
         script = _HOLDER.format(
             state=shlex.quote(str(self.layout.state)),
-            host=self.instance.node_name,
+            host=self.node.name,
             mounts=mounts,
             ready=shlex.quote(str(ready)),
         )
-        write(self.layout / "run" / "holder.sh", script)
-        holder = self.holder
+        write(holder.state_file.with_suffix(".sh"), script)
         holder.start()
         wait_for(
             ready.exists,
@@ -120,21 +128,20 @@ class Namespace:
         stop_all(ran, 8)
         stop_all(self.pids(), 2)  # what was started meanwhile
         self.holder.state_file.unlink(missing_ok=True)
-        for command in (
-            ["ip", "link", "del", self.instance.host_link],
-            ["ip", "netns", "del", self.instance.namespace],
-        ):
-            subprocess.run(command, capture_output=True, check=False)
+        if self.node.is_first:
+            _try("ip", "link", "del", self.node.instance.host_link)
+        _try("ip", "netns", "del", self.node.namespace)
         return bool(ran)
 
     def forget(self) -> None:
         """Remove the last trace: the route that keeps packets from leaving."""
-        network = str(self.instance.network)
-        subprocess.run(
-            ["ip", "route", "del", "unreachable", network, "metric", _LAST_METRIC],
-            capture_output=True,
-            check=False,
-        )
+        unreachable = ("unreachable", str(self.node.instance.network))
+        _try("ip", "route", "del", *unreachable, "metric", _LAST_METRIC)
+
+    def claim(self, address: IPv4Address) -> None:
+        """Have one more address, as Ganeti's master-ip-setup gives it to a master."""
+        label = ("dev", BRIDGE, "label", f"{BRIDGE}:0")
+        self._ip("-n", self.node.namespace, "addr", "replace", f"{address}/32", *label)
 
     def command(self, *argv: str) -> list[str]:
         """
@@ -164,7 +171,7 @@ class Namespace:
     def pids(self) -> list[int]:
         """Return the processes inside."""
         listed = subprocess.run(
-            ["ip", "netns", "pids", self.instance.namespace],
+            ["ip", "netns", "pids", self.node.namespace],
             capture_output=True,
             text=True,
             check=False,
@@ -181,37 +188,57 @@ class Namespace:
         return False
 
     def _network(self) -> None:
-        """Make the network namespace, its bridge, and a pair of links to the host."""
-        name, link = self.instance.namespace, self.instance.host_link
-        bits = self.instance.network.prefixlen
-        inner = f"{self.instance.node_address}/{bits}"
-        outer = f"{self.instance.host_address}/{bits}"
-        unreachable = ["unreachable", str(self.instance.network)]
-        for command in (
-            # While all is down, what is addressed to it must not leave the machine.
-            ["ip", "route", "replace", *unreachable, "metric", _LAST_METRIC],
-            ["ip", "netns", "add", name],
-            [
-                "ip",
-                "link",
-                "add",
-                link,
-                "type",
-                "veth",
-                "peer",
-                "uplink",
-                "netns",
-                name,
-            ],
-            ["ip", "addr", "add", outer, "dev", link],
-            ["ip", "link", "set", link, "up"],
-            ["ip", "-n", name, "link", "set", "lo", "up"],
-            ["ip", "-n", name, "link", "add", BRIDGE, "type", "bridge"],
-            ["ip", "-n", name, "addr", "add", inner, "dev", BRIDGE],
-            ["ip", "-n", name, "link", "set", BRIDGE, "up"],
-            ["ip", "-n", name, "link", "set", "uplink", "master", BRIDGE, "up"],
-        ):
-            run(command, self.layout.log, "setting up the namespaces", timeout_s=10)
+        """Make the network namespace and its bridge."""
+        name, bits = self.node.namespace, self.node.instance.network.prefixlen
+        self._ip("netns", "add", name)
+        inside = ("-n", name)
+        self._ip(*inside, "link", "set", "lo", "up")
+        self._ip(*inside, "link", "add", BRIDGE, "type", "bridge")
+        self._ip(*inside, "addr", "add", f"{self.node.address}/{bits}", "dev", BRIDGE)
+        self._ip(*inside, "link", "set", BRIDGE, "up")
+
+    def _connect(self) -> None:
+        """Connect the bridge; a connection is gone once either end is."""
+        inside = ("-n", self.node.namespace)
+        if f" {_UPLINK}@" in self._ip(*inside, "link", "show", "master", BRIDGE):
+            return
+        if self.node.is_first:
+            self._connect_host()
+        else:
+            self._connect_first()
+        # Last, for by this it is known to be complete.
+        self._ip(*inside, "link", "set", _UPLINK, "up", "master", BRIDGE)
+
+    def _connect_host(self) -> None:
+        instance = self.node.instance
+        link, unreachable = instance.host_link, ("unreachable", str(instance.network))
+        address = f"{instance.host_address}/{instance.network.prefixlen}"
+        # While all is down, what is addressed to it must not leave the machine.
+        self._ip("route", "replace", *unreachable, "metric", _LAST_METRIC)
+        _try("ip", "link", "del", link)
+        self._ip("link", "add", link, *self._peer)
+        self._ip("addr", "add", address, "dev", link)
+        self._ip("link", "set", link, "up")
+
+    def _connect_first(self) -> None:
+        first, link = self.node.instance.nodes[0].namespace, self.node.short_name
+        _try("ip", "-n", first, "link", "del", link)
+        self._ip("link", "add", link, "netns", first, *self._peer)
+        self._ip("-n", first, "link", "set", link, "up", "master", BRIDGE)
+
+    @property
+    def _peer(self) -> tuple[str, ...]:
+        """What makes a link one of a pair whose other end is inside."""
+        return ("type", "veth", "peer", _UPLINK, "netns", self.node.namespace)
+
+    def _ip(self, *words: str) -> str:
+        what = "setting up the namespaces"
+        return run(["ip", *words], self.layout.log, what, timeout_s=10)
+
+
+def _try(*command: str) -> bool:
+    """Return whether a command succeeds; it may well not."""
+    return not subprocess.run(command, capture_output=True, check=False).returncode
 
 
 def refused() -> bool:

@@ -33,7 +33,8 @@ _IMAGES = (
 class Site:
     """What differs between one all-in-one and the next.
 
-    ``pool`` is the first and last address that servers may get.
+    ``pool`` is the first and last address that servers may get; ``disk_template`` is
+    that of the flavors with a disk.
     """
 
     cluster: Cluster
@@ -41,6 +42,7 @@ class Site:
     gateway: IPv4Address
     pool: tuple[IPv4Address, IPv4Address]
     link: str
+    disk_template: str = "file"
 
 
 def seed(postgres: Postgres, layout: Layout, site: Site) -> None:
@@ -60,7 +62,7 @@ def fill(txn: Transaction, layout: Layout, site: Site) -> None:
     _cluster(txn, site.cluster)
     for person in PEOPLE.values():
         _person(txn, person, layout.secret(f"user-{person.name}"))
-    _flavors(txn)
+    _flavors(txn, site.disk_template)
     _images(txn)
     _network(txn, site)
 
@@ -88,12 +90,12 @@ def _person(txn: Transaction, person: Person, password_file: Path) -> None:
     users.assign(txn, user.id, project.id, Role(person.role))
 
 
-def _flavors(txn: Transaction) -> None:
+def _flavors(txn: Transaction, template: str) -> None:
     known = {flavor.name for flavor in flavors.listing(txn, flavors.Wanted(), 1000)}
     for flavor in (
         Flavor(uuid4(), "m1.tiny", 1, 128, 0, "diskless"),
-        Flavor(uuid4(), "m1.small", 1, 256, 1, "file"),
-        Flavor(uuid4(), "m1.medium", 2, 512, 2, "file"),
+        Flavor(uuid4(), "m1.small", 1, 256, 1, template),
+        Flavor(uuid4(), "m1.medium", 2, 512, 2, template),
     ):
         if flavor.name not in known:
             flavors.add(txn, flavor)
