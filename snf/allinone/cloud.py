@@ -10,11 +10,12 @@ from functools import cached_property
 from attrs import evolve, frozen
 
 from snf.allinone import daemons, packages
+from snf.allinone.bridge import BRIDGE
 from snf.allinone.failure import Failure
 from snf.allinone.ganeti import RAPI_USER, Ganeti
 from snf.allinone.guest import Guest, hardware_serves
 from snf.allinone.layout import Instance, Layout, for_ports, port_is_free
-from snf.allinone.namespace import BRIDGE, may_change_networks, refused
+from snf.allinone.namespace import may_change_networks, refused
 from snf.allinone.postgres import Postgres, debian_programs
 from snf.allinone.process import Daemon
 from snf.allinone.progress import Progress
@@ -98,7 +99,7 @@ class Cloud:
 
     def purge(self) -> None:
         """Delete what it kept.  It must be down."""
-        self.ganeti.forget()
+        self.ganeti.switch.forget()
         shutil.rmtree(self.layout.state)
 
     def status(self) -> list[Part]:

@@ -11,11 +11,11 @@ from pathlib import Path
 from attrs import frozen
 
 from snf.allinone import daemons
+from snf.allinone.bridge import BRIDGE
 from snf.allinone.cloud import Part
 from snf.allinone.failure import Failure
 from snf.allinone.files import password
 from snf.allinone.layout import Instance, Layout
-from snf.allinone.namespace import BRIDGE
 from snf.allinone.postgres import Postgres
 from snf.allinone.process import Daemon
 from snf.allinone.progress import Progress

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from attrs import frozen
 
+from snf.allinone.bridge import BRIDGE
 from snf.allinone.certificate import self_signed
 from snf.allinone.files import password, write
 from snf.allinone.guest import QEMU, Guest
 from snf.allinone.layout import Instance, Layout
 from snf.allinone.machine import DAEMONS, Machine
-from snf.allinone.namespace import BRIDGE
 from snf.allinone.process import run, stop_all, wait_for
+from snf.allinone.switch import Switch
 
 CHECKOUT = Path(__file__).parents[2]
 RAPI_USER = "cyclades"
@@ -58,6 +59,11 @@ class Ganeti:
         return tuple(Machine(self.layout, node) for node in self.instance.nodes)
 
     @property
+    def switch(self) -> Switch:
+        """What connects them."""
+        return Switch(self.layout, self.instance)
+
+    @property
     def master(self) -> Machine:
         """The machine that is the master."""
         masters = [machine for machine in self.machines if machine.is_master]
@@ -93,7 +99,10 @@ class Ganeti:
                 machine.namespace.down()
                 shutil.rmtree(machine.data, ignore_errors=True)
         self._files()
+        self.switch.up()
         started = [machine.namespace.up() for machine in self.machines]
+        for machine in self.machines:
+            self.switch.plug(machine.node, machine.namespace.bridge)
         if len(self.machines) > 1:
             started += [machine.sshd.start() for machine in self.machines]
         if not initialized.exists():
@@ -115,11 +124,8 @@ class Ganeti:
     def down(self) -> bool:
         """Stop guests and daemons; return whether any ran."""
         ran = [machine.down() for machine in self.machines]
+        self.switch.down()
         return any(ran)
-
-    def forget(self) -> None:
-        """Remove what is left of its network on the host."""
-        self.machines[0].namespace.forget()
 
     def parts(self) -> list[tuple[str, int | None, str]]:
         """Return the name, the pid and the address of each daemon."""

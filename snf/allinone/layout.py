@@ -79,8 +79,13 @@ class Instance:
         return f"cluster.{self.domain}"
 
     @property
+    def switch(self) -> str:
+        """The name of the network namespace that connects them."""
+        return f"cyclades-{self.id}-net"
+
+    @property
     def host_link(self) -> str:
-        """The host's network interface to them (at most 15 characters)."""
+        """The host's network interface to it (at most 15 characters)."""
         return f"cyh-{self.id}"
 
 
@@ -96,7 +101,7 @@ class Node:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the one that the host is connected to."""
+        """Whether the cluster began with it."""
         return self.number == 1
 
     @property

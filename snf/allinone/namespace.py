@@ -14,15 +14,11 @@ from pathlib import Path
 
 from attrs import frozen
 
+from snf.allinone.bridge import BRIDGE, Bridge
 from snf.allinone.failure import Failure
 from snf.allinone.files import write
 from snf.allinone.layout import Layout, Node
 from snf.allinone.process import Daemon, clean_environment, run, stop_all, wait_for
-
-BRIDGE = "gnt0"
-_UPLINK = "uplink"
-_LAST_METRIC = "4278198272"
-"""A metric that any real route beats."""
 
 _CAP_NET_ADMIN = 12
 """capabilities(7), linux/capability.h."""
@@ -59,15 +55,17 @@ class Namespace:
     """One node's namespaces.
 
     ``mounts`` maps a path inside to what is seen there, a path of the host.
-
-    Each has a bridge, for the node and its guests.  That of the first node is connected
-    to the host, those of others to the first one's: one network, which also carries
-    what nodes send each other.
+    The bridge is for the node and its guests.
     """
 
     layout: Layout
     node: Node
     mounts: Mapping[str, Path]
+
+    @property
+    def bridge(self) -> Bridge:
+        """What is in the network namespace."""
+        return Bridge(self.node.namespace, self.layout.log)
 
     @property
     def holder(self) -> Daemon:
@@ -87,17 +85,17 @@ class Namespace:
 
     def up(self) -> bool:
         """
-        Have the namespaces, connected; the first node's must be there already.
+        Have the namespaces; return whether that was needed.
 
         :raises Failure: The kernel refuses.
         """
         holder = self.holder
         if holder.pid() is not None:
-            self._connect()
             return False
         self.down()  # remains of a crash
-        self._network()
-        self._connect()
+        bits = self.node.instance.network.prefixlen
+        self.bridge.make()
+        self._address(f"{self.node.address}/{bits}")
         ready = holder.state_file.with_suffix(".ready")
         ready.unlink(missing_ok=True)
         mounts = "\n".join(
@@ -128,20 +126,12 @@ class Namespace:
         stop_all(ran, 8)
         stop_all(self.pids(), 2)  # what was started meanwhile
         self.holder.state_file.unlink(missing_ok=True)
-        if self.node.is_first:
-            _try("ip", "link", "del", self.node.instance.host_link)
-        _try("ip", "netns", "del", self.node.namespace)
+        self.bridge.remove()
         return bool(ran)
-
-    def forget(self) -> None:
-        """Remove the last trace: the route that keeps packets from leaving."""
-        unreachable = ("unreachable", str(self.node.instance.network))
-        _try("ip", "route", "del", *unreachable, "metric", _LAST_METRIC)
 
     def claim(self, address: IPv4Address) -> None:
         """Have one more address, as Ganeti's master-ip-setup gives it to a master."""
-        label = ("dev", BRIDGE, "label", f"{BRIDGE}:0")
-        self._ip("-n", self.node.namespace, "addr", "replace", f"{address}/32", *label)
+        self._address(f"{address}/32", "label", f"{BRIDGE}:0")
 
     def command(self, *argv: str) -> list[str]:
         """
@@ -187,58 +177,8 @@ class Namespace:
             )
         return False
 
-    def _network(self) -> None:
-        """Make the network namespace and its bridge."""
-        name, bits = self.node.namespace, self.node.instance.network.prefixlen
-        self._ip("netns", "add", name)
-        inside = ("-n", name)
-        self._ip(*inside, "link", "set", "lo", "up")
-        self._ip(*inside, "link", "add", BRIDGE, "type", "bridge")
-        self._ip(*inside, "addr", "add", f"{self.node.address}/{bits}", "dev", BRIDGE)
-        self._ip(*inside, "link", "set", BRIDGE, "up")
-
-    def _connect(self) -> None:
-        """Connect the bridge; a connection is gone once either end is."""
-        inside = ("-n", self.node.namespace)
-        if f" {_UPLINK}@" in self._ip(*inside, "link", "show", "master", BRIDGE):
-            return
-        if self.node.is_first:
-            self._connect_host()
-        else:
-            self._connect_first()
-        # Last, for by this it is known to be complete.
-        self._ip(*inside, "link", "set", _UPLINK, "up", "master", BRIDGE)
-
-    def _connect_host(self) -> None:
-        instance = self.node.instance
-        link, unreachable = instance.host_link, ("unreachable", str(instance.network))
-        address = f"{instance.host_address}/{instance.network.prefixlen}"
-        # While all is down, what is addressed to it must not leave the machine.
-        self._ip("route", "replace", *unreachable, "metric", _LAST_METRIC)
-        _try("ip", "link", "del", link)
-        self._ip("link", "add", link, *self._peer)
-        self._ip("addr", "add", address, "dev", link)
-        self._ip("link", "set", link, "up")
-
-    def _connect_first(self) -> None:
-        first, link = self.node.instance.nodes[0].namespace, self.node.short_name
-        _try("ip", "-n", first, "link", "del", link)
-        self._ip("link", "add", link, "netns", first, *self._peer)
-        self._ip("-n", first, "link", "set", link, "up", "master", BRIDGE)
-
-    @property
-    def _peer(self) -> tuple[str, ...]:
-        """What makes a link one of a pair whose other end is inside."""
-        return ("type", "veth", "peer", _UPLINK, "netns", self.node.namespace)
-
-    def _ip(self, *words: str) -> str:
-        what = "setting up the namespaces"
-        return run(["ip", *words], self.layout.log, what, timeout_s=10)
-
-
-def _try(*command: str) -> bool:
-    """Return whether a command succeeds; it may well not."""
-    return not subprocess.run(command, capture_output=True, check=False).returncode
+    def _address(self, address: str, *more: str) -> None:
+        self.bridge.ip("addr", "replace", address, "dev", BRIDGE, *more)
 
 
 def refused() -> bool:
