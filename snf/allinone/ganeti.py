@@ -103,7 +103,7 @@ class Ganeti:
         started = [machine.namespace.up() for machine in self.machines]
         for machine in self.machines:
             self.switch.plug(machine.node, machine.namespace.bridge)
-        if len(self.machines) > 1:
+        if self._several:
             started += [machine.sshd.start() for machine in self.machines]
         if not initialized.exists():
             self._initialize(kvm)
@@ -131,11 +131,17 @@ class Ganeti:
         """Return the name, the pid and the address of each daemon."""
         found: list[tuple[str, int | None, str]] = []
         for machine in self.machines:
-            node = f" {machine.node.short_name}" if len(self.machines) > 1 else ""
+            node = f" {machine.node.short_name}" if self._several else ""
             for name in machine.daemons:
                 address = self.rapi_url if name == "rapi" else ""
                 found.append((f"Ganeti{node} {name}", machine.pid(name), address))
+            if self._several:
+                found.append((f"Ganeti{node} sshd", machine.sshd.pid(), ""))
         return found
+
+    @property
+    def _several(self) -> bool:
+        return len(self.machines) > 1
 
     def answers(self) -> bool:
         """Return whether the remote API serves our user, over verified TLS."""
@@ -220,7 +226,7 @@ class Ganeti:
             shutil.chown(users, "gnt-rapi", "gnt-masterd")
         self._etc()
         self._key(self.home / "ssh" / "ssh_host_rsa_key")
-        if len(self.machines) > 1:
+        if self._several:
             own = self._key(self.home / "root-ssh" / "id_rsa")
             write(own.with_name("authorized_keys"), own.read_text())
             # Where sshd goes before it knows who is there; Debian's service makes it.

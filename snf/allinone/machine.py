@@ -99,12 +99,13 @@ class Machine:
 
     @property
     def sshd(self) -> Daemon:
-        """By which one node sets up another; its namespaces must be up."""
+        """By which one node sets up another.  It can be started in namespaces only."""
         name = f"sshd{self.node.suffix}"
-        options = ["-D", "-e", "-f", str(self.home / "sshd_config")]
+        command = ["/usr/sbin/sshd", "-D", "-e", "-f", str(self.home / "sshd_config")]
+        inside = self.namespace.holder.pid() is not None
         return Daemon(
             name=name,
-            argv=tuple(self.namespace.command("/usr/sbin/sshd", *options)),
+            argv=tuple(self.namespace.command(*command) if inside else ()),
             state_file=self.layout / "run" / f"{name}.json",
             log=self.layout / "log" / f"{name}.log",
         )

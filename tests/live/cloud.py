@@ -211,8 +211,8 @@ class LiveTestCase(TestCase):
         return dict(line.split() for line in out.splitlines())
 
     async def inside(self, *command: str) -> str:
-        """Return what a command prints inside of the cluster's namespaces."""
-        run = self.cloud.ganeti.namespace.run
+        """Return what a command prints on the cluster's master."""
+        run = self.cloud.ganeti.master.namespace.run
         return await deferToThread(run, command[0], command)
 
     def query(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
@@ -238,8 +238,9 @@ class LiveTestCase(TestCase):
         kill(daemons.cyclades(self.cloud.layout).pid())
 
     def kill_eventd(self) -> None:
-        """End ``twistd snf-eventd`` as a power cut would."""
-        kill(daemons.eventd(self.cloud.layout).pid())
+        """End the master's ``twistd snf-eventd`` as a power cut would."""
+        node = self.cloud.ganeti.master.node
+        kill(daemons.eventd(self.cloud.layout, node).pid())
 
 
 def kill(pid: int | None) -> None:
@@ -269,19 +270,15 @@ async def serial(cloud: Cloud, instance: str, until: str, timeout_s: float = 60)
 
 
 def _serial(cloud: Cloud, instance: str, until: str, timeout_s: float) -> str:
-    path = cloud.ganeti.namespace.path(
-        f"/run/ganeti/kvm-hypervisor/ctrl/{instance}.serial"
-    )
+    inside = f"/run/ganeti/kvm-hypervisor/ctrl/{instance}.serial"
+    paths = [machine.namespace.path(inside) for machine in cloud.ganeti.machines]
     end = reactor.seconds() + timeout_s
     with socket.socket(socket.AF_UNIX) as port:
-        while True:
-            try:
-                port.connect(str(path))
-                break
-            except OSError:
-                if reactor.seconds() > end:
-                    raise
-                time.sleep(0.01)
+        # It is on one of the nodes.
+        while all(port.connect_ex(str(path)) for path in paths):
+            if reactor.seconds() > end:
+                raise AssertionError(f"{instance} has no serial port")
+            time.sleep(0.01)
         port.settimeout(timeout_s)
         said = b""
         while until.encode() not in said:

@@ -1,6 +1,5 @@
 """A real cluster keeps the contract that the simulated one keeps."""
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.tcp import Client
 from twisted.trial.unittest import SkipTest, TestCase
 
+from snf.allinone.layout import Layout
 from snf.core.order import Build, Kind, NicRequest
 from snf.core.report import JobStatus
 from snf.rapi.client import Rapi, connect
@@ -35,10 +35,11 @@ def client(
     port: int = 5080,
 ) -> Rapi:
     """Return a client of the all-in-one's cluster, itself unless told otherwise."""
-    octet = json.loads((state() / "instance.json").read_text())["octet"]
+    instance = Layout(state()).load()
+    assert instance is not None
     endpoint = Endpoint(
         cluster="live",
-        url=f"https://10.213.{octet}.1:{port}",
+        url=f"https://{instance.cluster_address}:{port}",
         user="cyclades",
         password=password or (state() / "secrets" / "rapi").read_text().strip(),
         tls=tls,
