@@ -25,6 +25,7 @@ from snf.allinone.layout import (
     octet_is_free,
     port_is_free,
 )
+from snf.allinone.process import clean_environment
 from snf.allinone.progress import Progress
 
 STATE = Path("/var/lib/cyclades-allinone")
@@ -118,6 +119,29 @@ def env(state: Path | None, who: str) -> None:
     person = PEOPLE[who]
     print(exports(port, person, password_of(layout, person), "RegionOne"), end="")
     print(client.search_path(layout / "bin"), end="")
+
+
+@cloud.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+@_state(None)
+@click.option("--node", type=click.IntRange(1), help="Its number; else the master.")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def ganeti(state: Path | None, node: int | None, command: tuple[str, ...]) -> None:
+    """Run a command of Ganeti's on a node."""
+    layout = _known(state)
+    instance = _made(layout)
+    if instance.demo:
+        raise Failure("the demo's Ganeti is a simulation: it has no commands")
+    if os.getuid() != 0:
+        raise Failure("root is needed: sudo ./cloud ganeti")
+    cluster = Cloud(layout, instance, Progress()).ganeti
+    if node is not None and node > instance.node_count:
+        raise Failure(f"there is no node {node}: the last one is {instance.node_count}")
+    machine = cluster.master if node is None else cluster.machines[node - 1]
+    entered = machine.namespace.command(*command)
+    terminal = {"TERM": os.environ["TERM"]} if "TERM" in os.environ else {}
+    os.execvpe(entered[0], entered, clean_environment(**terminal))
 
 
 @cloud.command(name="demo")

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from snf.allinone.cloud import Cloud, check_machine, test_environment
 from snf.allinone.failure import Failure
@@ -136,6 +136,8 @@ def _new_cloud(layout: Layout, progress: Progress) -> Cloud:
         if port_is_free(port):
             break
     instance = choose(layout.state, port, port_is_free, octet_is_free)
+    # A second node takes few seconds, and some of the live tests need one.
+    instance = evolve(instance, node_count=2)
     layout.save(instance)
     return Cloud(layout, instance, progress, durable=False)
 

@@ -117,9 +117,15 @@ class Machine:
             *("srv/os", "srv/file-storage", "srv/shared-file-storage", "srv/export"),
         ):
             (self.home / name).mkdir(parents=True, exist_ok=True)
+        settings = self.home / "default-ganeti"
+        wanted = _default_ganeti(str(self.node.address))
+        if settings.exists() and settings.read_text() != wanted:
+            # Of a version that had the remote API listen elsewhere.
+            rapi = self.pid("rapi")
+            stop_all([rapi] if rapi else [], 10)
         for name, text in (
             ("hostname", f"{self.node.name}\n"),
-            ("default-ganeti", _default_ganeti(str(self.node.address))),
+            (settings.name, wanted),
             ("sshd_config", _sshd_config(str(self.node.address))),
         ):
             # In place: what is mounted is this very file, not its name.

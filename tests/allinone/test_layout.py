@@ -1,5 +1,6 @@
 """The choices of an all-in-one: ports, network and names."""
 
+import json
 import sys
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -7,15 +8,17 @@ from socket import socket
 from subprocess import PIPE, Popen
 from unittest import skipIf
 
-from attrs import evolve
+from attrs import asdict, evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from snf.allinone.failure import Failure
 from snf.allinone.ganeti import CHECKOUT
 from snf.allinone.layout import (
     DEFAULT_PORT,
+    MOST_NODES,
     Instance,
     Layout,
+    check_nodes,
     choose,
     destination,
     for_ports,
@@ -97,14 +100,15 @@ class ChooseTests(SynchronousTestCase):
         """Machines that share a network get other names for the same directory."""
         first = choose(STATE, None, everything, everything)
         second = choose(STATE, None, everything, all_but(first.octet))
-        self.assertNotEqual(first.namespace, second.namespace)
+        self.assertNotEqual(first.nodes[0].namespace, second.nodes[0].namespace)
+        self.assertNotEqual(first.switch, second.switch)
         self.assertNotEqual(first.host_link, second.host_link)
 
     def test_names_fit_the_kernel(self):
         """An interface name has at most 15 characters, a host name 64."""
         chosen = choose(STATE, None, everything, everything)
         self.assertLessEqual(len(chosen.host_link), 15)
-        self.assertLessEqual(len(chosen.node_name), 64)
+        self.assertLessEqual(len(chosen.nodes[0].name), 64)
 
 
 class FreeTests(SynchronousTestCase):
@@ -221,9 +225,56 @@ class LayoutTests(SynchronousTestCase):
                 self.layout.load()
             self.assertIn(f"delete {self.layout.state}", str(caught.exception))
 
+    def test_one_node(self):
+        """What was kept before clouds had several nodes is one of one node."""
+        self.layout.create()
+        kept = choose(self.layout.state, None, everything, everything)
+        values = {k: v for k, v in asdict(kept).items() if k != "node_count"}
+        self.layout.instance_file.write_text(json.dumps(values))
+        self.assertEqual(1, self.layout.load().node_count)
+
+
+class NodesTests(SynchronousTestCase):
+    """The nodes of an all-in-one."""
+
     def test_addresses(self):
-        """Node, cluster and host have addresses of their own in the network."""
-        instance = Instance("abc", 20, 1, 2, 3, 4, 5)
-        self.assertEqual("10.213.20.1", str(instance.node_address))
+        """Nodes, cluster and host have addresses of their own in the network."""
+        instance = Instance("abc", 20, 1, 2, 3, 4, 5, node_count=3)
+        self.assertEqual(
+            ["10.213.20.1", "10.213.20.3", "10.213.20.4"],
+            [str(node.address) for node in instance.nodes],
+        )
         self.assertEqual("10.213.20.2", str(instance.cluster_address))
         self.assertEqual("10.213.20.254", str(instance.host_address))
+
+    def test_below_the_servers(self):
+        """However many nodes there may be, servers' addresses begin after theirs."""
+        instance = Instance("abc", 20, 1, 2, 3, 4, 5, node_count=MOST_NODES)
+        self.assertLess(instance.nodes[-1].address, instance.network[10])
+
+    def test_names(self):
+        """No two have the same name anywhere; the first has those that it always had."""
+        instance = Instance("abc", 20, 1, 2, 3, 4, 5, node_count=2)
+        first, second = instance.nodes
+        self.assertEqual("node1.abc.cyclades.test", first.name)
+        self.assertEqual(("", "cyclades-abc"), (first.suffix, first.namespace))
+        self.assertEqual(
+            4, len({first.namespace, second.namespace, instance.switch, ""})
+        )
+        for name in ("name", "suffix", "short_name"):
+            self.assertNotEqual(getattr(first, name), getattr(second, name))
+
+    def test_same_number(self):
+        """Nothing to say where nobody asks for a number, or for the one that it has."""
+        instance = Instance("abc", 20, 1, 2, 3, 4, 5, node_count=2)
+        check_nodes(instance, None)
+        check_nodes(instance, 2)
+
+    def test_other_number(self):
+        """A cloud that was made keeps its nodes; the line says what to do."""
+        for count, wanted in ((1, 2), (2, 1), (2, 3)):
+            instance = Instance("abc", 20, 1, 2, 3, 4, 5, node_count=count)
+            with self.assertRaises(Failure) as caught:
+                check_nodes(instance, wanted)
+            self.assertRegex(str(caught.exception), rf"\b{count} nodes?:")
+            self.assertIn("--state", str(caught.exception))

@@ -21,6 +21,7 @@ SITE = Site(
     gateway=IPv4Address("10.213.20.254"),
     pool=(IPv4Address("10.213.20.10"), IPv4Address("10.213.20.250")),
     link="gnt0",
+    disk_template="sharedfile",
 )
 
 
@@ -51,6 +52,14 @@ class FillTests(SynchronousTestCase):
         self.assertTrue(all(before), before)
         self.run_(fill, self.layout, SITE)
         self.assertEqual(before, self.counts())
+
+    def test_disks(self):
+        """Flavors with a disk have it in the template that the site can use."""
+        found = self.run_(flavors.listing, flavors.Wanted(), 1000)
+        self.assertEqual(
+            {(0, "diskless"), (1, "sharedfile"), (2, "sharedfile")},
+            {(flavor.disk_gib, flavor.disk_template) for flavor in found},
+        )
 
     def test_people(self):
         """Each user's password is the one in its file; the roles are as named."""

@@ -264,12 +264,20 @@ async def eventually(
         await deferLater(reactor, every_s)
 
 
-async def serial(cloud: Cloud, instance: str, until: str, timeout_s: float = 60) -> str:
-    """Return what a guest says on its serial port, from its start up to a text."""
-    return await deferToThread(_serial, cloud, instance, until, timeout_s)
+async def serial(
+    cloud: Cloud, instance: str, until: str, timeout_s: float = 60, typed: str = ""
+) -> str:
+    """
+    Return what a guest says on its serial port, from its start up to a text.
+
+    :param typed: What is typed there first.
+    """
+    return await deferToThread(_serial, cloud, instance, until, timeout_s, typed)
 
 
-def _serial(cloud: Cloud, instance: str, until: str, timeout_s: float) -> str:
+def _serial(
+    cloud: Cloud, instance: str, until: str, timeout_s: float, typed: str
+) -> str:
     inside = f"/run/ganeti/kvm-hypervisor/ctrl/{instance}.serial"
     paths = [machine.namespace.path(inside) for machine in cloud.ganeti.machines]
     end = reactor.seconds() + timeout_s
@@ -280,6 +288,7 @@ def _serial(cloud: Cloud, instance: str, until: str, timeout_s: float) -> str:
                 raise AssertionError(f"{instance} has no serial port")
             time.sleep(0.01)
         port.settimeout(timeout_s)
+        port.sendall(typed.encode())
         said = b""
         while until.encode() not in said:
             more = port.recv(4096)
