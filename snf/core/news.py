@@ -88,7 +88,10 @@ def lose(life: Life, order: Order) -> Life:
     What became of it is for the next levelling to see.
     """
     ended = order.ended(f"Ganeti no longer knows job {order.job}")
-    return advance(_replace(life, ended), life.clock[0], known=False)
+    life = _replace(life, ended)
+    if order.kind is Kind.DELETE:
+        return life  # whether there is anything left to do is for the levelling, too
+    return advance(life, life.clock[0], known=False)
 
 
 def _replace(life: Life, changed: Order) -> Life:

@@ -50,24 +50,30 @@ def advance(life: Life, time: float, known: bool = True) -> Life:
     resize = life.resize
     if resize is None or resize.phase is Phase.DONE or life.observed is Observed.GONE:
         return life
-    if any(one.kind is Kind.DELETE and one.state.open for one in life.orders):
-        return (
-            life  # in which case there is nothing more to do, or else it goes on then
-        )
     order = next((one for one in life.orders if one.id == resize.order), None)
-    if order is None:
-        # It ended while the server was to be deleted, which has failed since.
-        return _undo(life, resize, resize.ran)
-    if order.state.open:
+    if order is not None and order.state.open:
         return life
+    if order is not None and order.kind is Kind.GROW:
+        life = _grown(life, resize, order, known)
+    if any(one.kind is Kind.DELETE and one.state.open for one in life.orders):
+        return life  # there is nothing to go on with, unless the deletion fails
+    if order is None or (order.job is None and order.attempts == 0):
+        # It ended, or was called off, for a deletion that has failed since.
+        return _undo(life, resize, resize.ran)
     if order.state is State.DONE:
         return _succeeded(life, resize, order, time)
     return _failed(life, resize, order, known)
 
 
+def _grown(life: Life, resize: Resize, order: Order, known: bool) -> Life:
+    """Return a life with the size that the disk has now, or may have."""
+    if order.state is State.FAILED and known:
+        return life
+    return evolve(life, disk_gib=resize.new.disk_gib)
+
+
 def _succeeded(life: Life, resize: Resize, order: Order, time: float) -> Life:
     if order.kind is Kind.GROW:
-        life = evolve(life, disk_gib=resize.new.disk_gib)
         return _next(life, resize, Kind.MODIFY, resize.new)
     if order.kind is Kind.MODIFY and resize.ran:
         return _next(life, resize, Kind.REBOOT)
@@ -82,8 +88,6 @@ def _failed(life: Life, resize: Resize, order: Order, known: bool) -> Life:
         if order.kind is Kind.MODIFY and resize.ran:
             return _next(life, resize, Kind.REBOOT)
         return _over(life, resize)
-    if order.kind is Kind.GROW and not known:
-        life = evolve(life, disk_gib=resize.new.disk_gib)  # as it may be
     if order.kind is Kind.REBOOT:
         if resize.phase is Phase.RETURNING:
             return _over(life, resize)  # Ganeti has the old sizes already
