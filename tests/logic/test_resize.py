@@ -368,8 +368,8 @@ class ConfirmationTests(ResizeTestCase):
         """A failure is logged, and the next round comes."""
         server = await self.resized()
         faulty: Any = Faulty(self.database, "confirm")
-        self.start(Confirmations(self.clock, faulty, 60))
         self.clock.advance(120)
+        self.start(Confirmations(self.clock, faulty, 60))
 
         async def failed() -> bool:
             return not faulty.times
