@@ -166,12 +166,22 @@ class Submitter:
 
 @frozen
 class Reconciler:
-    """``[reconciler]``: how often the database is compared with the clusters."""
+    """``[reconciler]``: how often the database is compared with the clusters.
+
+    :ivar resize_confirm_window_s: After how long a resize is confirmed that nobody has
+        confirmed; 0 is never.
+    """
 
     interval_s: float = 60.0
+    resize_confirm_window_s: int = 0
 
     def check(self) -> None:
         _at_least("interval_s", self.interval_s, 1)
+        _at_least("resize_confirm_window_s", self.resize_confirm_window_s, 0)
+        if self.resize_confirm_window_s > _YEAR_S:
+            raise ValueError(
+                f"resize_confirm_window_s: must be at most {_YEAR_S}, a year"
+            )
 
 
 @frozen

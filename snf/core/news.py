@@ -11,6 +11,7 @@ from attrs import evolve
 from snf.core.order import Kind, Order, State
 from snf.core.report import JobReport, JobStatus, ProgressReport, Sighting
 from snf.core.server import Fault, Life, Observed
+from snf.core.steps import advance
 
 # What an op that succeeded makes of the instance; an absent one makes nothing.
 _EFFECTS = {
@@ -24,6 +25,10 @@ _EFFECTS = {
 
 def fold(life: Life, report: JobReport) -> Life:
     """Return the life after one report of a job."""
+    return advance(_folded(life, report), report.time)
+
+
+def _folded(life: Life, report: JobReport) -> Life:
     if _duplicate(report):
         return evolve(
             life, orders=tuple(_unbound(order, report) for order in life.orders)
@@ -60,9 +65,10 @@ def level(life: Life, sighting: Sighting) -> Life:
     if not sighting.present:
         return _vanished(life, sighting)
     observed = _SEEN[sighting.running]
-    if observed is life.observed:
-        return life
-    return evolve(life, observed=observed, clock=max(life.clock, (sighting.time, 0)))
+    if observed is not life.observed:
+        clock = max(life.clock, (sighting.time, 0))
+        life = evolve(life, observed=observed, clock=clock)
+    return advance(life, sighting.time)
 
 
 _SEEN = {True: Observed.UP, False: Observed.DOWN, None: Observed.UNKNOWN}
@@ -73,7 +79,7 @@ def refuse(life: Life, order: Order, message: str, time: float) -> Life:
     life = _replace(life, order.ended(message))
     if order.kind is Kind.CREATE:
         return evolve(life, observed=Observed.DOWN, fault=Fault(message, time))
-    return life
+    return advance(life, time)
 
 
 def lose(life: Life, order: Order) -> Life:
@@ -81,7 +87,11 @@ def lose(life: Life, order: Order) -> Life:
 
     What became of it is for the next levelling to see.
     """
-    return _replace(life, order.ended(f"Ganeti no longer knows job {order.job}"))
+    ended = order.ended(f"Ganeti no longer knows job {order.job}")
+    life = _replace(life, ended)
+    if order.kind is Kind.DELETE:
+        return life  # whether there is anything left to do is for the levelling, too
+    return advance(life, life.clock[0], known=False)
 
 
 def _replace(life: Life, changed: Order) -> Life:

@@ -15,6 +15,8 @@ class Kind(Enum):
     STOP = "stop"
     REBOOT = "reboot"
     DELETE = "delete"
+    GROW = "grow"
+    MODIFY = "modify"
 
 
 class State(Enum):
@@ -63,11 +65,23 @@ class Build:
 
 
 @frozen
+class Sizes:
+    """How large a server is: processors, memory in MiB, disk in GiB."""
+
+    vcpus: int
+    ram_mib: int
+    disk_gib: int
+
+
+@frozen
 class Order:
     """One thing to do at Ganeti.
 
     ``build`` belongs to CREATE; ``hard`` to REBOOT (a power cycle instead of a
-    polite restart).  ``job`` is Ganeti's job once it is known.
+    polite restart).  ``sizes`` are what GROW makes the disk, and what MODIFY makes
+    processors and memory; ``force`` has MODIFY do so though the node has too little.
+    ``follows`` is the order that this one came of, without a request of its own.
+    ``job`` is Ganeti's job once it is known.
     """
 
     id: UUID
@@ -79,6 +93,9 @@ class Order:
     hard: bool = False
     error: str | None = None
     attempts: int = 0
+    sizes: Sizes | None = None
+    force: bool = False
+    follows: UUID | None = None
 
     @property
     def untried(self) -> bool:

@@ -1,11 +1,13 @@
 """A server: what is known of it, what it shows, and what may be done to it."""
 
 from enum import Enum
+from uuid import UUID
 
 from attrs import evolve, frozen
 
 from snf.core.errors import Conflict
-from snf.core.order import Kind, Order
+from snf.core.order import Kind, Order, State
+from snf.core.resize import Phase, Resize
 
 
 class Observed(Enum):
@@ -29,6 +31,9 @@ class Status(Enum):
     ERROR = "ERROR"
     DELETED = "DELETED"
     UNKNOWN = "UNKNOWN"
+    RESIZE = "RESIZE"
+    VERIFY_RESIZE = "VERIFY_RESIZE"
+    REVERT_RESIZE = "REVERT_RESIZE"
 
 
 class Task(Enum):
@@ -40,6 +45,10 @@ class Task(Enum):
     REBOOTING = "rebooting"
     REBOOTING_HARD = "rebooting_hard"
     DELETING = "deleting"
+    RESIZE_PREPARING = "resize_prep"
+    RESIZING = "resize_migrating"
+    RESIZE_FINISHING = "resize_finish"
+    RESIZE_REVERTING = "resize_reverting"
 
 
 class Action(Enum):
@@ -51,6 +60,9 @@ class Action(Enum):
     REBOOT_HARD = "reboot (hard)"
     RENAME = "rename"
     DELETE = "delete"
+    RESIZE = "resize"
+    CONFIRM_RESIZE = "confirmResize"
+    REVERT_RESIZE = "revertResize"
 
 
 @frozen
@@ -70,6 +82,8 @@ class Life:
     it stays, so that the remains of a failed build never pass for a stopped server.
     ``deletion_asked`` is whether its owner has ever asked for it to be deleted.
     ``clock`` is the (time, job) of the newest news that has been taken in.
+    ``flavor`` names what it is to be like; None leaves it as it is.  ``disk_gib`` is
+    what its disk has grown to, where that may be more than its flavor says.
     """
 
     observed: Observed = Observed.BUILD
@@ -79,6 +93,9 @@ class Life:
     clock: tuple[float, int] = (0.0, 0)
     launched: float | None = None
     progress: int = 0
+    resize: Resize | None = None
+    flavor: UUID | None = None
+    disk_gib: int | None = None
 
     @property
     def task(self) -> Task | None:
@@ -88,7 +105,7 @@ class Life:
                 return Task.DELETING
         for order in reversed(self.orders):
             if order.state.open:
-                return _task(order)
+                return _task(order, self.resize)
         return None
 
     @property
@@ -98,6 +115,8 @@ class Life:
             if self.fault is not None and not self.deletion_asked:
                 return Status.ERROR
             return Status.DELETED
+        if self.resize is not None:
+            return _RESIZES[self.resize.phase]
         if self.observed is Observed.UP:
             return _WHILE_UP.get(self.task, Status.ACTIVE)
         if self.fault is not None:
@@ -108,6 +127,13 @@ class Life:
 _WHILE_UP: dict[Task | None, Status] = {
     Task.REBOOTING: Status.REBOOT,
     Task.REBOOTING_HARD: Status.HARD_REBOOT,
+}
+
+_RESIZES = {
+    Phase.GOING: Status.RESIZE,
+    Phase.DONE: Status.VERIFY_RESIZE,
+    Phase.RETURNING: Status.REVERT_RESIZE,
+    Phase.FAILED: Status.RESIZE,
 }
 
 _PLAIN = {
@@ -125,6 +151,9 @@ ALLOWED: dict[Action, frozenset[Status]] = {
     Action.REBOOT_HARD: frozenset({Status.ACTIVE, Status.SHUTOFF, Status.UNKNOWN}),
     Action.RENAME: frozenset(Status) - {Status.DELETED},
     Action.DELETE: frozenset(Status) - {Status.DELETED},
+    Action.RESIZE: frozenset({Status.ACTIVE, Status.SHUTOFF}),
+    Action.CONFIRM_RESIZE: frozenset({Status.VERIFY_RESIZE}),
+    Action.REVERT_RESIZE: frozenset({Status.VERIFY_RESIZE}),
 }
 
 _DURING_TASKS = frozenset({Action.RENAME, Action.DELETE})
@@ -162,6 +191,9 @@ _VM_STATES = {
     Status.ERROR: "error",
     Status.DELETED: "deleted",
     Status.UNKNOWN: "active",
+    Status.RESIZE: "active",
+    Status.VERIFY_RESIZE: "resized",
+    Status.REVERT_RESIZE: "resized",
 }
 
 
@@ -170,7 +202,9 @@ def power_state(observed: Observed) -> int:
     return {Observed.UP: 1, Observed.DOWN: 4}.get(observed, 0)
 
 
-def _task(order: Order) -> Task:
+def _task(order: Order, resize: Resize | None) -> Task:
+    if resize is not None:
+        return _step(order, resize)
     if order.kind is Kind.REBOOT:
         return Task.REBOOTING_HARD if order.hard else Task.REBOOTING
     return {
@@ -178,7 +212,17 @@ def _task(order: Order) -> Task:
         Kind.START: Task.STARTING,
         Kind.STOP: Task.STOPPING,
         Kind.DELETE: Task.DELETING,
+        Kind.GROW: Task.RESIZING,
+        Kind.MODIFY: Task.RESIZING,
     }[order.kind]
+
+
+def _step(order: Order, resize: Resize) -> Task:
+    if resize.phase is not Phase.GOING:
+        return Task.RESIZE_REVERTING
+    if order.kind is Kind.REBOOT:
+        return Task.RESIZE_FINISHING
+    return Task.RESIZE_PREPARING if order.state is State.NEW else Task.RESIZING
 
 
 def ask_to_delete(life: Life, order: Order) -> Life:

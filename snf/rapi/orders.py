@@ -32,7 +32,7 @@ def request(
         to; then it is cut off.
     :param after_job: A job that has to end before, well or badly.  It has to be one
         that Ganeti knows: otherwise the new job fails at once.
-    :raises ValueError: The order is a CREATE that does not say what to build.
+    :raises ValueError: The order does not say what to build, or how large to make it.
     """
     method, path, query, body = _call(order, name, shutdown_timeout_s)
     if after_job is not None:
@@ -73,6 +73,24 @@ def _call(order: Order, name: str, shutdown_timeout_s: int) -> _Call:
         case Kind.DELETE:
             # Nothing on its disks will be needed again.
             return "DELETE", path, (), {"shutdown_timeout": 0}
+        case Kind.GROW | Kind.MODIFY:
+            return _resize(order, path)
+
+
+def _resize(order: Order, path: str) -> _Call:
+    if order.sizes is None:
+        raise ValueError(f"order {order.id} does not say how large")
+    sizes = order.sizes
+    if order.kind is Kind.GROW:
+        # To so much, not by so much: asked for twice it is done once.
+        size = {"amount": sizes.disk_gib * 1024, "absolute": True}
+        return "POST", f"{path}/disk/0/grow", (), {**size, "wait_for_sync": False}
+    body = {"beparams": _beparams(sizes.vcpus, sizes.ram_mib), "force": order.force}
+    return "PUT", f"{path}/modify", (), body
+
+
+def _beparams(vcpus: int, ram_mib: int) -> dict[str, int]:
+    return {"vcpus": vcpus, "minmem": ram_mib, "maxmem": ram_mib}
 
 
 def _create(build: Build, name: str) -> dict[str, object]:
@@ -88,11 +106,7 @@ def _create(build: Build, name: str) -> dict[str, object]:
         "disk_template": build.disk_template if build.disk_gib else "diskless",
         "disks": [{"size": build.disk_gib * 1024}] if build.disk_gib else [],
         "nics": [_nic(nic) for nic in build.nics],
-        "beparams": {
-            "vcpus": build.vcpus,
-            "minmem": build.ram_mib,
-            "maxmem": build.ram_mib,
-        },
+        "beparams": _beparams(build.vcpus, build.ram_mib),
         "start": True,
         "name_check": False,
         "ip_check": False,

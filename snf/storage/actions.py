@@ -1,12 +1,13 @@
 """Who did what to a server, when, and how it ended.
 
-How an action goes is never written down a second time: it is what its order says.
+How an action goes is never written down a second time: it is what its orders say, all
+those of its request.
 """
 
 from datetime import datetime
 from uuid import UUID
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from snf.core.errors import BadRequest, NotFound
 from snf.storage.database import Transaction
@@ -20,14 +21,14 @@ class New:
     server: int
     request_id: str
     action: str
-    user: UUID
+    user: UUID | None
     project: UUID
     order: UUID | None = None
 
 
 @frozen
 class Event:
-    """What was done at Ganeti for an action.
+    """One thing that was done at Ganeti for an action.
 
     :ivar cluster: The name of the cluster.
     :ivar succeeded: None until it has ended.
@@ -43,16 +44,21 @@ class Event:
 
 @frozen
 class Action:
-    """One thing that somebody did to a server."""
+    """One thing that somebody did to a server; nobody is the cloud itself.
+
+    :ivar failed: Whether one of its events has.
+    :ivar events: The oldest first, where they were asked for.
+    """
 
     server: UUID
     request_id: str
     action: str
-    user: UUID
+    user: UUID | None
     project: UUID
     started: datetime
     updated: datetime
-    event: Event | None
+    failed: bool
+    events: tuple[Event, ...] = ()
 
 
 @frozen
@@ -71,14 +77,23 @@ _SUCCEEDED = (
     " WHEN 'failed' THEN o.kind = 'delete' AND s.deleted IS NOT NULL END"
 )
 
-_UPDATED = "greatest(a.started, o.claimed, o.ended)"
+_UPDATED = "greatest(a.started, went.updated)"
+
+_ORDERS = "o.server_id = a.server_id AND o.request_id = a.request_id"
 
 _SELECT = (
     "SELECT s.uuid, a.request_id, a.action, a.user_id, a.project_id, a.started,"
-    f" {_UPDATED}, o.kind, c.name, o.created, o.ended, {_SUCCEEDED}, o.error"
+    f" {_UPDATED}, coalesce(went.failed, false)"
+    " FROM server_action a JOIN server s ON s.id = a.server_id CROSS JOIN LATERAL"
+    " (SELECT max(greatest(o.claimed, o.ended)) updated,"
+    f" bool_or(NOT ({_SUCCEEDED})) failed FROM orders o WHERE {_ORDERS}) went"
+)
+
+_EVENTS = (
+    f"SELECT o.kind, c.name, o.created, o.ended, {_SUCCEEDED}, o.error"
     " FROM server_action a JOIN server s ON s.id = a.server_id"
-    " LEFT JOIN orders o ON o.id = a.order_id"
-    " LEFT JOIN cluster c ON c.id = o.cluster_id"
+    f" JOIN orders o ON {_ORDERS} JOIN cluster c ON c.id = o.cluster_id"
+    " WHERE a.server_id = %s AND a.request_id = %s ORDER BY o.number"
 )
 
 _FILTERS = {
@@ -100,7 +115,7 @@ def add(txn: Transaction, new: New) -> None:
 
 def get(txn: Transaction, server: int, request_id: str) -> Action:
     """
-    Return what a request did to a server.
+    Return what a request did to a server, with its events.
 
     :raises NotFound: No such request did anything to it.
     """
@@ -111,7 +126,8 @@ def get(txn: Transaction, server: int, request_id: str) -> Action:
     )
     if row is None:
         raise NotFound(f"Action for request_id {request_id} not found")
-    return _from_row(row)
+    events = every(txn, _EVENTS, (server, request_id))
+    return evolve(Action(*row), events=tuple(Event(*event) for event in events))
 
 
 def listing(txn: Transaction, wanted: Wanted, limit: int) -> list[Action]:
@@ -134,9 +150,4 @@ def listing(txn: Transaction, wanted: Wanted, limit: int) -> list[Action]:
         f"{_SELECT} WHERE {where} ORDER BY a.id DESC LIMIT %(limit)s",
         arguments(wanted, limit=limit),
     )
-    return [_from_row(row) for row in rows]
-
-
-def _from_row(row: tuple) -> Action:
-    values = (*row[:7], None if row[7] is None else Event(*row[7:]))
-    return Action(*values)
+    return [Action(*row) for row in rows]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from psycopg2.extras import Json, execute_values
 
 from snf.core.server import Fault, Life, Observed, Status
-from snf.storage import orders, ports, quotas
+from snf.storage import orders, ports, quotas, resizes
 from snf.storage.database import Transaction
 from snf.storage.rows import every
 
@@ -29,7 +29,8 @@ def _read(txn: Transaction, servers: Iterable[int], lock: bool) -> dict[int, Lif
     rows = every(
         txn,
         "SELECT id, observed, fault, deletion_asked, clock_time, clock_job,"
-        " extract(epoch FROM launched), progress FROM server"
+        " extract(epoch FROM launched), progress, resize, flavor_id, disk_gib"
+        " FROM server"
         " WHERE id = ANY(%s) AND deleted IS NULL ORDER BY id"
         + (" FOR UPDATE" if lock else ""),
         (wanted,),
@@ -44,6 +45,9 @@ def _read(txn: Transaction, servers: Iterable[int], lock: bool) -> dict[int, Lif
             clock=(row[4], row[5]),
             launched=None if row[6] is None else float(row[6]),
             progress=row[7],
+            resize=None if row[8] is None else resizes.from_stored(row[8]),
+            flavor=row[9],
+            disk_gib=row[10],
         )
         for row in rows
     }
@@ -88,12 +92,22 @@ def save(
     for server in changed:
         known = {order.id: order for order in before[server].orders}
         for order in after[server].orders:
-            if known.get(order.id) != order:
+            if order.id not in known and order.follows is not None:
+                orders.follow(txn, order)
+            elif known.get(order.id) != order:
                 orders.save(txn, order)
     gone = [server for server in changed if after[server].status is Status.DELETED]
-    if gone:
+    freed = {
+        server: resize.freed(after[server].flavor, after[server].disk_gib)
+        for server in changed
+        if server not in gone
+        and (resize := before[server].resize) is not None
+        and after[server].resize is None
+    }
+    if gone or freed:
         # Here alone, and once: who is deleted is not loaded again.
-        quotas.give_back(txn, gone)
+        quotas.give_back(txn, gone, freed)
+    if gone:
         ports.release(txn, gone)
         orders.close(txn, gone, "the server is gone")
     return changed
@@ -106,12 +120,16 @@ def _save_servers(txn: Transaction, lives: Mapping[int, Life]) -> None:
         " fault = v.fault, deletion_asked = v.deletion_asked,"
         " clock_time = v.clock_time, clock_job = v.clock_job, progress = v.progress,"
         " launched = to_timestamp(v.launched), updated = now(),"
+        " resize = v.resize, flavor_id = coalesce(v.flavor, s.flavor_id),"
+        " disk_gib = v.disk_gib,"
         " deleted = CASE WHEN v.status = 'DELETED' THEN now() END"
         " FROM (VALUES %s) v (id, observed, status, task, fault, deletion_asked,"
-        " clock_time, clock_job, progress, launched) WHERE s.id = v.id",
+        " clock_time, clock_job, progress, launched, resize, flavor, disk_gib)"
+        " WHERE s.id = v.id",
         [_row(server, life) for server, life in lives.items()],
         template="(%s::bigint, %s, %s, %s, %s::jsonb, %s, %s::double precision,"
-        " %s::bigint, %s::integer, %s::double precision)",
+        " %s::bigint, %s::integer, %s::double precision, %s::jsonb, %s::uuid,"
+        " %s::integer)",
         page_size=500,
     )
 
@@ -135,4 +153,7 @@ def _row(server: int, life: Life) -> Sequence[object]:
         *life.clock,
         life.progress,
         life.launched,
+        life.resize and Json(resizes.stored(life.resize)),
+        life.flavor,
+        life.disk_gib,
     )

@@ -4,10 +4,10 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from attrs import frozen
+from attrs import asdict, frozen
 from psycopg2.extras import Json
 
-from snf.core.order import Build, Kind, NicRequest, Order, State
+from snf.core.order import Build, Kind, NicRequest, Order, Sizes, State
 from snf.storage.database import Transaction
 from snf.storage.rows import every, one
 
@@ -32,7 +32,7 @@ class Claim:
 def from_row(row: tuple) -> Order:
     """Return the order in a row of :data:`COLUMNS`."""
     arguments = row[5]
-    build = arguments.get("build")
+    build, sizes = arguments.get("build"), arguments.get("sizes")
     return Order(
         id=row[0],
         server=row[1],
@@ -43,6 +43,8 @@ def from_row(row: tuple) -> Order:
         hard=arguments.get("hard", False),
         error=row[6],
         attempts=row[7],
+        sizes=None if sizes is None else Sizes(**sizes),
+        force=arguments.get("force", False),
     )
 
 
@@ -59,6 +61,16 @@ def add(txn: Transaction, order: Order, cluster: int, request_id: str) -> None:
             Json(_arguments(order)),
             request_id,
         ),
+    )
+
+
+def follow(txn: Transaction, order: Order) -> None:
+    """Store a new order that came of another one, for the same request."""
+    txn.execute(
+        "INSERT INTO orders (id, server_id, cluster_id, kind, arguments, request_id)"
+        " SELECT %s, server_id, cluster_id, %s, %s, request_id FROM orders"
+        " WHERE id = %s",
+        (order.id, order.kind.value, Json(_arguments(order)), order.follows),
     )
 
 
@@ -238,6 +250,10 @@ def _arguments(order: Order) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
     if order.hard:
         arguments["hard"] = True
+    if order.force:
+        arguments["force"] = True
+    if order.sizes is not None:
+        arguments["sizes"] = asdict(order.sizes)
     if order.build is not None:
         build = order.build
         arguments["build"] = {

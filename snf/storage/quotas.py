@@ -19,12 +19,18 @@ _ADD = (
     " DO UPDATE SET used = quota_usage.used + EXCLUDED.used"
 )
 
-# What servers hold themselves.
+# What servers hold themselves: of a resize that is not over the larger of both flavors,
+# and of a disk what it has grown to.
 _HELD = (
     "SELECT s.project_id, held.resource, sum(held.amount) amount FROM server s"
     " JOIN flavor f ON f.id = s.flavor_id CROSS JOIN LATERAL (VALUES"
-    " ('instances', 1), ('cores', f.vcpus), ('ram_mib', f.ram_mib),"
-    " ('disk_gib', f.disk_gib)) held (resource, amount) WHERE {} GROUP BY 1, 2"
+    " ('instances', 1),"
+    " ('cores', greatest(f.vcpus, (s.resize #>> '{{old,vcpus}}')::integer,"
+    "  (s.resize #>> '{{new,vcpus}}')::integer)),"
+    " ('ram_mib', greatest(f.ram_mib, (s.resize #>> '{{old,ram_mib}}')::integer,"
+    "  (s.resize #>> '{{new,ram_mib}}')::integer)),"
+    " ('disk_gib', greatest(f.disk_gib, s.disk_gib,"
+    "  (s.resize #>> '{{new,disk_gib}}')::integer))) held (resource, amount) WHERE {} GROUP BY 1, 2"
 )
 
 # What their ports do.
@@ -54,15 +60,36 @@ def take(txn: Transaction, project: UUID, wanted: Amounts, defaults: Amounts) ->
     check(dict(asked), used, limits(txn, project, defaults))
 
 
-def give_back(txn: Transaction, servers: Sequence[int]) -> None:
-    """Count off what servers hold that are gone, before their ports are removed."""
-    which = {"servers": list(servers)}
+def give_back(
+    txn: Transaction, servers: Sequence[int], freed: Mapping[int, Amounts]
+) -> None:
+    """
+    Count off what servers hold that are gone, before their ports are removed.
+
+    :param freed: What others no longer hold, in the same statement so that all rows
+        are written in their order.
+    """
+    parts = [
+        (server, resource.value, amount)
+        for server, amounts in freed.items()
+        for resource, amount in amounts.items()
+        if amount
+    ]
+    which = {
+        "servers": list(servers),
+        "others": [server for server, _, _ in parts],
+        "resources": [resource for _, resource, _ in parts],
+        "amounts": [amount for _, _, amount in parts],
+    }
     txn.execute(
         "INSERT INTO quota_usage (project_id, resource, used)"
-        " SELECT h.project_id, h.resource, -h.amount FROM"
+        " SELECT h.project_id, h.resource, -sum(h.amount) FROM"
         f" ({_HELD.format('s.id = ANY(%(servers)s)')}"
-        f" UNION ALL {_PORTS.format('p.server_id = ANY(%(servers)s)')}) h"
-        f" ORDER BY 1, 2{_ADD}",
+        f" UNION ALL {_PORTS.format('p.server_id = ANY(%(servers)s)')}"
+        " UNION ALL SELECT s.project_id, o.resource, o.amount FROM unnest("
+        "  %(others)s::bigint[], %(resources)s::text[], %(amounts)s::bigint[])"
+        "  o (server_id, resource, amount) JOIN server s ON s.id = o.server_id) h"
+        f" GROUP BY 1, 2 ORDER BY 1, 2{_ADD}",
         which,
     )
 

@@ -64,7 +64,7 @@ def totals(
     rows = every(
         txn,
         "SELECT s.project_id, sum(h.hours), sum(h.hours * f.vcpus),"
-        f" sum(h.hours * f.ram_mib), sum(h.hours * f.disk_gib){_THERE}"
+        f" sum(h.hours * f.ram_mib), sum(h.hours * greatest(f.disk_gib, s.disk_gib)){_THERE}"
         " GROUP BY 1 ORDER BY 1 LIMIT %(limit)s",
         _given(period, project, limit),
     )
@@ -78,7 +78,7 @@ def of_servers(
     rows = every(
         txn,
         "SELECT s.project_id, s.uuid, s.name, s.status, s.launched, s.deleted, f.name,"
-        " f.vcpus, f.ram_mib, f.disk_gib, h.hours, extract(epoch FROM"
+        " f.vcpus, f.ram_mib, greatest(f.disk_gib, s.disk_gib), h.hours, extract(epoch FROM"
         f" coalesce(s.deleted, now()) - s.launched){_THERE}"
         " ORDER BY s.launched DESC, s.id DESC LIMIT %(limit)s",
         _given(period, project, limit),

@@ -20,6 +20,7 @@ from snf.bus.interface import Bus
 from snf.bus.topology import queue_names
 from snf.config import ConfigError, Cyclades, load, secret
 from snf.core.quota import Resource
+from snf.logic.confirmations import Confirmations
 from snf.logic.connections import Connections
 from snf.logic.dispatcher import Dispatcher
 from snf.logic.reconciler import Reconciler
@@ -136,6 +137,9 @@ def _reconciler(
         settings.reconciler.interval_s,
     ).setServiceParent(whole)
     Retention(reactor, database, settings.retention.days).setServiceParent(whole)
+    Confirmations(
+        reactor, database, settings.reconciler.resize_confirm_window_s
+    ).setServiceParent(whole)
     return whole
 
 

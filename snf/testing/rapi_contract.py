@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from snf.core.naming import instance_name
-from snf.core.order import Build, Kind, NicRequest, Order
+from snf.core.order import Build, Kind, NicRequest, Order, Sizes
 from snf.core.report import JobStatus
 from snf.rapi.client import Rapi
 from snf.rapi.errors import Refused, WrongCredentials
@@ -46,10 +46,10 @@ class Subject:
         server: int,
         after_job: int | None = None,
         build: Build | None = None,
-        hard: bool = False,
+        **more: Any,
     ) -> tuple[int, UUID]:
         """Submit an order; return its job and its id."""
-        order = Order(id=uuid4(), server=server, kind=kind, build=build, hard=hard)
+        order = Order(id=uuid4(), server=server, kind=kind, build=build, **more)
         name = instance_name(self.prefix, server)
         wanted = request(order, name, shutdown_timeout_s=5, after_job=after_job)
         return await self.rapi.submit(wanted), order.id
@@ -77,6 +77,11 @@ class Subject:
     def name(self, server: int) -> str:
         """Return the name of a server's instance."""
         return instance_name(self.prefix, server)
+
+    async def seen(self, server: int) -> dict[str, Any]:
+        """Return all that the cluster tells of a server's instance."""
+        path = f"/2/instances/{self.name(server)}"
+        return (await self.rapi.exchange.ask(Request("GET", path))).content
 
     async def clean(self) -> None:
         """Remove the instances that the tests have left."""
@@ -201,6 +206,49 @@ class _RapiTests(TestCase):
             job = await self.subject.do(kind, 1)
             self.assertEqual(JobStatus.SUCCESS, job.status)
 
+    async def test_resized(self) -> None:
+        """Processors and memory are there after a restart, and not before."""
+        await self.subject.create(1)
+        sizes = Sizes(vcpus=2, ram_mib=self.subject.build.ram_mib + 64, disk_gib=0)
+        for _ in range(2):  # the second time changes nothing
+            job = await self.subject.do(Kind.MODIFY, 1, sizes=sizes)
+            self.assertEqual(JobStatus.SUCCESS, job.status, job.ops[0].error)
+        seen = await self.subject.seen(1)
+        self.assertEqual(
+            (2, sizes.ram_mib, sizes.ram_mib),
+            tuple(seen["beparams"][name] for name in ("vcpus", "minmem", "maxmem")),
+        )
+        self.assertEqual(self.subject.build.ram_mib, seen["oper_ram"])
+        await self.subject.do(Kind.REBOOT, 1)
+        seen = await self.subject.seen(1)
+        self.assertEqual(sizes.ram_mib, seen["oper_ram"])
+        self.assertEqual("running", seen["status"])
+
+    async def test_resized_too_far(self) -> None:
+        """More memory than the node has is a failure that says so and changes nothing."""
+        await self.subject.create(1)
+        huge = Sizes(vcpus=1, ram_mib=16_777_216, disk_gib=0)
+        job = await self.subject.do(Kind.MODIFY, 1, sizes=huge)
+        self.assertEqual(JobStatus.ERROR, job.status)
+        self.assertTrue(job.ops[0].error)
+        seen = await self.subject.seen(1)
+        self.assertEqual(self.subject.build.ram_mib, seen["beparams"]["maxmem"])
+
+    async def test_grown(self) -> None:
+        """A disk grows to a size, once however often it is asked for, and never shrinks."""
+        build = evolve(self.subject.build, disk_gib=1, disk_template="file")
+        job = await self.subject.do(Kind.CREATE, 1, build=build)
+        self.assertEqual(JobStatus.SUCCESS, job.status, job.ops[0].error)
+        for wanted, status in (
+            (2, JobStatus.SUCCESS),
+            (2, JobStatus.SUCCESS),
+            (1, JobStatus.ERROR),
+        ):
+            sizes = Sizes(vcpus=1, ram_mib=64, disk_gib=wanted)
+            job = await self.subject.do(Kind.GROW, 1, sizes=sizes)
+            self.assertEqual(status, job.status, job.ops[0].error)
+        self.assertEqual([2048], (await self.subject.seen(1))["disk.sizes"])
+
     async def test_name_taken(self) -> None:
         """A second machine of the same name is not made."""
         await self.subject.create(1)
@@ -228,8 +276,11 @@ class _RapiTests(TestCase):
 
     async def test_not_there(self) -> None:
         """What is asked of a machine that is not there ends in an error job."""
-        for kind in (Kind.START, Kind.STOP, Kind.REBOOT, Kind.DELETE):
-            job = await self.subject.do(kind, 99)
+        sizes = Sizes(vcpus=1, ram_mib=128, disk_gib=1)
+        for kind in Kind:
+            if kind is Kind.CREATE:
+                continue
+            job = await self.subject.do(kind, 99, sizes=sizes)
             [op] = job.ops
             self.assertEqual(
                 (JobStatus.ERROR, "unknown_entity"), (job.status, op.error_code)

@@ -7,7 +7,7 @@ from uuid import UUID
 from attrs import evolve
 from twisted.trial.unittest import TestCase
 
-from snf.core.order import Build, Kind, NicRequest, Order
+from snf.core.order import Build, Kind, NicRequest, Order, Sizes
 from snf.rapi.errors import Refused
 from snf.rapi.orders import Request, request
 
@@ -135,6 +135,28 @@ class _RequestTests(TestCase):
             ),
         ):
             self.assert_holds(expected, await self.understood(kind, **more))
+
+    async def test_resizing(self) -> None:
+        """Both ways of making a machine larger name what is to be."""
+        sizes = Sizes(vcpus=2, ram_mib=512, disk_gib=3)
+        self.assert_holds(
+            {
+                "OP_ID": "OP_INSTANCE_SET_PARAMS",
+                "beparams": {"vcpus": 2, "minmem": 512, "maxmem": 512},
+                "force": True,
+            },
+            await self.understood(Kind.MODIFY, sizes=sizes, force=True),
+        )
+        self.assert_holds(
+            {
+                "OP_ID": "OP_INSTANCE_GROW_DISK",
+                "disk": 0,
+                "amount": 3072,
+                "absolute": True,
+                "wait_for_sync": False,
+            },
+            await self.understood(Kind.GROW, sizes=sizes),
+        )
 
     async def test_bad_bodies(self) -> None:
         """What Ganeti's own definitions do not allow is refused by name."""

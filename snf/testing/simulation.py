@@ -169,13 +169,14 @@ def _known(txn: Transaction, name: str) -> tuple[Cluster, list[Built], int]:
 
 def _left_running(built: Built) -> bool | None:
     """Return whether the instance runs; None when there is none."""
-    if built.under_way is not None:
+    if built.under_way in _DONE:
         return _DONE[built.under_way]
     if built.failed and built.observed is not Observed.UP:
         return None
     return _SEEN[built.observed]
 
 
+# What is not here leaves it running, or not.
 _DONE = {
     Kind.CREATE: True,
     Kind.START: True,
@@ -223,6 +224,8 @@ def _durations(settings: Settings) -> Durations:
         stop=settings.stop_s,
         reboot=settings.reboot_s,
         remove=settings.delete_s,
+        grow=min(Durations().grow, settings.create_s),
+        modify=min(Durations().modify, settings.create_s),
     )
 
 

@@ -1,17 +1,22 @@
 """Everything at once, by chance: whatever happened, it all ends in the truth."""
 
+import contextlib
 from random import Random
 from typing import Any
+from uuid import uuid4
 
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
+from snf.core import steps
 from snf.core.errors import Conflict, Unavailable
 from snf.core.naming import instance_name
 from snf.core.order import Kind
-from snf.core.server import Action, Status, permit
+from snf.core.server import ALLOWED, Action, Life, Status, permit
+from snf.storage import flavors
 from snf.testing.ganeti import Fault
 from tests.logic.case import LogicTestCase
+from tests.logic.test_resize import BIG, plan, store
 
 _ASKED = {
     Kind.START: Action.START,
@@ -34,6 +39,7 @@ class ChaosTests(LogicTestCase):
     async def chaos(self, seed: int) -> None:
         self.random = Random(seed)
         self.servers: list[int] = []
+        await self.database.run(flavors.add, BIG)
         self.dispatch()
         self.submitters = [
             self.submit(claimant=claimant, timeout_s=1.0, attempts=1000)
@@ -42,6 +48,7 @@ class ChaosTests(LogicTestCase):
         happenings = [
             (6, self.a_server),
             (10, self.a_wish),
+            (4, self.a_resize),
             (3, self.a_fault),
             (2, self.deafness),
             (2, self.an_operator),
@@ -78,6 +85,29 @@ class ChaosTests(LogicTestCase):
         if kind is Kind.DELETE and life.task is not None and "DELET" in life.task.name:
             return
         await self.ask(server, kind)
+
+    async def a_resize(self) -> None:
+        """Ask for a resize of a small server, or end one either way, as the API does."""
+        if not self.servers:
+            return
+        server = self.random.choice(self.servers)
+        life = await self.life(server)
+        if life is None or life.task is not None:
+            return
+        back = self.random.choice([True, False])
+
+        def change(life: Life) -> Life:
+            # News may have come since.
+            if life.task is not None:
+                return life
+            if life.status is Status.VERIFY_RESIZE:
+                return steps.revert(life, uuid4()) if back else steps.confirm(life)
+            if life.status in ALLOWED[Action.RESIZE] and life.flavor != BIG.id:
+                return steps.begin(life, plan(server, life))
+            return life
+
+        with contextlib.suppress(KeyError):  # just deleted
+            await self.database.run(store, server, self.cluster.id, change)
 
     async def a_fault(self) -> None:
         self.ganeti.faults.next(
@@ -147,7 +177,8 @@ class ChaosTests(LogicTestCase):
                 self.assertIn(status, (Status.DELETED, Status.ERROR), story)
             else:
                 wanted = Status.ACTIVE if machine.running else Status.SHUTOFF
-                self.assertIs(wanted, status, story)
+                self.assertIn(status, (wanted, Status.VERIFY_RESIZE), story)
+                await self.check_sizes(server, machine, story)
             made = [
                 job
                 for job in self.cluster.jobs("CREATE", server)
@@ -157,6 +188,20 @@ class ChaosTests(LogicTestCase):
             self.assertEqual(
                 status is not Status.DELETED, bool(await self.addresses(server)), story
             )
+
+    async def check_sizes(self, server: int, machine: Any, story: Any) -> None:
+        """The instance is as its flavor says, and so is what runs of it."""
+        [(vcpus, ram_mib, resized)] = await self.rows(
+            "SELECT f.vcpus, f.ram_mib, s.disk_gib FROM server s"
+            " JOIN flavor f ON f.id = s.flavor_id WHERE s.id = %s",
+            server,
+        )
+        self.assertEqual(
+            (vcpus, ram_mib),
+            (machine.beparams["vcpus"], machine.beparams["maxmem"]),
+            story,
+        )
+        self.assertEqual((resized or 1) * 1024, machine.disks[0]["size"], story)
 
 
 def _add(seed: int) -> None:

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from snf.core.naming import order_id
-from snf.core.order import Build, Kind, Order
+from snf.core.order import Build, Kind, Order, Sizes
 from snf.rapi.orders import request
 
+SIZES = Sizes(vcpus=2, ram_mib=512, disk_gib=3)
 BUILD = Build(vcpus=1, ram_mib=64, disk_gib=1, disk_template="file", os="x")
 
 
@@ -19,7 +20,7 @@ class RequestTests(SynchronousTestCase):
     @given(st.uuids(), st.sampled_from(Kind), st.booleans())
     def test_reason(self, id: UUID, kind: Kind, hard: bool) -> None:
         """Every request names its order in its URL, in ASCII."""
-        order = Order(id=id, server=1, kind=kind, build=BUILD, hard=hard)
+        order = Order(id=id, server=1, kind=kind, build=BUILD, hard=hard, sizes=SIZES)
         [reason] = [
             value for key, value in request(order, "snf-1", 9).query if key == "reason"
         ]
@@ -35,6 +36,8 @@ class RequestTests(SynchronousTestCase):
                 ("PUT", "/2/instances/snf-1/shutdown"),
                 ("POST", "/2/instances/snf-1/reboot"),
                 ("DELETE", "/2/instances/snf-1"),
+                ("POST", "/2/instances/snf-1/disk/0/grow"),
+                ("PUT", "/2/instances/snf-1/modify"),
             ],
             [(asked.method, asked.path) for asked in self.all_kinds()],
         )
@@ -49,6 +52,27 @@ class RequestTests(SynchronousTestCase):
         order = Order(id=UUID(int=1), server=1, kind=Kind.CREATE)
         self.assertRaises(ValueError, request, order, "snf-1", 9)
 
+    def test_sizes(self) -> None:
+        """Both ways of resizing name what is to be, not what is to be added."""
+        bodies = [
+            request(Order(UUID(int=1), 1, kind, sizes=SIZES), "snf-1", 9).body
+            for kind in (Kind.GROW, Kind.MODIFY)
+        ]
+        beparams = {"vcpus": 2, "minmem": 512, "maxmem": 512}
+        self.assertEqual(
+            [
+                {"amount": 3072, "absolute": True, "wait_for_sync": False},
+                {"beparams": beparams, "force": False},
+            ],
+            bodies,
+        )
+
+    def test_no_sizes(self) -> None:
+        """A resize that does not say how large is a mistake of ours."""
+        for kind in (Kind.GROW, Kind.MODIFY):
+            order = Order(id=UUID(int=1), server=1, kind=kind)
+            self.assertRaises(ValueError, request, order, "snf-1", 9)
+
     def test_secrets(self) -> None:
         """What is in a body does not show where requests are printed."""
         build = Build(1, 64, 1, "file", "x", os_parameters={"password": "hunter2"})
@@ -57,6 +81,6 @@ class RequestTests(SynchronousTestCase):
 
     def all_kinds(self):
         return [
-            request(Order(UUID(int=1), 1, kind, build=BUILD), "snf-1", 9)
+            request(Order(UUID(int=1), 1, kind, build=BUILD, sizes=SIZES), "snf-1", 9)
             for kind in Kind
         ]

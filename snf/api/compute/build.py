@@ -181,7 +181,7 @@ class Builder:
         """
         flavor = _flavor(txn, call, wanted.flavorRef)
         image = _image(txn, call, wanted)
-        _check_fit(flavor, image)
+        check_fit(flavor, image)
         wired = _networks(txn, call, wanted)
         cluster = clusters.choose(txn, call.project.id, _need(flavor))
         # Late, since from here on the project's requests queue up.
@@ -292,7 +292,7 @@ def _order(flavor: Flavor, image: Image, nics: list[NicRequest]) -> Build:
 def _flavor(txn: Transaction, call: Call, reference: str) -> Flavor:
     missing = "Invalid flavorRef provided."
     try:
-        flavor = usable(txn, call, identifier(_last(reference), missing))
+        flavor = usable(txn, call, identifier(last_part(reference), missing))
     except NotFound:
         raise BadRequest(missing) from None
     if flavor.deleted:
@@ -301,7 +301,7 @@ def _flavor(txn: Transaction, call: Call, reference: str) -> Flavor:
 
 
 def _image(txn: Transaction, call: Call, wanted: NewServer) -> Image:
-    reference = _last(wanted.imageRef)
+    reference = last_part(wanted.imageRef)
     for device in wanted.block_device_mapping_v2:
         if reference not in ("", device.uuid):
             raise BadRequest("block_device_mapping_v2: must name the image of imageRef")
@@ -316,7 +316,7 @@ def _image(txn: Transaction, call: Call, wanted: NewServer) -> Image:
     return image
 
 
-def _check_fit(flavor: Flavor, image: Image) -> None:
+def check_fit(flavor: Flavor, image: Image) -> None:
     if flavor.disk_gib < image.min_disk_gib:
         raise BadRequest("Flavor's disk is too small for requested image.")
     if flavor.ram_mib < image.min_ram_mib:
@@ -347,6 +347,6 @@ def _networks(txn: Transaction, call: Call, wanted: NewServer) -> list[Network]:
     return [found[network_id] for network_id in ids]
 
 
-def _last(reference: str) -> str:
+def last_part(reference: str) -> str:
     """Return the id in a reference, which may be an id or a whole URL."""
     return reference.rstrip("/").rpartition("/")[2]

@@ -57,8 +57,7 @@ class History:
         found = actions.get(txn, number, done_by)
         shown = _action(call, found)
         if call.is_admin or call.since(versions.EVENTS_FOR_OWNERS):
-            events = [] if found.event is None else [found.event]
-            shown["events"] = [_event(call, found, event) for event in events]
+            shown["events"] = [_event(call, found, event) for event in found.events]
         return {"instanceAction": shown}
 
 
@@ -83,15 +82,14 @@ def _moment(call: Call, name: str) -> datetime | None:
 
 
 def _action(call: Call, action: Action) -> Json:
-    failed = action.event is not None and action.event.succeeded is False
     shown: Json = {
         "action": action.action,
         "instance_uuid": str(action.server),
         "request_id": action.request_id,
-        "user_id": str(action.user),
+        "user_id": None if action.user is None else str(action.user),
         "project_id": str(action.project),
         "start_time": view.precise(action.started),
-        "message": "Error" if failed else None,
+        "message": "Error" if action.failed else None,
     }
     if call.since(versions.ACTION_PAGES):
         shown["updated_at"] = view.precise(action.updated)
@@ -100,7 +98,7 @@ def _action(call: Call, action: Action) -> Json:
 
 def _event(call: Call, action: Action, event: Event) -> Json:
     shown: Json = {
-        "event": _EVENTS.get(event.kind, f"compute_{event.kind}_instance"),
+        "event": _name(action.action, event.kind),
         "start_time": view.precise(event.started),
         "finish_time": view.precise(event.ended),
         "result": _RESULTS[event.succeeded],
@@ -118,8 +116,27 @@ def _event(call: Call, action: Action, event: Event) -> Json:
 
 _RESULTS = {True: "Success", False: "Error", None: None}
 
-# As Nova calls them (nova/compute/manager.py); what is absent follows the pattern.
+
+def _name(action: str, kind: str) -> str:
+    """Return what Nova calls it (nova/compute/manager.py); most follow a pattern."""
+    if action in _STEPS:
+        return _STEPS[action].get(kind, f"compute_{kind}_instance")
+    return _EVENTS.get(kind, f"compute_{kind}_instance")
+
+
 _EVENTS = {
     "create": "compute__do_build_and_run_instance",
     "delete": "compute_terminate_instance",
+}
+
+_STEPS = {
+    "resize": {
+        "grow": "compute_prep_resize",
+        "modify": "compute_resize_instance",
+        "reboot": "compute_finish_resize",
+    },
+    "revertResize": {
+        "modify": "compute_revert_resize",
+        "reboot": "compute_finish_revert_resize",
+    },
 }

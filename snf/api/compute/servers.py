@@ -7,7 +7,7 @@ from attrs import frozen
 
 from snf.api.audit import note
 from snf.api.call import Call, identifier
-from snf.api.compute import batch, filters, locks, versions, view
+from snf.api.compute import batch, filters, locks, resizes, versions, view
 from snf.api.compute.actions import act, named
 from snf.api.compute.build import (
     YOUNG,
@@ -139,15 +139,19 @@ class Servers:
         act(txn, call, owner(call), uuid, Action.DELETE)
 
     @route(app, "POST", "/<server>/action", role=Role.MEMBER, body=dict, code=202)
-    def action(self, txn: Transaction, call: Call, server: str) -> None:
+    def action(self, txn: Transaction, call: Call, server: str) -> Answer | None:
         """Do to one what the body names."""
         uuid = identifier(server, MISSING)
         if len(call.body) == 1 and locks.NAMES.intersection(call.body):
             locks.change(txn, call, uuid, call.body)
-            return
+            return None
+        if len(call.body) == 1 and resizes.NAMES.intersection(call.body):
+            locks.check(txn, call, uuid)
+            return resizes.change(txn, call, uuid, call.body, self.builder.limits)
         action = named(call.body)
         locks.check(txn, call, uuid)
         act(txn, call, owner(call), uuid, action)
+        return None
 
     def _listing(self, txn: Transaction, call: Call) -> list[Server]:
         try:

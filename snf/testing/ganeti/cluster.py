@@ -62,7 +62,10 @@ class FakeGaneti:
         filled = opcode("OP_INSTANCE_CREATE", _creation(body))
         self.machines.add(filled)
         machine = self.machines.find(filled["instance_name"])
-        machine.up = machine.running = running
+        if running:
+            machine.start()
+        else:
+            machine.up = False
 
     def operate(self, op_id: str, instance: str, **parameters: Any) -> int:
         """Submit a job as an operator's command on the master does; return its id."""
@@ -176,6 +179,16 @@ class FakeGaneti:
         name = "instances_name_reboot"
         return self._submit("OP_INSTANCE_REBOOT", call, name, static, call.body)
 
+    def _modify(self, call: Call, instance: str) -> int:
+        static = {"instance_name": instance}
+        name = "instances_name_modify"
+        return self._submit("OP_INSTANCE_SET_PARAMS", call, name, static, call.body)
+
+    def _grow(self, call: Call, instance: str, disk: str) -> int:
+        static = {"instance_name": instance, "disk": int(disk)}
+        name = "instances_name_disk_grow"
+        return self._submit("OP_INSTANCE_GROW_DISK", call, name, static, call.body)
+
     def _remove(self, call: Call, instance: str) -> int:
         static = {"instance_name": instance}
         return self._submit(
@@ -237,9 +250,7 @@ class FakeGaneti:
             ]
             return views.found(jobs, fields, wanted, asked)
         if resource == "node":
-            machines = self.machines
-            row = views.node(machines.node, machines.by_name.values(), machines.answers)
-            return views.found([row], fields, wanted)
+            return views.found([views.node(self.machines)], fields, wanted)
         for name in views.named(wanted, "name"):
             if name not in self.machines.by_name:
                 text = f"Instance name {name} not found"
@@ -293,6 +304,8 @@ _ROUTES: tuple[_Route, ...] = (
     ("PUT", f"/2/instances/{_NAME}/startup", FakeGaneti._start),
     ("PUT", f"/2/instances/{_NAME}/shutdown", FakeGaneti._stop),
     ("POST", f"/2/instances/{_NAME}/reboot", FakeGaneti._reboot),
+    ("PUT", f"/2/instances/{_NAME}/modify", FakeGaneti._modify),
+    ("POST", f"/2/instances/{_NAME}/disk/{_NUMBER}/grow", FakeGaneti._grow),
     ("GET", f"/2/jobs/{_NUMBER}", FakeGaneti._job),
     ("DELETE", f"/2/jobs/{_NUMBER}", FakeGaneti._cancel),
     ("PUT", "/2/query/(job|instance|node)", FakeGaneti._query),

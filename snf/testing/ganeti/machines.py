@@ -18,7 +18,11 @@ class OpFailure(Exception):
 
 @define(eq=False)
 class Machine:
-    """One instance.  ``up`` is whether it should run, ``running`` whether it does."""
+    """
+    One instance.  ``up`` is whether it should run, ``running`` whether it does.
+
+    ``live`` are the parameters that its present process was started with.
+    """
 
     name: str
     os: str
@@ -35,6 +39,12 @@ class Machine:
     uuid: str = field(factory=lambda: str(uuid4()))
     up: bool = False
     running: bool = False
+    live: dict[str, Any] = field(factory=dict)
+
+    def start(self) -> None:
+        """Run, with the parameters as they are now."""
+        self.up = self.running = True
+        self.live = dict(self.beparams)
 
     def status(self, answers: bool) -> str:
         """Return Ganeti's word; ``answers`` is whether the node does."""
@@ -47,16 +57,27 @@ class Machine:
 
 @define(eq=False)
 class Machines:
-    """All instances.  ``oses`` are the OS definitions there are; None is any."""
+    """
+    All instances.  ``oses`` are the OS definitions there are; None is any.
+
+    ``ram_mib`` is what their node has.
+    """
 
     clock: IReactorTime
     node: str
     default_hypervisor: str
     oses: frozenset[str] | None = None
     answers: bool = True
+    ram_mib: int = 65_536
     by_name: dict[str, Machine] = field(factory=dict)
     _next_port: int = field(init=False, default=11000)
     _reserved: dict[str, list[str]] = field(init=False, factory=dict)
+
+    @property
+    def ram_free_mib(self) -> int:
+        """What the guests that run leave of the node's memory."""
+        running = [one for one in self.by_name.values() if one.running]
+        return self.ram_mib - sum(one.live.get("maxmem") or 0 for one in running)
 
     def find(self, name: str) -> Machine:
         """
@@ -152,7 +173,8 @@ def _create_half(machines: Machines, op: dict[str, Any]) -> None:
 
 def _create_end(machines: Machines, op: dict[str, Any]) -> Any:
     machine = machines.find(op["instance_name"])
-    machine.running = machine.up
+    if machine.up:
+        machine.start()
     return [machine.pnode]
 
 
@@ -174,11 +196,64 @@ def _set_down(machines: Machines, op: dict[str, Any]) -> None:
 
 def _run(machines: Machines, op: dict[str, Any]) -> None:
     machine = machines.find(op["instance_name"])
-    machine.up = machine.running = True
+    if not machine.running:  # one that runs is left alone
+        machine.start()
 
 
 def _halt(machines: Machines, op: dict[str, Any]) -> None:
     machines.find(op["instance_name"]).running = False
+
+
+def _check_memory(machines: Machines, op: dict[str, Any]) -> None:
+    machine = machines.find(op["instance_name"])
+    if not any(op[name] for name in _CHANGES):
+        raise OpFailure("OpPrereqError", "No changes submitted", "wrong_input")
+    wanted = op["beparams"].get("maxmem", 0)
+    if op["force"] or wanted <= machine.beparams.get("maxmem", 0):
+        return
+    current = machine.live.get("maxmem", 0) if machine.running else 0
+    missing = wanted - current - machines.ram_free_mib
+    if missing > 0:
+        text = (
+            f"This change will prevent the instance from starting, due to {missing} MB "
+            "of memory missing on its primary node"
+        )
+        raise OpFailure("OpPrereqError", text, "insufficient_resources")
+
+
+_CHANGES = ("beparams", "hvparams", "nics", "disks", "os_name", "osparams")
+
+
+def _modify(machines: Machines, op: dict[str, Any]) -> Any:
+    machine = machines.find(op["instance_name"])
+    machine.beparams |= op["beparams"]
+    return [[f"be/{name}", value] for name, value in op["beparams"].items()]
+
+
+def _target(machines: Machines, op: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """Return the disk that is to grow, and its new size in MiB."""
+    disks = machines.find(op["instance_name"]).disks
+    if op["disk"] >= len(disks):
+        text = f"Invalid disk index {op['disk']}"
+        raise OpFailure("OpPrereqError", text, "wrong_input")
+    disk = disks[op["disk"]]
+    amount = op["amount"]
+    return disk, amount if op["absolute"] else disk["size"] + amount
+
+
+def _check_growth(machines: Machines, op: dict[str, Any]) -> None:
+    disk, target = _target(machines, op)
+    if target < disk["size"]:
+        text = (
+            f"Requested size ({target}M) is smaller than current disk size "
+            f"({disk['size']}M)"
+        )
+        raise OpFailure("OpPrereqError", text, "wrong_state")
+
+
+def _grow(machines: Machines, op: dict[str, Any]) -> None:
+    disk, target = _target(machines, op)
+    disk["size"] = max(disk["size"], target)
 
 
 def _remove(machines: Machines, op: dict[str, Any]) -> None:
@@ -206,4 +281,6 @@ EFFECTS: dict[str, Effect] = {
     "OP_INSTANCE_SHUTDOWN": Effect(_known, _set_down, _halt),
     "OP_INSTANCE_REBOOT": Effect(_known, _halt, _run),
     "OP_INSTANCE_REMOVE": Effect(_known, _halt, _remove),
+    "OP_INSTANCE_GROW_DISK": Effect(_check_growth, _nothing, _grow),
+    "OP_INSTANCE_SET_PARAMS": Effect(_check_memory, _nothing, _modify),
 }

@@ -28,6 +28,8 @@ class Durations:
     stop: float = 0.4
     reboot: float = 0.6
     remove: float = 0.4
+    grow: float = 0.4
+    modify: float = 0.2
 
     def of(self, op_id: str) -> float:
         """Return how long an opcode runs."""
@@ -37,6 +39,8 @@ class Durations:
             "OP_INSTANCE_SHUTDOWN": self.stop,
             "OP_INSTANCE_REBOOT": self.reboot,
             "OP_INSTANCE_REMOVE": self.remove,
+            "OP_INSTANCE_GROW_DISK": self.grow,
+            "OP_INSTANCE_SET_PARAMS": self.modify,
         }[op_id]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from snf.testing.ganeti.machines import Machine
+from snf.testing.ganeti.machines import Machine, Machines
 from snf.testing.ganeti.queue import Entry
 
 _Row = Mapping[str, Any]
@@ -75,8 +75,8 @@ def instance(machine: Machine, answers: bool) -> dict[str, Any]:
         "beparams": machine.beparams | {"memory": machine.beparams.get("maxmem")},
         "hvparams": {"vnc_bind_address": "127.0.0.1"} | machine.hvparams,
         "oper_state": machine.running if answers else None,
-        "oper_ram": machine.beparams.get("maxmem") if machine.running else None,
-        "oper_vcpus": machine.beparams.get("vcpus") if machine.running else None,
+        "oper_ram": machine.live.get("maxmem") if machine.running else None,
+        "oper_vcpus": machine.live.get("vcpus") if machine.running else None,
         "status": machine.status(answers),
         "custom_hvparams": machine.hvparams,
         "custom_beparams": machine.beparams,
@@ -88,20 +88,19 @@ def instance(machine: Machine, answers: bool) -> dict[str, Any]:
     }
 
 
-def node(name: str, machines: Iterable[Machine], answers: bool) -> dict[str, Any]:
-    """Return what a query of a node tells: 64 GiB, 1 TiB and 16 processors."""
-    there = list(machines)
-    ram = sum(one.beparams.get("maxmem") or 0 for one in there if one.running)
+def node(machines: Machines) -> dict[str, Any]:
+    """Return what a query of the node tells: its memory, 1 TiB and 16 processors."""
+    there = list(machines.by_name.values())
     disk = sum(part["size"] for one in there for part in one.disks)
     live: dict[str, Any] = {
-        "mtotal": _NODE_RAM_MIB,
-        "mfree": _NODE_RAM_MIB - ram,
+        "mtotal": machines.ram_mib,
+        "mfree": machines.ram_free_mib,
         "sptotal": _NODE_DISK_MIB,
         "spfree": _NODE_DISK_MIB - disk,
         "ctotal": 16,
     }
     return {
-        "name": name,
+        "name": machines.node,
         "offline": False,
         "drained": False,
         "vm_capable": True,
@@ -109,11 +108,10 @@ def node(name: str, machines: Iterable[Machine], answers: bool) -> dict[str, Any
         "dtotal": None,
         "dfree": None,
         "pinst_cnt": len(there),
-        **(live if answers else dict.fromkeys(live)),
+        **(live if machines.answers else dict.fromkeys(live)),
     }
 
 
-_NODE_RAM_MIB = 65_536
 _NODE_DISK_MIB = 1_048_576
 
 
