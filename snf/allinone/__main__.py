@@ -188,11 +188,14 @@ def services(state: Path, action: str) -> None:
     progress = Progress()
     layout.create()
     with _alone(layout):
+        if action == "down":
+            # With the ports that it has: others may use them by now.
+            known = layout.load()
+            if known is not None:
+                Cloud(layout, known, progress).down()
+            return
         parts = Cloud(layout, _instance(layout, None), progress, durable=False)
         packages.install(packages.SERVICES, layout.log, progress)
-        if action == "down":
-            parts.down()
-            return
         parts.postgres.up()
         parts.rabbitmq.up()
     for name, value in whole.test_environment(parts).items():
