@@ -224,7 +224,7 @@ class Edge:
 
     def missing(self, request: IRequest) -> bytes:
         """Answer for a URL that there is not."""
-        return self.refuse(request, errors.NotFound(_NO_SUCH_URL))
+        return self.refuse(request, errors.NoSuchPlace(_NO_SUCH_URL))
 
     def _call(
         self, request: IRequest, request_id: str, version: Version, body: type | None
