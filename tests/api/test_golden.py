@@ -53,24 +53,27 @@ class GoldenTests(ApiTestCase):
 
     maxDiff = None
 
+    def setUp(self) -> None:
+        super().setUp()
+        self.token(ADMIN)
+
     def ask(self, name: str, shape: Shape) -> Reply:
-        """Return our answer."""
-        plain = name.removesuffix("-base").removesuffix("-latest")
+        """Return our answer to what is then undone."""
+        with self.database.rehearsal():
+            return self._ask(name, shape)
+
+    def _ask(self, name: str, shape: Shape) -> Reply:
         server = self.server(ADMIN, name="golden")
         if "build" not in name:
             self.live(server, Life(Observed.UP, launched=1_700_000_000.0))
-        path = shape.path.format(server=server, image=TINY.id, project=PROJECT_ADMIN.id)
-        headers = {}
-        if name in STRANGER:
-            headers["X-Auth-Token"] = "nonsense"
+        headers = {"X-Auth-Token": "nonsense"} if name in STRANGER else {}
         if name == "token-validate":
             headers["X-Subject-Token"] = self.token(ADMIN)
-        by = None if name in (*NOBODY, *STRANGER) else ADMIN
         return self.call(
             shape.method,
-            path,
-            BODIES.get(plain),
-            by=by,
+            shape.path.format(server=server, image=TINY.id, project=PROJECT_ADMIN.id),
+            BODIES.get(name.removesuffix("-base").removesuffix("-latest")),
+            by=None if name in (*NOBODY, *STRANGER) else ADMIN,
             headers=headers,
             version=shape.version,
         )
