@@ -125,6 +125,7 @@ class Asked:
     """What is sent to a route.
 
     :ivar body: Its JSON; None where it reads none.
+    :ivar also: Other bodies that make sense there.
     :ivar url: What names in the URL stand for here, in other than the usual way.
     :ivar makes: The names in the URL that there need not be: the request makes them.
     :ivar code: The status when all is well, if it is not the one of the table.
@@ -136,6 +137,7 @@ class Asked:
     makes: frozenset[str] = frozenset()
     code: int | None = None
     subject: bool = False
+    also: tuple[Any, ...] = ()
 
 
 def _login(**more: Any) -> dict[str, Any]:
@@ -174,7 +176,17 @@ ASKED: Mapping[str, Asked] = {
     f"PUT {_COMPUTE}/os-services/{{service}}": Asked({"status": "disabled"}),
     f"POST {_COMPUTE}/servers": Asked({"server": _NEW_SERVER}),
     f"PUT {_COMPUTE}/servers/{{server}}": Asked({"server": {"name": "other"}}),
-    f"POST {_COMPUTE}/servers/{{server}}/action": Asked({"os-stop": None}),
+    f"POST {_COMPUTE}/servers/{{server}}/action": Asked(
+        {"os-stop": None},
+        also=(
+            {"os-start": None},
+            {"start": {}},
+            {"shutdown": {}},
+            {"reboot": {"type": "SOFT"}},
+            {"lock": {"locked_reason": "r"}},
+            {"unlock": None},
+        ),
+    ),
     f"POST {_COMPUTE}/servers/{{server}}/meta": Asked(_METADATA),
     f"PUT {_COMPUTE}/servers/{{server}}/meta/{{key}}": Asked(_META, makes=_MADE_KEY),
     f"POST {_COMPUTE}/servers/{{server}}/metadata": Asked(_METADATA),
