@@ -195,9 +195,6 @@ VALUES = (
     MISSING.replace("-", ""),
 )
 
-# These are refused wherever they are.
-NEVER = ("%00", "%FF", "%ED%A0%80")
-
 
 class QueryTests(BadInputTestCase):
     """What is wrong in a query."""
@@ -206,15 +203,34 @@ class QueryTests(BadInputTestCase):
         """Return one who may ask for everything."""
         return ADMIN
 
+    def test_never(self) -> None:
+        """What is no text is a 400, whatever route it is sent to."""
+        for one in routes():
+            for value in ("%00", "%FF", "%ED%A0%80"):
+                reply = self.try_it(one, query=f"?nonsense={value}")
+                self.assertEqual(400, reply.code, (one, value, reply.text))
+                self.assertIn("The query", reply.message)
+
     def test_parameters(self) -> None:
         """No value of what a route reads is a bug, and a refusal names the parameter."""
         wrong = []
+        for one, newest in self.all():
+            for name in sorted(self.read_by(one, newest)):
+                for value in VALUES:
+                    query = f"?{name}={quote(value)}"
+                    reply = self.try_it(one, query=query, newest=newest)
+                    unnamed = reply.code == 400 and name not in reply.message
+                    if reply.code >= 500 or unnamed:
+                        wrong.append(f"{one.method} {one.path}{query}: {reply.text!r}")
+        self.assertEqual([], wrong)
+
+    def all(self) -> Iterator[tuple[Served, bool]]:
+        """Return the routes that read no body, compute's in its newest version, too."""
         for one in routes():
             if one.route.body is None:
-                for newest in (False, True):
-                    for name in sorted(self.read_by(one, newest)):
-                        wrong += self.faults(one, name, newest)
-        self.assertEqual([], wrong)
+                yield one, False
+                if one.path.startswith("/compute/v2.1/"):
+                    yield one, True
 
     def read_by(self, one: Served, newest: bool) -> set[str]:
         """Return the parameters that a route looks for."""
@@ -225,20 +241,3 @@ class QueryTests(BadInputTestCase):
         finally:
             patch.restore()
         return noted.names
-
-    def faults(self, one: Served, name: str, newest: bool) -> Iterator[str]:
-        """Return what is not as it should be."""
-        for value in (*map(quote, VALUES), *NEVER):
-            query = f"?{name}={value}"
-            reply = self.try_it(one, query=query, newest=newest)
-            what = f"{one.method} {one.path}{query[:60]}: {reply.code} {reply.text!r}"
-            if value in NEVER and reply.code != 400:
-                yield f"{what}, not 400"
-            elif reply.code >= 500:
-                yield what
-            elif reply.code == 400 and not _names(reply, name):
-                yield f"{what} does not name it"
-
-
-def _names(reply: Reply, parameter: str) -> bool:
-    return parameter in reply.message or "The query" in reply.message
