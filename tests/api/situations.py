@@ -234,29 +234,36 @@ ASKED: Mapping[str, Asked] = {
 }
 
 
+class Unsaid(Exception):
+    """The tables here lack something that a route has."""
+
+
 def asked(one: Served) -> Asked:
     """
     Return what is sent to a route.
 
-    :raises KeyError: It reads a body, and nobody has said which one.
+    :raises Unsaid: It reads a body, and nobody has said which one.
     """
     key = f"{one.method} {one.everywhere}"
-    if one.route.body is None:
-        return ASKED.get(key, Asked())
-    return ASKED[key]
+    if one.route.body is not None and key not in ASKED:
+        raise Unsaid(f"{__file__}: ASKED has no body for {key!r}")
+    return ASKED.get(key, Asked())
 
 
 def things(one: Served) -> dict[str, Thing]:
     """
     Return what the names in a route's URL stand for.
 
-    :raises KeyError: Nobody has said it of one.
+    :raises Unsaid: Nobody has said it of one.
     """
     path = one.everywhere
     found = {}
     for name in re.finditer(r"\{(\w+)\}", path):
-        if name[1] != "version":
-            found[name[1]] = THINGS[path[: name.end()]]
+        place = path[: name.end()]
+        if place in THINGS:
+            found[name[1]] = THINGS[place]
+        elif name[1] != "version":
+            raise Unsaid(f"{__file__}: THINGS says nothing of {place!r}")
     return {**found, **asked(one).url}
 
 

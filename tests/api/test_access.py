@@ -16,6 +16,7 @@ from tests.api.situations import (
     THINGS,
     SituationTestCase,
     Thing,
+    Unsaid,
     asked,
     things,
     version,
@@ -119,8 +120,8 @@ class TableTests(SituationTestCase):
         for one in served():
             try:
                 things(one)
-            except KeyError as lacks:
-                lacking.append(f"{one.method} {one.path}: {lacks}")
+            except Unsaid as lack:
+                lacking.append(str(lack))
         self.assertEqual([], lacking)
 
     def test_nothing_else(self) -> None:

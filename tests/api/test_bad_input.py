@@ -78,6 +78,24 @@ class FieldTests(BadInputTestCase):
                 wrong.append(f"{one.method} {one.path} {body}: {fault}")
         self.assertEqual([], wrong)
 
+    def test_keys(self) -> None:
+        """Of an object with any keys the one that is wrong is named, not the others."""
+        [create] = [
+            one
+            for one in readers()
+            if (one.method, one.path) == ("POST", "/compute/v2.1/servers")
+        ]
+        for metadata, named in (
+            ({"good": "v", "bad": 5}, "server.metadata.bad: Expected str, got int"),
+            ({"good": "v", "bad\n": "v"}, "server.metadata.bad\n: Expected text"),
+            ({"good": "v", "": "v"}, "server.metadata.: Expected str of length >= 1"),
+            ({"good": "v", "bad": "v" * 256}, "server.metadata.bad: Expected str of"),
+        ):
+            body = {"server": asked(create).body["server"] | {"metadata": metadata}}
+            reply = self.try_it(create, json.dumps(body).encode())
+            self.assertEqual(400, reply.code)
+            self.assertTrue(reply.message.startswith(named), reply.message)
+
     def all(self) -> Iterator[tuple[Served, Spoiled]]:
         """Return each route with each of the bodies."""
         for one in readers():

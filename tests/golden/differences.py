@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from attrs import frozen
 
-# The answers to what we do not offer (yet), with the reason; ours is a 404 or 400.
+# The answers to what we do not offer (yet), with the reason; ours is a refusal.
 NOT_OFFERED: Mapping[str, str] = {
     "confirm-409-base": "servers are not resized yet",
     "confirm-409-latest": "servers are not resized yet",
