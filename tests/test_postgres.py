@@ -24,6 +24,37 @@ class SharedTests(SynchronousTestCase):
         found = self.successResultOf(Deferred.fromCoroutine(database.run(_one)))
         self.assertEqual(1, found)
 
+    def test_rehearsal(self) -> None:
+        """What happens in a rehearsal is seen there, and nowhere afterwards."""
+        database = shared_database(self)
+        with database.rehearsal():
+            self.do(database, _add, "outer")
+            with database.rehearsal():
+                self.do(database, _add, "inner")
+                self.assertEqual(["inner", "outer"], self.do(database, _domains))
+            failure = self.failureResultOf(
+                Deferred.fromCoroutine(database.run(_add, "outer"))
+            )
+            failure.trap(psycopg2.errors.UniqueViolation)
+            self.assertEqual(["outer"], self.do(database, _domains))
+        self.assertEqual([], self.do(database, _domains))
+        self.do(database, _add, "kept")
+        database.close()
+        self.assertEqual(["kept"], self.do(database, _domains))
+
+    def do(self, database, *work):
+        """Return what a transaction returns."""
+        return self.successResultOf(Deferred.fromCoroutine(database.run(*work)))
+
+
+def _add(txn, name: str) -> None:
+    txn.execute("INSERT INTO domain (id, name) VALUES (%s, %s)", (name, name))
+
+
+def _domains(txn) -> list[str]:
+    txn.execute("SELECT id FROM domain WHERE id <> 'default' ORDER BY id")
+    return [row[0] for row in txn.fetchall()]
+
 
 def _one(txn) -> int:
     txn.execute("SELECT 1")

@@ -7,7 +7,10 @@ from typing import Any, Protocol
 from twisted.web.iweb import IRequest
 
 from snf.api.compute.versions import STEPS, Version
-from snf.core.errors import BadRequest, UnsupportedVersion
+from snf.core.errors import BadRequest, NoSuchPlace, UnsupportedVersion
+
+# Nova and Neutron refuse what none of their code has seen in other words.
+_NO_SUCH_PLACE = NoSuchPlace.__name__
 
 
 def headers(request: IRequest, name: str) -> list[str]:
@@ -129,6 +132,8 @@ class Compute:
         }
 
     def fault(self, code: int, kind: str, message: str) -> Mapping[str, Any]:
+        if kind == _NO_SUCH_PLACE:
+            return _plain_fault(code, message)
         name = _COMPUTE_FAULTS.get(code, "computeFault")
         return {name: {"code": code, "message": message}}
 
@@ -168,8 +173,13 @@ class Image:
         return {"x-openstack-request-id": request_id}
 
     def fault(self, code: int, kind: str, message: str) -> Mapping[str, Any]:
-        title = TITLES[code]
-        return {"message": message, "code": f"{code} {title}", "title": title}
+        return _plain_fault(code, message)
+
+
+def _plain_fault(code: int, message: str) -> Mapping[str, Any]:
+    """Return the fault of the library that Glance stands on, and Nova's URLs."""
+    title = TITLES[code]
+    return {"message": message, "code": f"{code} {title}", "title": title}
 
 
 class Network:
@@ -185,4 +195,5 @@ class Network:
         return {"x-openstack-request-id": request_id}
 
     def fault(self, code: int, kind: str, message: str) -> Mapping[str, Any]:
-        return {"NeutronError": {"type": kind, "message": message, "detail": ""}}
+        name = "HTTPNotFound" if kind == _NO_SUCH_PLACE else kind
+        return {"NeutronError": {"type": name, "message": message, "detail": ""}}

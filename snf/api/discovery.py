@@ -12,18 +12,39 @@ from snf.api.json import Answer, Edge, new_app, route
 
 @frozen
 class Document:
-    """One discovery document, open to everybody; ``write`` makes it from the root."""
+    """
+    One discovery document, open to everybody; ``write`` makes it from the root.
+
+    :ivar location: Where to go on from it, below the root; as a header.
+    """
 
     app = new_app()
 
     edge: Edge
     write: Callable[[str], Any]
     code: int = 200
+    location: str | None = None
 
     @route(app, "GET", "/", role=None)
     async def show(self, call: Call) -> Answer:
         """Tell which services and versions there are."""
-        return Answer(self.write(call.root), code=self.code)
+        place = {} if self.location is None else {"Location": call.root + self.location}
+        return Answer(self.write(call.root), self.code, place)
+
+
+@frozen
+class Contents:
+    """What a version has; as Neutron's, only for those who have a token."""
+
+    app = new_app()
+
+    edge: Edge
+    write: Callable[[str], Any]
+
+    @route(app, "GET", "/", scoped=False)
+    async def show(self, call: Call) -> Any:
+        """Tell what there is to be asked for."""
+        return self.write(call.root)
 
 
 def cloud(root: str) -> Any:

@@ -1,6 +1,7 @@
 """What a client gives with a request: its query and its JSON, checked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -62,13 +63,55 @@ def body(request: IRequest, kind: type) -> Any:
     try:
         return msgspec.convert(plain, kind)
     except msgspec.ValidationError as failure:
-        raise errors.BadRequest(_named(str(failure))) from None
+        raise errors.BadRequest(_named(str(failure), plain, kind)) from None
 
 
-def _named(failure: str) -> str:
+def _named(failure: str, plain: Any, kind: Any) -> str:
     """Return msgspec's sentence with the field in front: ``server.name: ...``."""
-    problem, _, place = failure.partition(" - at ")
-    place = place.strip("`").removeprefix("$").removeprefix(".")
+    problem, place = _parted(failure)
     if "matching regex" in problem:
         problem = "Expected text that is not blank and has no control characters"
-    return f"{place or 'body'}: {problem.replace('`', '')}"
+    inside, free, below = place.partition(_SOME_KEY)
+    if free:
+        place = f"{inside}.{_culprit(inside, plain, kind)}{below}".removeprefix(".")
+    return f"{place or 'body'}: {problem}"
+
+
+# How msgspec names values, and after _parted keys, of an object with any keys.
+_SOME_KEY = "[...]"
+
+_KEYS_AT_MOST = 1000
+
+
+def _parted(failure: str) -> tuple[str, str]:
+    """Return what msgspec does not like, and where: ``server.metadata[...]``."""
+    problem, _, place = failure.partition(" - at ")
+    key, of_a_key, inside = place.strip("`").partition("key` in `")
+    place = f"{inside}{_SOME_KEY}" if of_a_key else key
+    return problem.replace("`", ""), place.removeprefix("$").removeprefix(".")
+
+
+def _culprit(inside: str, plain: Any, kind: Any) -> str:
+    """Return the key in an object that msgspec has not named, by trying them alone."""
+    if "[" in inside:
+        return "*"  # in a list
+    place = inside.split(".") if inside else []
+    for key, value in islice(_at(plain, place).items(), _KEYS_AT_MOST):
+        try:
+            msgspec.convert(_replaced(plain, place, {key: value}), kind)
+        except msgspec.ValidationError as failure:
+            if _parted(str(failure))[1].startswith(inside + _SOME_KEY):
+                return key
+    return "*"
+
+
+def _at(plain: Any, place: Sequence[str]) -> Any:
+    for name in place:
+        plain = plain[name]
+    return plain
+
+
+def _replaced(plain: Any, place: Sequence[str], value: Any) -> Any:
+    if not place:
+        return value
+    return {**plain, place[0]: _replaced(plain[place[0]], place[1:], value)}

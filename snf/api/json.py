@@ -71,6 +71,7 @@ class Route:
     :ivar url: Below the noun's own place.
     :ivar since: The microversion from which on there is such a route.
     :ivar until: The last one in which there is.
+    :ivar body: The msgspec type of the request's JSON; None where none is read.
     """
 
     method: str
@@ -79,6 +80,7 @@ class Route:
     code: int
     since: Version | None = None
     until: Version | None = None
+    body: Any = None
 
     @property
     def role(self) -> Role | None:
@@ -131,7 +133,7 @@ def route(
     """
 
     rule = policy.rule(role, scoped, reach)
-    described = Route(method, url, rule, code, since, until)
+    described = Route(method, url, rule, code, since, until, body)
 
     def decorate(function: Callable) -> Callable:
         @app.route(url, methods=[method])
@@ -139,7 +141,7 @@ def route(
         async def handle(self: Any, request: IRequest, **params: str) -> bytes:
             how = converse if iscoroutinefunction(function) else transact
             work = partial(how, self.edge.database, partial(function, self), described)
-            answer = self.edge.answer(request, work, params, described, body)
+            answer = self.edge.answer(request, work, params, described)
             return await answer
 
         function.route = described  # type: ignore[attr-defined]
@@ -168,7 +170,6 @@ class Edge:
         work: Callable[..., Awaitable[Any]],
         params: Mapping[str, str],
         described: Route,
-        body: type | None,
     ) -> bytes:
         """Answer a request with what ``work`` makes of it, or with a refusal."""
         request_id = begin(request)
@@ -181,7 +182,7 @@ class Edge:
                 and header(request, "X-Auth-Token") is None
             ):
                 raise errors.Unauthorized(_WHO)
-            call = self._call(request, request_id, version, body)
+            call = self._call(request, request_id, version, described.body)
             result = await work(call, **params)
         except errors.SnfError as refusal:
             return self.refuse(request, refusal)
@@ -224,7 +225,7 @@ class Edge:
 
     def missing(self, request: IRequest) -> bytes:
         """Answer for a URL that there is not."""
-        return self.refuse(request, errors.NotFound(_NO_SUCH_URL))
+        return self.refuse(request, errors.NoSuchPlace(_NO_SUCH_URL))
 
     def _call(
         self, request: IRequest, request_id: str, version: Version, body: type | None

@@ -25,7 +25,7 @@ from snf.api.compute.quotas import QuotaSets
 from snf.api.compute.servers import Servers
 from snf.api.compute.tags import Tags
 from snf.api.compute.usage import Usage
-from snf.api.discovery import Document
+from snf.api.discovery import Contents, Document
 from snf.api.identity import v2
 from snf.api.identity.accounts import Users
 from snf.api.identity.credentials import Credentials
@@ -40,6 +40,7 @@ from snf.api.identity.services import Endpoints, Regions
 from snf.api.identity.services import Services as IdentityServices
 from snf.api.identity.tokens import Tokens
 from snf.api.image.images import Images
+from snf.api.image.schemas import Schemas
 from snf.api.json import Edge
 from snf.api.network.quotas import Quotas
 from snf.api.network.readonly import Extensions, collections
@@ -133,7 +134,8 @@ def _identity(parts: Parts) -> IResource:
         "v3": Branch(edge, v3, _document(edge, discovery.identity_v3)),
         "v2.0": _identity_v2(parts, entrance),
     }
-    return Branch(edge, versions, _document(edge, discovery.identity, 300))
+    document = Document(edge, discovery.identity, 300, "/identity/v3/")
+    return Branch(edge, versions, Noun(document))
 
 
 def _identity_v2(parts: Parts, entrance: Entrance) -> IResource:
@@ -209,7 +211,7 @@ def _of_a_server(edge: Edge, page_size: int) -> dict[str, Any]:
 def _image(parts: Parts) -> IResource:
     edge = parts.edge("/image", dialect.Image())
     images = Images(edge, parts.api.page_size)
-    v2 = Branch(edge, {"images": Noun(images)})
+    v2 = Branch(edge, {"images": Noun(images), "schemas": Noun(Schemas(edge))})
     versions = _document(edge, discovery.image)
     return Branch(
         edge, {"v2": v2, "versions": versions}, _document(edge, discovery.image, 300)
@@ -224,7 +226,7 @@ def _network(parts: Parts) -> IResource:
     }
     children["extensions"] = Noun(Extensions(edge))
     children["quotas"] = Noun(Quotas(edge, parts.limits))
-    v2 = Branch(edge, children, _document(edge, discovery.network_v2))
+    v2 = Branch(edge, children, Noun(Contents(edge, discovery.network_v2)))
     return Branch(edge, {"v2.0": v2}, _document(edge, discovery.network))
 
 

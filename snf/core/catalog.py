@@ -69,7 +69,11 @@ class Network:
 
 @frozen
 class Subnet:
-    """A range of addresses on a network."""
+    """A range of addresses on a network.
+
+    :ivar project: Whose network it is.
+    :ivar external: Whether the network is external.
+    """
 
     id: UUID
     network: UUID
@@ -82,6 +86,7 @@ class Subnet:
     dhcp: bool = True
     dns: tuple[IPAddress, ...] = ()
     project: UUID | None = None
+    external: bool = False
 
 
 @frozen

@@ -25,6 +25,10 @@ class NotFound(SnfError):
     """There is no such thing, or it belongs to somebody else: the two look the same."""
 
 
+class NoSuchPlace(NotFound):
+    """There is nothing at the URL, whoever asks."""
+
+
 class MethodNotAllowed(SnfError):
     """The URL exists, this method on it does not."""
 

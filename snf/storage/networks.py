@@ -22,7 +22,7 @@ _NETWORK = (
 _SUBNET = (
     "s.id, s.network_id, s.cidr::text, host(s.pool_start), host(s.pool_end), s.created,"
     " s.name, host(s.gateway), s.dhcp, ARRAY(SELECT host(d) FROM unnest(s.dns) d),"
-    " n.project_id"
+    " n.project_id, n.external"
 )
 
 
@@ -56,6 +56,7 @@ def _subnet_from(row: tuple) -> Subnet:
         dhcp=row[8],
         dns=tuple(ip_address(address) for address in row[9]),
         project=row[10],
+        external=row[11],
     )
 
 

@@ -6,6 +6,8 @@ where there are very many tests, one that they share and that is emptied for eac
 
 import atexit
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
@@ -32,17 +34,46 @@ class InlineDatabase:
     dsn: str
     queries: list[str] = field(init=False, factory=list)
     _connection: Any = field(init=False, default=None)
+    _rehearsing: bool = field(init=False, default=False)
 
     async def run(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """Return what ``function(txn, ...)`` returns, called in a transaction."""
         if self._connection is None:
             self._connection = connect(self.dsn, None)
-        with (
-            self._connection,
-            self._connection.cursor(cursor_factory=_Recording) as txn,
-        ):
+        bounds = self._step() if self._rehearsing else self._connection
+        with bounds, self._connection.cursor(cursor_factory=_Recording) as txn:
             txn.queries = self.queries
             return function(txn, *args, **kwargs)
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """
+        Forget what happens inside: transactions are parts of one, which is undone.
+
+        ``now()`` stands still there.  A rehearsal may be inside of another one.
+        """
+        before, self._rehearsing = self._rehearsing, True
+        try:
+            with self._step(keep=False):
+                yield
+        finally:
+            self._rehearsing = before
+            if not before:
+                self._connection.rollback()
+
+    @contextmanager
+    def _step(self, keep: bool = True) -> Iterator[None]:
+        with self._connection.cursor() as cursor:
+            cursor.execute("SAVEPOINT step")
+            try:
+                yield
+            except BaseException:
+                keep = False
+                raise
+            finally:
+                if not keep:
+                    cursor.execute("ROLLBACK TO SAVEPOINT step")
+                cursor.execute("RELEASE SAVEPOINT step")
 
     def close(self) -> None:
         """Close the connection; another is made when one is needed."""

@@ -33,17 +33,22 @@ def _fits(fault: Any, code: int, service: str) -> bool:
         inner = fault.get("error", {})
         return set(inner) == {"code", "title", "message"} and inner["code"] == code
     if service == "image":
-        return set(fault) == {"message", "code", "title"} and fault["code"].startswith(
-            f"{code} "
-        )
+        return _is_plain(fault, code)
     if service == "network":
         return set(fault.get("NeutronError", ())) == {"type", "message", "detail"}
+    if code == 404 and _is_plain(fault, code):
+        return True  # Nova's of URLs that it does not have at all
     [(name, inner)] = fault.items()
     return (
         name == COMPUTE_NAMES[code]
         and set(inner) == {"code", "message"}
         and inner["code"] == code
     )
+
+
+def _is_plain(fault: Any, code: int) -> bool:
+    names = {"message", "code", "title"}
+    return set(fault) == names and fault["code"].startswith(f"{code} ")
 
 
 COMPUTE_NAMES = {

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 from twisted.internet.task import Clock
 from twisted.web.resource import IResource
 
@@ -16,7 +16,7 @@ from snf.api.compute.build import Builder
 from snf.api.compute.versions import STEPS
 from snf.api.dialect import written
 from snf.api.json import Route
-from snf.api.policy import Reach
+from snf.api.policy import Reach, Rule
 from snf.api.site import Branch, Noun, Nouns
 from snf.api.tree import Parts, site
 from snf.config import Api, Identity
@@ -36,7 +36,20 @@ class Served:
     role: str
     code: int
     does: str
-    reach: str = ""
+    route: Route = field(order=False, repr=False)
+    rule: Rule = field(order=False)
+
+    @property
+    def reach(self) -> str:
+        """Whose things are meant, as the manual says it."""
+        return self.rule.reach.value
+
+    @property
+    def everywhere(self) -> str:
+        """The path, in which one word stands for all of compute's versions."""
+        return re.sub(
+            "^/compute/(v1.1|v2|v2.1)(?=/|$)", "/compute/{version}", self.path
+        )
 
 
 def served() -> list[Served]:
@@ -77,7 +90,8 @@ def _of(path: str, noun: Any) -> Iterable[Served]:
                 path=re.sub(r"<(\w+)>", r"{\1}", path + route.url.rstrip("/")) or "/",
                 method=route.method,
                 role=route.rule.who,
-                reach=_reach(noun, route).value,
+                route=route,
+                rule=evolve(route.rule, reach=_reach(noun, route)),
                 code=getattr(noun, "code", route.code),
                 does=(function.__doc__ or "").strip().splitlines()[0].rstrip("."),
             )
@@ -98,10 +112,7 @@ def table(service: str) -> str:
         else:
             wanted = one.path.split("/")[1] == service
         if wanted:
-            path = re.sub(
-                "^/compute/(v1.1|v2|v2.1)(?=/|$)", "/compute/{version}", one.path
-            )
-            rows.setdefault((path, one.method), one)
+            rows.setdefault((one.everywhere, one.method), one)
     lines = ["| URL | method | role | whose | status | |", "|---|---|---|---|---|---|"]
     lines += [
         f"| `{path}` | {method} | {one.role} | {one.reach} | {one.code} | {one.does} |"

@@ -80,7 +80,9 @@ class NetworkTests(ApiTestCase):
         self.server(networks=[{"uuid": own}])
         reply = self.create(BOB, networks=[{"uuid": own}])
         self.assertEqual(400, reply.code)
-        self.assertEqual(f"Network {own} could not be found.", reply.message)
+        self.assertEqual(
+            f"server.networks: Network {own} could not be found.", reply.message
+        )
 
     def test_exhausted(self) -> None:
         """Without a free address it is a 409, and nothing is left half made."""

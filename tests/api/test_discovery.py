@@ -38,6 +38,8 @@ class DocumentTests(ApiTestCase):
         """Identity has version 3."""
         [version] = self.get("/identity", 300)["versions"]["values"]
         self.assert_version(version, "v3.14", "/identity/v3/")
+        place = self.call("GET", "/identity").header("Location")
+        self.assertEqual(f"{ROOT}/identity/v3/", place)
         self.assertEqual({"version": version}, self.get("/identity/v3"))
 
     def test_compute(self) -> None:
@@ -76,10 +78,12 @@ class DocumentTests(ApiTestCase):
                 self.assertEqual({"id", "status", "links"}, set(version))
 
     def test_network(self) -> None:
-        """Network has version 2.0, and says what is in it."""
+        """Network has version 2.0, and says what is in it to those with a token."""
         [version] = self.get("/network")["versions"]
         self.assert_version(version, "v2.0", "/network/v2.0/")
-        resources = self.get("/network/v2.0")["resources"]
+        self.assertEqual(401, self.call("GET", "/network/v2.0").code)
+        reply = self.call("GET", "/network/v2.0", headers=self.unscoped(ALICE))
+        resources = reply.json["resources"]
         self.assertEqual(
             ["networks", "subnets", "ports"], [one["collection"] for one in resources]
         )
@@ -93,7 +97,7 @@ class DocumentTests(ApiTestCase):
             for version in values:
                 href = version["links"][0]["href"].removeprefix(ROOT)
                 if href != "/image/v2/":  # as with Glance, only a prefix
-                    self.assertEqual(200, self.call("GET", href).code, href)
+                    self.assertEqual(200, self.call("GET", href, by=ALICE).code, href)
 
     def test_wrong_method(self) -> None:
         """A document can only be read."""

@@ -1,13 +1,14 @@
 """``/compute/*/images`` and ``/image/v2/images``: the same images, in two shapes."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from attrs import evolve
 
 from snf.core.catalog import Image
 from snf.storage import images
-from snf.testing.world import ALICE, BOB, PROJECT_B, TINY
+from snf.testing.world import ALICE, BOB, PROJECT_A, PROJECT_B, TINY
 from tests.api.case import ROOT, ApiTestCase
 
 COMPUTE = "/compute/v2.1/images"
@@ -228,3 +229,43 @@ class BothTests(ImageTestCase):
             ):
                 reply = self.call("GET", f"{path}?{query}", by=ALICE)
                 self.assertEqual(400, reply.code, query)
+
+
+class SchemaTests(ImageTestCase):
+    """``/image/v2/schemas``."""
+
+    def schema(self, name: str) -> Any:
+        """Return one."""
+        reply = self.call("GET", f"/image/v2/schemas/{name}", by=ALICE)
+        self.assertEqual(200, reply.code, reply.text)
+        return reply.json
+
+    def test_describes(self) -> None:
+        """Every field of an image has a type in the schema that it has in JSON, too."""
+        image = self.add(project=PROJECT_A.id, visibility="private", size_bytes=7)
+        fields = self.schema("image")["properties"]
+        for shown in (TINY, image):
+            reply = self.call("GET", f"{GLANCE}/{shown.id}", by=ALICE)
+            self.assertEqual(set(), set(fields) - set(reply.json))
+            for name, value in reply.json.items():
+                kinds = fields.get(name, {"type": "string"})["type"]
+                self.assertIn(JSON_TYPES[type(value)], kinds, name)
+
+    def test_of_lists(self) -> None:
+        """The schema of lists is made of that of images."""
+        items = self.schema("images")["properties"]["images"]["items"]
+        self.assertEqual(self.schema("image"), items)
+
+    def test_missing(self) -> None:
+        """There are no others."""
+        reply = self.call("GET", "/image/v2/schemas/metadefs", by=ALICE)
+        self.assertEqual(404, reply.code)
+
+
+JSON_TYPES = {
+    bool: "boolean",
+    int: "integer",
+    list: "array",
+    str: "string",
+    type(None): "null",
+}

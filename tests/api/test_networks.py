@@ -94,6 +94,7 @@ class ShapeTests(NetworkTestCase):
                 "dns_nameservers": [],
                 "description": "",
                 "service_types": [],
+                "router:external": False,
                 "tags": [],
                 "revision_number": 0,
             },

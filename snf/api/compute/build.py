@@ -304,9 +304,11 @@ def _image(txn: Transaction, call: Call, wanted: NewServer) -> Image:
     reference = last_part(wanted.imageRef)
     for device in wanted.block_device_mapping_v2:
         if reference not in ("", device.uuid):
-            raise BadRequest("block_device_mapping_v2: must name the image of imageRef")
+            raise BadRequest(
+                "server.block_device_mapping_v2: must name the image of imageRef"
+            )
         reference = device.uuid
-    missing = "Can not find requested image"
+    missing = "server.imageRef: Can not find requested image"
     try:
         image = images.get(txn, call.project.id, identifier(reference, missing))
     except NotFound:
@@ -334,7 +336,7 @@ def _networks(txn: Transaction, call: Call, wanted: NewServer) -> list[Network]:
     try:
         ids = [identifier(network.uuid, missing) for network in wanted.networks]
     except NotFound as failure:
-        raise BadRequest(str(failure)) from None
+        raise BadRequest(f"server.networks: {failure}") from None
     found: dict[UUID, Any] = {
         network.id: network
         for network in networks.listing(
@@ -343,7 +345,7 @@ def _networks(txn: Transaction, call: Call, wanted: NewServer) -> list[Network]:
     }
     for network_id in ids:
         if network_id not in found:
-            raise BadRequest(missing.format(network_id))
+            raise BadRequest(f"server.networks: {missing.format(network_id)}")
     return [found[network_id] for network_id in ids]
 
 

@@ -62,7 +62,9 @@ class Action:
         found = existing(txn, call, flavor)
         add, remove = call.body.addTenantAccess, call.body.removeTenantAccess
         if isinstance(add, Tenant) == isinstance(remove, Tenant):
-            raise BadRequest("body: must have exactly one key, the action")
+            raise BadRequest(
+                "body: must have exactly one key, addTenantAccess or removeTenantAccess"
+            )
         if isinstance(add, Tenant):
             _check_private(found, "add access to")
             flavors.allow(txn, found.id, _project(txn, call, add))
@@ -80,7 +82,7 @@ def _check_private(flavor: Flavor, what: str) -> None:
 
 
 def _project(txn: Transaction, call: Call, tenant: Tenant) -> UUID:
-    return whose(txn, call, tenant.tenant)
+    return whose(txn, call, tenant.tenant, "tenant")
 
 
 def _shown(txn: Transaction, flavor: Flavor) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from snf.api.call import Call, identifier
 from snf.api.compute.build import Value, usable
 from snf.api.compute.flavors import MISSING, existing
 from snf.api.json import Edge, new_app, route
+from snf.api.policy import Reach
 from snf.core.errors import BadRequest, NotFound
 from snf.core.identity import Role
 from snf.storage import flavors
@@ -35,6 +36,7 @@ class Specs:
     """``/flavors/{id}/os-extra_specs``."""
 
     app = new_app()
+    reach = Reach.WIDE
 
     edge: Edge
 

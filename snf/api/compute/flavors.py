@@ -11,6 +11,7 @@ from snf.api.call import Call, identifier
 from snf.api.compute import versions, view
 from snf.api.compute.build import Description, Name, usable
 from snf.api.json import Edge, new_app, route
+from snf.api.policy import Reach
 from snf.core.catalog import Flavor
 from snf.core.errors import BadRequest, NotFound
 from snf.core.identity import Role
@@ -76,6 +77,7 @@ class Flavors:
     """``/flavors``."""
 
     app = new_app()
+    reach = Reach.WIDE
 
     edge: Edge
     page_size: int

@@ -43,7 +43,9 @@ class Limits:
     def show(self, txn: Transaction, call: Call) -> dict:
         """Show what a project may have and has; admins may name one by tenant_id."""
         project = call.argument("tenant_id")
-        found = call.project.id if project is None else whose(txn, call, project)
+        found = call.project.id
+        if project is not None:
+            found = whose(txn, call, project, "tenant_id")
         most = quotas.limits(txn, found, self.defaults)
         used = quotas.used(txn, found)
         fixed = {

@@ -130,10 +130,11 @@ class QuotaSets:
         note(txn, call, "quota reset", found)
 
 
-def whose(txn: Transaction, call: Call, project: str) -> UUID:
+def whose(txn: Transaction, call: Call, project: str, given_as: str = "") -> UUID:
     """
     Return the id of a project that a caller may ask about: the own one, or any one.
 
+    :param given_as: The field or parameter that names it, if it is not the URL.
     :raises Forbidden: It is not the caller's; whether it is there is not told.
     :raises BadRequest: There is none, which only admins are told.
     """
@@ -146,7 +147,8 @@ def whose(txn: Transaction, call: Call, project: str) -> UUID:
     if not call.is_admin:
         raise Forbidden("Policy doesn't allow to see what other projects may have.")
     if found is None or users.project(txn, found, None) is None:
-        raise BadRequest(f"Project ID {project} is not a valid project.")
+        field = f"{given_as}: " if given_as else ""
+        raise BadRequest(f"{field}Project ID {project} is not a valid project.")
     return found
 
 

@@ -70,4 +70,5 @@ class OwnCatalog:
     def list(self, txn: Transaction, call: Call) -> view.Json:
         """Show where each service is."""
         shown = catalog(call.root, self.region)
-        return view.listing(call, "auth/catalog", "catalog", shown)
+        # Unlike all other lists, this one has no pages, not even in its links.
+        return {"catalog": shown, "links": {"self": f"{call.base}/auth/catalog"}}

@@ -191,6 +191,7 @@ def _subnet(subnet: Subnet) -> _Json:
         "dns_nameservers": [str(address) for address in subnet.dns],
         "description": "",
         "service_types": [],
+        "router:external": subnet.external,
         "tags": [],
         **_times(subnet.created, subnet.created),
     }

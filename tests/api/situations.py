@@ -1,0 +1,363 @@
+"""What each route is asked for in the tests that ask them all.
+
+A new route needs, for each ``{name}`` in its URL, a line in :data:`THINGS`, and if it
+reads a body, one in :data:`ASKED`.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID, uuid4
+
+from attrs import evolve, field, frozen
+
+from snf.api.identity.catalog import catalog
+from snf.core.identity import Group, Project, Role, User
+from snf.core.server import Life, Observed
+from snf.storage import flavors, grants, groups, images, networks, tags
+from snf.storage import users as accounts
+from snf.storage.grants import Holder
+from snf.testing import world
+from snf.testing.world import (
+    ADMIN,
+    ALICE,
+    BOB,
+    NETWORK,
+    PROJECT_A,
+    PROJECT_ADMIN,
+    PROJECT_B,
+    READER,
+    SMALL,
+    SUBNET,
+    TINY,
+)
+from tests.api.case import ROOT, ApiTestCase
+from tests.api.routes import Served
+
+MISSING = "00000000-0000-4000-8000-00000000dead"
+
+# What each user has, by the kind of thing: the user's own, or the user's project's.
+Belongings = dict[str, str]
+
+EMPTY_PROJECT = Project(UUID(int=0xE0, version=4), "empty")
+
+
+@frozen
+class Thing:
+    """What a name in a URL stands for.
+
+    :ivar kind: Of :class:`World`'s things, which differ by whose they are; or
+    :ivar always: what it is for everybody.
+    :ivar hidden: Whether others' are not to be told from what is not there; if not,
+        they are refused with a 403.
+    :ivar missing: What there is none of.
+    :ivar missing_code: The status then, for those who may know.
+    """
+
+    kind: str = ""
+    always: str = ""
+    hidden: bool = True
+    missing: str = MISSING
+    missing_code: int = 404
+
+    def of(self, owned: Belongings) -> str:
+        """Return the one that somebody has."""
+        return self.always or owned[self.kind]
+
+
+_COMPUTE = "/compute/{version}"
+_V3 = "/identity/v3"
+_V2 = "/network/v2.0"
+
+_CATALOG = catalog(ROOT, "RegionOne")
+_PROJECT = Thing("project")
+_USER = Thing("user")
+_LIMITED = Thing("project", hidden=False, missing_code=400)
+_ROLE = Thing(always="member", missing="nothing")
+_KEY = Thing(always="k", missing="nothing")
+
+# By where the name is: the URL up to it.
+THINGS: Mapping[str, Thing] = {
+    f"{_COMPUTE}/extensions/{{extension}}": Thing(always="OS-DCF", missing="nothing"),
+    f"{_COMPUTE}/flavors/{{flavor}}": Thing("flavor"),
+    f"{_COMPUTE}/flavors/{{flavor}}/os-extra_specs/{{key}}": _KEY,
+    f"{_COMPUTE}/images/{{image}}": Thing("image"),
+    f"{_COMPUTE}/os-hypervisors/{{hypervisor}}": Thing("cluster"),
+    f"{_COMPUTE}/os-quota-sets/{{project}}": _LIMITED,
+    f"{_COMPUTE}/os-services/{{service}}": Thing("cluster"),
+    f"{_COMPUTE}/os-simple-tenant-usage/{{project}}": _LIMITED,
+    f"{_COMPUTE}/servers/{{server}}": Thing("server"),
+    f"{_COMPUTE}/servers/{{server}}/ips/{{network}}": Thing(
+        always=NETWORK.name, missing="nothing"
+    ),
+    f"{_COMPUTE}/servers/{{server}}/meta/{{key}}": _KEY,
+    f"{_COMPUTE}/servers/{{server}}/metadata/{{key}}": _KEY,
+    f"{_COMPUTE}/servers/{{server}}/os-instance-actions/{{done_by}}": Thing(
+        "request", missing="req-nothing"
+    ),
+    f"{_COMPUTE}/servers/{{server}}/tags/{{tag}}": Thing(always="t", missing="nothing"),
+    f"{_V3}/domains/{{domain}}": Thing(always="default", missing="nothing"),
+    f"{_V3}/endpoints/{{item}}": Thing(always=_CATALOG[0]["endpoints"][0]["id"]),
+    f"{_V3}/groups/{{group}}": Thing("group"),
+    f"{_V3}/groups/{{group}}/users/{{user}}": _USER,
+    f"{_V3}/projects/{{project}}": _PROJECT,
+    f"{_V3}/projects/{{project}}/groups/{{who}}": Thing("group"),
+    f"{_V3}/projects/{{project}}/groups/{{who}}/roles/{{role}}": _ROLE,
+    f"{_V3}/projects/{{project}}/users/{{who}}": _USER,
+    f"{_V3}/projects/{{project}}/users/{{who}}/roles/{{role}}": _ROLE,
+    f"{_V3}/regions/{{region}}": Thing(always="RegionOne", missing="nothing"),
+    f"{_V3}/roles/{{role}}": _ROLE,
+    f"{_V3}/services/{{service}}": Thing(always=_CATALOG[0]["id"]),
+    f"{_V3}/users/{{user}}": _USER,
+    f"{_V3}/users/{{user}}/application_credentials/{{credential}}": Thing("credential"),
+    "/image/v2/images/{image}": Thing("image"),
+    "/image/v2/schemas/{schema}": Thing(always="image", missing="nothing"),
+    f"{_V2}/extensions/{{extension}}": Thing(always="nothing", missing="nothing"),
+    f"{_V2}/networks/{{item}}": Thing("network"),
+    f"{_V2}/ports/{{item}}": Thing("port"),
+    f"{_V2}/quotas/{{project}}": _LIMITED,
+    f"{_V2}/subnets/{{item}}": Thing("subnet"),
+}
+
+
+@frozen
+class Asked:
+    """What is sent to a route.
+
+    :ivar body: Its JSON; None where it reads none.
+    :ivar also: Other bodies that make sense there.
+    :ivar url: What names in the URL stand for here, in other than the usual way.
+    :ivar makes: The names in the URL that there need not be: the request makes them.
+    :ivar code: The status when all is well, if it is not the one of the table.
+    :ivar subject: Whether the token is sent as ``X-Subject-Token``, too.
+    """
+
+    body: Any = None
+    url: Mapping[str, Thing] = field(factory=dict)
+    makes: frozenset[str] = frozenset()
+    code: int | None = None
+    subject: bool = False
+    also: tuple[Any, ...] = ()
+
+
+def _login(**more: Any) -> dict[str, Any]:
+    who = {"name": "alice", "password": world.PASSWORD, "domain": {"id": "default"}}
+    identity = {"methods": ["password"], "password": {"user": who}}
+    return {"auth": {"identity": identity, **more}}
+
+
+_NEW_SERVER = {
+    "name": "web",
+    "flavorRef": str(SMALL.id),
+    "imageRef": str(TINY.id),
+    "networks": [{"uuid": str(NETWORK.id)}],
+    "metadata": {"k": "v"},
+}
+_NEW_FLAVOR = {"name": "new", "vcpus": 1, "ram": 128, "disk": 1}
+_MADE_KEY = frozenset({"key"})
+_META = {"meta": {"k": "v"}}
+_METADATA = {"metadata": {"k": "v"}}
+_ROOM = {"quota_set": {"cores": 100}}
+
+# By method and URL; of a route that is not here nothing but its URL is sent.
+ASKED: Mapping[str, Asked] = {
+    f"POST {_COMPUTE}/flavors": Asked({"flavor": _NEW_FLAVOR}),
+    f"PUT {_COMPUTE}/flavors/{{flavor}}": Asked({"flavor": {"description": "d"}}),
+    f"POST {_COMPUTE}/flavors/{{flavor}}/action": Asked(
+        {"addTenantAccess": {"tenant": str(EMPTY_PROJECT.id)}}
+    ),
+    f"POST {_COMPUTE}/flavors/{{flavor}}/os-extra_specs": Asked(
+        {"extra_specs": {"k": "v"}}
+    ),
+    f"PUT {_COMPUTE}/flavors/{{flavor}}/os-extra_specs/{{key}}": Asked(
+        {"k": "v"}, makes=_MADE_KEY
+    ),
+    f"PUT {_COMPUTE}/os-quota-sets/{{project}}": Asked(_ROOM),
+    f"PUT {_COMPUTE}/os-services/{{service}}": Asked({"status": "disabled"}),
+    f"POST {_COMPUTE}/servers": Asked({"server": _NEW_SERVER}),
+    f"PUT {_COMPUTE}/servers/{{server}}": Asked({"server": {"name": "other"}}),
+    f"POST {_COMPUTE}/servers/{{server}}/action": Asked(
+        {"os-stop": None},
+        also=(
+            {"os-start": None},
+            {"start": {}},
+            {"shutdown": {}},
+            {"reboot": {"type": "SOFT"}},
+            {"lock": {"locked_reason": "r"}},
+            {"unlock": None},
+        ),
+    ),
+    f"POST {_COMPUTE}/servers/{{server}}/meta": Asked(_METADATA),
+    f"PUT {_COMPUTE}/servers/{{server}}/meta/{{key}}": Asked(_META, makes=_MADE_KEY),
+    f"POST {_COMPUTE}/servers/{{server}}/metadata": Asked(_METADATA),
+    f"PUT {_COMPUTE}/servers/{{server}}/metadata": Asked(_METADATA),
+    f"PUT {_COMPUTE}/servers/{{server}}/metadata/{{key}}": Asked(
+        _META, makes=_MADE_KEY
+    ),
+    f"PUT {_COMPUTE}/servers/{{server}}/tags": Asked({"tags": ["t"]}),
+    f"PUT {_COMPUTE}/servers/{{server}}/tags/{{tag}}": Asked(
+        url={"tag": Thing(always="new")}, makes=frozenset({"tag"})
+    ),
+    f"DELETE {_V3}/auth/tokens": Asked(subject=True),
+    f"GET {_V3}/auth/tokens": Asked(subject=True),
+    f"POST {_V3}/auth/tokens": Asked(_login()),
+    "POST /identity/v2.0/tokens": Asked(
+        {
+            "auth": {
+                "passwordCredentials": {
+                    "username": "alice",
+                    "password": world.PASSWORD,
+                },
+                "tenantName": "alpha",
+            }
+        }
+    ),
+    f"POST {_V3}/groups": Asked({"group": {"name": "new"}}),
+    f"PATCH {_V3}/groups/{{group}}": Asked({"group": {"name": "other"}}),
+    f"POST {_V3}/projects": Asked({"project": {"name": "new"}}),
+    f"PATCH {_V3}/projects/{{project}}": Asked({"project": {"name": "other"}}),
+    # Only one that has nothing can be deleted.
+    f"DELETE {_V3}/projects/{{project}}": Asked(
+        url={"project": Thing(always=str(EMPTY_PROJECT.id))}
+    ),
+    f"POST {_V3}/users": Asked({"user": {"name": "new", "password": "p"}}),
+    f"PATCH {_V3}/users/{{user}}": Asked({"user": {"description": "other"}}),
+    f"POST {_V3}/users/{{user}}/application_credentials": Asked(
+        {"application_credential": {"name": "new"}}
+    ),
+    f"POST {_V3}/users/{{user}}/password": Asked(
+        {"user": {"original_password": world.PASSWORD, "password": "other"}}
+    ),
+    # There are none yet.
+    f"GET {_V2}/extensions/{{extension}}": Asked(code=404),
+    f"PUT {_V2}/quotas/{{project}}": Asked({"quota": {"port": 100}}),
+}
+
+
+class Unsaid(Exception):
+    """The tables here lack something that a route has."""
+
+
+def asked(one: Served) -> Asked:
+    """
+    Return what is sent to a route.
+
+    :raises Unsaid: It reads a body, and nobody has said which one.
+    """
+    key = f"{one.method} {one.everywhere}"
+    if one.route.body is not None and key not in ASKED:
+        raise Unsaid(f"{__file__}: ASKED has no body for {key!r}")
+    return ASKED.get(key, Asked())
+
+
+def things(one: Served) -> dict[str, Thing]:
+    """
+    Return what the names in a route's URL stand for.
+
+    :raises Unsaid: Nobody has said it of one.
+    """
+    path = one.everywhere
+    found = {}
+    for name in re.finditer(r"\{(\w+)\}", path):
+        place = path[: name.end()]
+        if place in THINGS:
+            found[name[1]] = THINGS[place]
+        elif name[1] != "version":
+            raise Unsaid(f"{__file__}: THINGS says nothing of {place!r}")
+    return {**found, **asked(one).url}
+
+
+def version(one: Served) -> str | None:
+    """Return the microversion in which a route is asked for."""
+    oldest = one.route.since
+    return None if oldest is None else f"{oldest[0]}.{oldest[1]}"
+
+
+class SituationTestCase(ApiTestCase):
+    """A test in a world where everybody has one thing of every kind."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.run_in(accounts.add_project, EMPTY_PROJECT)
+        self.owned: dict[str, Belongings] = {
+            user.name: self._belongings(user, project)
+            for user, project in (
+                (ALICE, PROJECT_A),
+                (BOB, PROJECT_B),
+                (ADMIN, PROJECT_ADMIN),
+            )
+        }
+        reader = self._belongings_of_user(READER)
+        self.owned["reader"] = {**self.owned["alice"], **reader}
+
+    def _belongings(self, user: User, project: Project) -> Belongings:
+        flavor, image, network, subnet = uuid4(), uuid4(), uuid4(), uuid4()
+        self.run_in(
+            flavors.add, evolve(SMALL, id=flavor, name=str(flavor), public=False)
+        )
+        self.run_in(flavors.allow, flavor, project.id)
+        self.run_in(flavors.set_specs, flavor, {"k": "v"})
+        self.run_in(
+            images.add,
+            evolve(TINY, id=image, project=project.id, visibility="private"),
+        )
+        self.run_in(
+            networks.add,
+            evolve(
+                NETWORK, id=network, project=project.id, shared=False, is_default=False
+            ),
+        )
+        self.run_in(networks.add_subnet, evolve(SUBNET, id=subnet, network=network))
+        [(cluster,)] = self.sql("SELECT id FROM cluster")
+        own = self._belongings_of_user(user)
+        group = UUID(own["group"])
+        self.run_in(accounts.assign, user.id, project.id, Role.MEMBER)
+        self.run_in(grants.give, Holder.GROUP, group, project.id, Role.MEMBER)
+        return {
+            **own,
+            **self._server(user),
+            "cluster": str(cluster),
+            "flavor": str(flavor),
+            "image": str(image),
+            "network": str(network),
+            "project": str(project.id),
+            "subnet": str(subnet),
+        }
+
+    def _server(self, user: User) -> Belongings:
+        reply = self.create(user, metadata={"k": "v"})
+        server = reply.json["server"]["id"]
+        self.live(server, Life(Observed.UP))
+        [(number,)] = self.sql("SELECT id FROM server WHERE uuid = %s", server)
+        self.run_in(tags.add, number, ["t"])
+        [(port,)] = self.sql("SELECT id FROM port WHERE server_id = %s", number)
+        request = reply.header("x-openstack-request-id") or ""
+        return {"server": server, "port": str(port), "request": request}
+
+    def _belongings_of_user(self, user: User) -> Belongings:
+        group = Group(uuid4(), f"friends of {user.name}")
+        self.run_in(groups.add, group)
+        self.run_in(groups.join, group.id, user.id)
+        reply = self.call(
+            "POST",
+            f"{_V3}/users/{user.id}/application_credentials",
+            {"application_credential": {"name": "mine"}},
+            by=user,
+        )
+        return {
+            "credential": reply.json["application_credential"]["id"],
+            "group": str(group.id),
+            "user": str(user.id),
+        }
+
+    def path(self, one: Served, whose: Belongings, without: str | None = None) -> str:
+        """
+        Return the URL of a route, with somebody's things in it.
+
+        :param without: The name in it that is to stand for nothing.
+        """
+        words = {
+            name: thing.missing if name == without else thing.of(whose)
+            for name, thing in things(one).items()
+        }
+        return one.path.format(**words)
