@@ -2,7 +2,7 @@
 
 import contextlib
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from twisted.internet import reactor
@@ -36,6 +36,20 @@ _OPCODES = {
 class ChaosTests(LogicTestCase):
     """Users, an operator, faults, lost news and cut connections."""
 
+    length = 80
+    at_first = 0
+    happenings: ClassVar = {
+        "a_server": 6,
+        "a_wish": 10,
+        "a_resize": 4,
+        "a_fault": 3,
+        "deafness": 2,
+        "an_operator": 2,
+        "a_cut": 1,
+        "a_levelling": 2,
+        "time": 12,
+    }
+
     async def chaos(self, seed: int) -> None:
         self.random = Random(seed)
         self.servers: list[int] = []
@@ -45,19 +59,10 @@ class ChaosTests(LogicTestCase):
             self.submit(claimant=claimant, timeout_s=1.0, attempts=1000)
             for claimant in (1, 2)
         ]
-        happenings = [
-            (6, self.a_server),
-            (10, self.a_wish),
-            (4, self.a_resize),
-            (3, self.a_fault),
-            (2, self.deafness),
-            (2, self.an_operator),
-            (1, self.a_cut),
-            (2, self.a_levelling),
-            (12, self.time),
-        ]
-        weights, choices = zip(*happenings, strict=True)
-        for _ in range(80):
+        self.servers += [await self.active() for _ in range(self.at_first)]
+        names, weights = zip(*self.happenings.items(), strict=True)
+        choices = [getattr(self, name) for name in names]
+        for _ in range(self.length):
             [happening] = self.random.choices(choices, weights)
             await happening()
             await deferLater(reactor, 0.01)
@@ -202,6 +207,36 @@ class ChaosTests(LogicTestCase):
             story,
         )
         self.assertEqual((resized or 1) * 1024, machine.disks[0]["size"], story)
+
+
+class ResizeChaosTests(ChaosTests):
+    """The same, with few servers that are resized most of the time."""
+
+    length = 250
+    at_first = 4
+    happenings: ClassVar = {
+        "a_wish": 1,
+        "a_resize": 60,
+        "a_lost_answer": 1,
+        "deafness": 8,
+        "an_operator": 1,
+        "a_cut": 1,
+        "a_levelling": 20,
+        "a_memory": 4,
+        "time": 150,
+    }
+
+    async def a_lost_answer(self) -> None:
+        # After each one the submitter leaves the cluster alone for a while.
+        self.ganeti.faults.next(Fault.LOSE)
+
+    async def a_memory(self) -> None:
+        """The node has little, or enough."""
+        self.ganeti.machines.ram_mib = self.random.choice([600, 65_536])
+
+    async def calm(self) -> None:
+        self.ganeti.machines.ram_mib = 65_536
+        await super().calm()
 
 
 def _add(seed: int) -> None:

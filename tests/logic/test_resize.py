@@ -319,7 +319,7 @@ class ConfirmationTests(ResizeTestCase):
         async def confirmed() -> bool:
             return await self.status(server) is Status.ACTIVE
 
-        await self.until(confirmed, works=False)
+        await self.until(confirmed)
         self.assertEqual(BIG.id, await self.flavor(server))
         self.assertEqual(
             [("confirmResize", None)],
@@ -374,12 +374,12 @@ class ConfirmationTests(ResizeTestCase):
         async def failed() -> bool:
             return not faulty.times
 
-        await self.until(failed, works=False)
+        await self.until(failed)
         self.assertIs(Status.VERIFY_RESIZE, await self.status(server))
         self.clock.advance(60)
 
         async def confirmed() -> bool:
             return await self.status(server) is Status.ACTIVE
 
-        await self.until(confirmed, works=False)
+        await self.until(confirmed)
         self.assertEqual([], self.flushLoggedErrors())
