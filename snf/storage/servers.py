@@ -10,10 +10,12 @@ from psycopg2.extras import execute_values
 
 from snf.core.address import IPAddress
 from snf.core.catalog import Flavor
+from snf.core.errors import NotFound
 from snf.core.naming import host_name
 from snf.core.server import Fault, Observed, Status, Task
 from snf.storage import flavors
 from snf.storage.database import Transaction
+from snf.storage.prepared import Prepared
 from snf.storage.rows import one, required
 
 
@@ -148,6 +150,13 @@ def from_row(row: tuple) -> Server:
     return Server(*values)
 
 
+_GET = Prepared(
+    "server_get",
+    f"SELECT {COLUMNS}{FROM} WHERE s.uuid = $1 AND s.deleted IS NULL"
+    " AND ($2::uuid IS NULL OR s.project_id = $2)",
+)
+
+
 def get(txn: Transaction, project: UUID | None, server: UUID) -> Server:
     """
     Return a server that has not been deleted.
@@ -155,15 +164,10 @@ def get(txn: Transaction, project: UUID | None, server: UUID) -> Server:
     :param project: Whose; None for anybody's.
     :raises NotFound: There is none, or it is somebody else's.
     """
-    return from_row(
-        required(
-            txn,
-            missing(server),
-            f"SELECT {COLUMNS}{FROM} WHERE s.uuid = %(uuid)s AND s.deleted IS NULL"
-            " AND (%(project)s IS NULL OR s.project_id = %(project)s)",
-            {"uuid": server, "project": project},
-        )
-    )
+    row = _GET.one(txn, server, project)
+    if row is None:
+        raise NotFound(missing(server))
+    return from_row(row)
 
 
 def locate(
