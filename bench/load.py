@@ -44,7 +44,10 @@ class Load:
 
 @frozen
 class Figures:
-    """What came of it: the seconds that each answer took, in the order they came."""
+    """What came of it: the seconds that each answer took, in the order they came.
+
+    :ivar seconds: From the beginning to the last answer.
+    """
 
     seconds: float
     delays: list[float]
@@ -109,6 +112,7 @@ class _Counts:
     load: Load
     requests: list[bytes]
     begin: float
+    last: float = 0.0
     sent: int = 0
     delays: list[float] = field(factory=list)
     refused: int = 0
@@ -175,8 +179,9 @@ class _Connection(asyncio.Protocol):
             self._stop()
             return
         self.head, self.missing = b"", None
-        if counts.begin <= now <= counts.end:
+        if self.asked >= counts.begin:
             counts.delays.append(now - self.asked)
+            counts.last = now
         self._ask()
 
     def _stop(self) -> None:
@@ -208,7 +213,8 @@ def main() -> None:
     """Make the load that is read, and tell what came of it."""
     load = Load(**json.load(sys.stdin))
     counts = asyncio.run(_make(load))
-    figures = Figures(load.seconds, counts.delays, counts.refused, counts.received)
+    seconds = counts.last - counts.begin
+    figures = Figures(seconds, counts.delays, counts.refused, counts.received)
     json.dump(asdict(figures), sys.stdout)
 
 

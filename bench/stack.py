@@ -3,6 +3,7 @@
 All of it is private, listens on 127.0.0.1, and is taken down again.
 """
 
+import http.client
 import json
 import os
 import shutil
@@ -15,6 +16,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
 
 import psycopg2
 from attrs import field, frozen
@@ -23,7 +26,7 @@ from bench.load import ROOT
 from snf.allinone.files import write
 from snf.allinone.layout import Instance, Layout, choose, octet_is_free, port_is_free
 from snf.allinone.postgres import Postgres, debian_programs
-from snf.allinone.process import stop_all, wait_for
+from snf.allinone.process import clean_environment, stop_all, wait_for
 from snf.core.identity import Grant, Project, Role, User
 from snf.core.passwords import token_digest
 from snf.storage import tokens, users
@@ -31,8 +34,15 @@ from snf.storage.database import connect
 from snf.storage.migrate import migrate
 from snf.testing import world
 
-TOKEN = "a-token-of-the-bench"
-ADMIN_TOKEN = "an-admins-token-of-the-bench"
+TOKEN = "token-of-alice"
+OTHER_TOKEN = "token-of-bob"
+ADMIN_TOKEN = "token-of-admin"
+
+_TOKENS = (
+    (TOKEN, world.ALICE, world.PROJECT_A, Role.MEMBER),
+    (OTHER_TOKEN, world.BOB, world.PROJECT_B, Role.MEMBER),
+    (ADMIN_TOKEN, world.ADMIN, world.PROJECT_ADMIN, Role.ADMIN),
+)
 
 
 @frozen
@@ -72,6 +82,38 @@ class Stack:
             yield [one.pid for one in started]
         finally:
             self.stop(started)
+
+    @contextmanager
+    def simulated(self) -> Iterator[None]:
+        """Have a simulated Ganeti, and all that Cyclades does with it."""
+        run = ["submitter", "dispatcher", "reconciler"]
+        started = self.start("cyclades-demo", run, create_s=1.0)
+        try:
+            wait_for(self._cluster_listens, "the simulation", 30)
+            yield
+        finally:
+            self.stop([started])
+
+    def _cluster_listens(self) -> bool:
+        connection = self.connect()
+        with connection, connection.cursor() as txn:
+            txn.execute("SELECT url FROM cluster")
+            [(url,)] = txn.fetchall()
+        connection.close()
+        return _listens(urlsplit(url).port or 0)
+
+    def servers(self, count: int) -> list[UUID]:
+        """Return the ids of so many servers, from all over the table."""
+        connection = self.connect()
+        with connection, connection.cursor() as txn:
+            txn.execute(
+                "SELECT uuid FROM server WHERE deleted IS NULL ORDER BY md5(id::text)"
+                " LIMIT %s",
+                (count,),
+            )
+            rows = txn.fetchall()
+        connection.close()
+        return [row[0] for row in rows]
 
     def start(
         self, plugin: str, run: list[str], **simulation: float
@@ -113,14 +155,24 @@ class Stack:
     def _spawn(self, name: str, words: list[str]) -> subprocess.Popen[bytes]:
         with (self.layout / "log" / f"{name}.log").open("ab") as log:
             child = subprocess.Popen(
-                words, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+                words,
+                cwd=ROOT,
+                env=clean_environment(PYTHONPATH=str(ROOT)),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         self._started.append(child)
         return child
 
     def wait_for(self, port: int) -> None:
         """Wait until something listens."""
-        wait_for(lambda: _listens(port), f"port {port}", 30)
+        wait_for(
+            lambda: _listens(port),
+            f"port {port}",
+            30,
+            alive=lambda: all(one.poll() is None for one in self._started),
+        )
 
     def stop(self, started: list[subprocess.Popen[bytes]]) -> None:
         """Stop processes."""
@@ -161,11 +213,11 @@ def _fill(made: Stack) -> None:
     with connection, connection.cursor() as txn:
         migrate(txn)
         world.make(txn)
-        for token, user, project, role in (
-            (TOKEN, world.ALICE, world.PROJECT_A, Role.MEMBER),
-            (ADMIN_TOKEN, world.ADMIN, world.PROJECT_ADMIN, Role.ADMIN),
-        ):
+        for token, user, project, role in _TOKENS:
             tokens.add(txn, token_digest(token), _grant(user, project, role))
+        secret = made.layout.secret("rapi")
+        write(secret, "of the bench")
+        txn.execute("UPDATE cluster SET password_file = %s", (str(secret),))
         # As much room as is needed.
         txn.execute(
             "UPDATE subnet SET cidr = '10.0.0.0/8', pool_start = '10.0.0.10',"
@@ -239,6 +291,22 @@ def post(path: str, body: Any, token: str = TOKEN) -> str:
         f"POST {path} HTTP/1.1\r\nHost: bench\r\nX-Auth-Token: {token}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n{text}"
     )
+
+
+def fetch(port: int, request: str) -> bytes:
+    """Return the body of what is answered to a request, which must be a success."""
+    head, _, text = request.partition("\r\n\r\n")
+    first, *lines = head.split("\r\n")
+    method, path, _ = first.split(" ")
+    headers = dict(line.split(": ", 1) for line in lines)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request(method, path, text or None, headers)
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    if answer.status >= 300:
+        raise SystemExit(f"{first}: {answer.status} {body[:500]!r}")
+    return body
 
 
 def rss_mb(pids: list[int]) -> float:

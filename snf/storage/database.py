@@ -37,6 +37,7 @@ _R = TypeVar("_R")
 
 psycopg2.extras.register_uuid()
 # Several times as fast as Python's own, which lists of servers would wait for.
+psycopg2.extras.register_default_json(globally=True, loads=orjson.loads)
 psycopg2.extras.register_default_jsonb(globally=True, loads=orjson.loads)
 
 # A statement that takes longer is ended by the server: nothing here should.  And each
