@@ -96,9 +96,15 @@ def main() -> None:
             "accepted/s": round(median([one.rate for one in ours])),
             "p50 ms": round(median([one.ms(50) for one in ours]), 1),
             "p99 ms": round(median([one.ms(99) for one in ours]), 1),
-            "without any Ganeti, accepted/s": round(median([one.rate for one in alone])),
-            "without any Ganeti, p50 ms": round(median([one.ms(50) for one in alone]), 1),
-            "without any Ganeti, p99 ms": round(median([one.ms(99) for one in alone]), 1),
+            "without any Ganeti, accepted/s": round(
+                median([one.rate for one in alone])
+            ),
+            "without any Ganeti, p50 ms": round(
+                median([one.ms(50) for one in alone]), 1
+            ),
+            "without any Ganeti, p99 ms": round(
+                median([one.ms(99) for one in alone]), 1
+            ),
             "commits of one row (limit), 10 at once, 1/s": round(
                 median(figures["commits"])
             ),

@@ -22,7 +22,9 @@ def main() -> None:
     ones, many, limits = [], [], []
     with stack() as made:
         add_servers(made, world.PROJECT_A, 1000)
-        paths = [f"/compute/v2.1/servers/{one}" for one in made.servers(100)]
+        paths = [
+            f"/compute/v2.1/servers/{one}" for one in made.servers(world.PROJECT_A, 100)
+        ]
         asked = [get(path, TOKEN) for path in paths]
         with made.serving():
             body = fetch(made.port, asked[0])

@@ -19,7 +19,6 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-import psycopg2
 from attrs import field, frozen
 
 from bench.load import ROOT
@@ -102,14 +101,14 @@ class Stack:
         connection.close()
         return _listens(urlsplit(url).port or 0)
 
-    def servers(self, count: int) -> list[UUID]:
+    def servers(self, project: Project, count: int) -> list[UUID]:
         """Return the ids of so many servers, from all over the table."""
         connection = self.connect()
         with connection, connection.cursor() as txn:
             txn.execute(
-                "SELECT uuid FROM server WHERE deleted IS NULL ORDER BY md5(id::text)"
-                " LIMIT %s",
-                (count,),
+                "SELECT uuid FROM server WHERE project_id = %s AND deleted IS NULL"
+                " ORDER BY md5(id::text) LIMIT %s",
+                (project.id, count),
             )
             rows = txn.fetchall()
         connection.close()
@@ -247,7 +246,9 @@ def add_project(made: Stack, project: Project) -> None:
     connection.close()
 
 
-def add_servers(made: Stack, project: Project, count: int, deleted: bool = False) -> None:
+def add_servers(
+    made: Stack, project: Project, count: int, deleted: bool = False
+) -> None:
     """
     Store servers that run, each with what most have: an address, and metadata.
 

@@ -1,6 +1,6 @@
 """The limit of the API's speed: the same stack with nothing to do for an answer.
 
-    python -m bench.static PORT FILE
+python -m bench.static PORT FILE
 """
 
 import sys

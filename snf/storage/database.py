@@ -7,7 +7,9 @@ Everything that touches the database is a plain function ``f(txn, ...)`` handed 
 import random
 import threading
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Concatenate, NoReturn, ParamSpec, Protocol, TypeVar
+from uuid import UUID
 
 import orjson
 import psycopg2
@@ -36,6 +38,13 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 psycopg2.extras.register_uuid()
+# Most of the ids that lists are full of are those of few things.
+_uuid = lru_cache(maxsize=4096)(UUID)
+psycopg2.extensions.register_type(
+    psycopg2.extensions.new_type(
+        (2950,), "UUID", lambda text, _: None if text is None else _uuid(text)
+    )
+)
 # Several times as fast as Python's own, which lists of servers would wait for.
 psycopg2.extras.register_default_json(globally=True, loads=orjson.loads)
 psycopg2.extras.register_default_jsonb(globally=True, loads=orjson.loads)
@@ -71,7 +80,7 @@ class Transaction(Protocol):
     """What a function that runs in the database is given."""
 
     @property
-    def connection(self) -> "Connection": ...
+    def connection(self) -> Any: ...  # a Connection
 
     @property
     def rowcount(self) -> int: ...

@@ -7,7 +7,6 @@ row.  What every request needs is therefore prepared.
 from typing import Any
 
 from attrs import frozen
-from psycopg2 import extensions
 
 from snf.storage.database import Transaction
 
@@ -25,6 +24,15 @@ class Prepared:
 
     def one(self, txn: Transaction, *arguments: Any) -> tuple[Any, ...] | None:
         """Return the first row, or None."""
+        self._execute(txn, arguments)
+        return txn.fetchone()
+
+    def every(self, txn: Transaction, *arguments: Any) -> list[tuple[Any, ...]]:
+        """Return all rows."""
+        self._execute(txn, arguments)
+        return txn.fetchall()
+
+    def _execute(self, txn: Transaction, arguments: tuple[Any, ...]) -> None:
         # A transaction that is rolled back takes no prepared statement with it.
         known = txn.connection.prepared
         if self.name not in known:
@@ -32,4 +40,3 @@ class Prepared:
             known.add(self.name)
         places = ", ".join(["%s"] * len(arguments))
         txn.execute(f"EXECUTE {self.name} ({places})", arguments)
-        return txn.fetchone()

@@ -60,9 +60,7 @@ class SharedEndpoint:
             ) as listening:
                 listening.setblocking(False)
                 # It takes a copy.
-                port = self.reactor.adoptStreamPort(
-                    listening.fileno(), family, factory
-                )
+                port = self.reactor.adoptStreamPort(listening.fileno(), family, factory)
         except OSError:
             return fail()
         return succeed(port)
