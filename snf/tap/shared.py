@@ -7,6 +7,7 @@ from typing import Any
 from attrs import frozen
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
     IListeningPort,
     IProtocolFactory,
@@ -61,6 +62,6 @@ class SharedEndpoint:
                 listening.setblocking(False)
                 # It takes a copy.
                 port = self.reactor.adoptStreamPort(listening.fileno(), family, factory)
-        except OSError:
-            return fail()
+        except OSError as failure:
+            return fail(CannotListenError(self.interface, self.port, failure))
         return succeed(port)
