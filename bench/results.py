@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from attrs import frozen
+
 _FILE = Path(__file__).with_name("results.json")
 
 
@@ -20,6 +22,35 @@ def percentile(values: Sequence[float], percent: float) -> float:
 def median(values: Sequence[float]) -> float:
     """Return the value in the middle."""
     return percentile(values, 50)
+
+
+@frozen
+class Target:
+    """What a figure should be.
+
+    :ivar name: Of the figure.
+    :ivar most: Whether ``bound`` is the most that it may be, or else the least.
+    """
+
+    name: str
+    bound: float
+    most: bool = True
+
+    def met(self, figures: Mapping[str, Any]) -> bool:
+        """Whether it is so."""
+        value = figures[self.name]
+        return value <= self.bound if self.most else value >= self.bound
+
+
+def judge(claim: str, figures: Mapping[str, Any], *targets: Target) -> None:
+    """Keep the figures of a claim, and say of each target whether it is met."""
+    verdicts = {
+        f"target: {one.name} {'<=' if one.most else '>='} {one.bound:g}": (
+            "met" if one.met(figures) else "NOT MET"
+        )
+        for one in targets
+    }
+    keep(claim, {**figures, **verdicts})
 
 
 def keep(claim: str, figures: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -63,7 +64,7 @@ class Call:
             raise Forbidden("The token is not scoped to a project")
         return self.grant.project
 
-    @property
+    @cached_property
     def is_admin(self) -> bool:
         """Whether the caller may see and do what is not a project's own."""
         return self.grant.may(Role.ADMIN)

@@ -199,7 +199,10 @@ _VM_STATES = {
 
 def power_state(observed: Observed) -> int:
     """Return OpenStack's number for it (nova/compute/power_state.py)."""
-    return {Observed.UP: 1, Observed.DOWN: 4}.get(observed, 0)
+    return _POWER_STATES.get(observed, 0)
+
+
+_POWER_STATES = {Observed.UP: 1, Observed.DOWN: 4}
 
 
 def _task(order: Order, resize: Resize | None) -> Task:

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from snf.core.placement import Candidate, Capacity, Need
 from snf.storage.database import Transaction
+from snf.storage.prepared import Prepared
 from snf.storage.rows import every, one
 
 _COLUMNS = (
@@ -55,6 +56,27 @@ def get(txn: Transaction) -> dict[int, Capacity]:
     return {row[0]: Capacity(*row[1:]) for row in rows}
 
 
+_CANDIDATES = Prepared(
+    "cluster_candidates",
+    f"SELECT c.id, c.unreachable_since IS NULL, n.count, n.ram, n.disk, {_COLUMNS}"
+    " FROM cluster c LEFT JOIN cluster_capacity y ON y.cluster_id = c.id"
+    " CROSS JOIN LATERAL (SELECT count(*), coalesce(sum(f.ram_mib), 0) ram,"
+    "  coalesce(sum(f.disk_gib::bigint * 1024"
+    "   * CASE f.disk_template WHEN 'drbd' THEN 2 ELSE 1 END), 0) disk"
+    "  FROM server s JOIN flavor f ON f.id = s.flavor_id"
+    "  WHERE s.cluster_id = c.id AND s.deleted IS NULL"
+    "  AND s.created > coalesce(y.measured, '-infinity')) n"
+    " WHERE NOT c.drained AND NOT c.offline"
+    " AND (c.disk_templates = '{}' OR $1 = ANY(c.disk_templates))"
+    " AND CASE WHEN EXISTS"
+    "  (SELECT FROM cluster_project WHERE project_id = $2)"
+    " THEN EXISTS (SELECT FROM cluster_project p"
+    "  WHERE p.cluster_id = c.id AND p.project_id = $2)"
+    " ELSE NOT EXISTS (SELECT FROM cluster_project p WHERE p.cluster_id = c.id)"
+    " END",
+)
+
+
 def candidates(txn: Transaction, project: UUID, need: Need) -> list[Candidate]:
     """
     Return the clusters on which a project's new server may be.
@@ -62,26 +84,7 @@ def candidates(txn: Transaction, project: UUID, need: Need) -> list[Candidate]:
     A project that has clusters of its own has its servers there only, and no other
     project has.
     """
-    rows = every(
-        txn,
-        f"SELECT c.id, c.unreachable_since IS NULL, n.count, n.ram, n.disk, {_COLUMNS}"
-        " FROM cluster c LEFT JOIN cluster_capacity y ON y.cluster_id = c.id"
-        " CROSS JOIN LATERAL (SELECT count(*), coalesce(sum(f.ram_mib), 0) ram,"
-        "  coalesce(sum(f.disk_gib::bigint * 1024"
-        "   * CASE f.disk_template WHEN 'drbd' THEN 2 ELSE 1 END), 0) disk"
-        "  FROM server s JOIN flavor f ON f.id = s.flavor_id"
-        "  WHERE s.cluster_id = c.id AND s.deleted IS NULL"
-        "  AND s.created > coalesce(y.measured, '-infinity')) n"
-        " WHERE NOT c.drained AND NOT c.offline"
-        " AND (c.disk_templates = '{}' OR %(template)s = ANY(c.disk_templates))"
-        " AND CASE WHEN EXISTS"
-        "  (SELECT FROM cluster_project WHERE project_id = %(project)s)"
-        " THEN EXISTS (SELECT FROM cluster_project p"
-        "  WHERE p.cluster_id = c.id AND p.project_id = %(project)s)"
-        " ELSE NOT EXISTS (SELECT FROM cluster_project p WHERE p.cluster_id = c.id)"
-        " END",
-        {"template": need.disk_template, "project": project},
-    )
+    rows = _CANDIDATES.every(txn, need.disk_template, project)
     return [
         Candidate(
             cluster=row[0],

@@ -7,14 +7,18 @@ Everything that touches the database is a plain function ``f(txn, ...)`` handed 
 import random
 import threading
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Concatenate, NoReturn, ParamSpec, Protocol, TypeVar
+from uuid import UUID
 
+import orjson
 import psycopg2
 import psycopg2.extensions
 import psycopg2.extras
 from attrs import define, field
 from psycopg2.errorcodes import (
     DEADLOCK_DETECTED,
+    FEATURE_NOT_SUPPORTED,
     LOCK_NOT_AVAILABLE,
     READ_ONLY_SQL_TRANSACTION,
     SERIALIZATION_FAILURE,
@@ -34,6 +38,16 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 psycopg2.extras.register_uuid()
+# Most of the ids that lists are full of are those of few things.
+_uuid = lru_cache(maxsize=4096)(UUID)
+psycopg2.extensions.register_type(
+    psycopg2.extensions.new_type(
+        (2950,), "UUID", lambda text, _: None if text is None else _uuid(text)
+    )
+)
+# Several times as fast as Python's own, which lists of servers would wait for.
+psycopg2.extras.register_default_json(globally=True, loads=orjson.loads)
+psycopg2.extras.register_default_jsonb(globally=True, loads=orjson.loads)
 
 # A statement that takes longer is ended by the server: nothing here should.  And each
 # side notices within half a minute when the other is gone without a word: we, so that
@@ -54,8 +68,19 @@ _ATTEMPTS = 4
 _WAITING_AT_MOST = 1000
 
 
+class Connection(psycopg2.extensions.connection):
+    """A connection, and the names of what has been prepared on it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.prepared: set[str] = set()
+
+
 class Transaction(Protocol):
     """What a function that runs in the database is given."""
+
+    @property
+    def connection(self) -> Any: ...  # a Connection
 
     @property
     def rowcount(self) -> int: ...
@@ -188,7 +213,7 @@ class Database(Service):
 
     def _failed(
         self,
-        connection: "psycopg2.extensions.connection | None",
+        connection: Connection | None,
         committing: bool,
         failure: psycopg2.Error,
     ) -> NoReturn:
@@ -202,8 +227,7 @@ class Database(Service):
                 raise Unavailable("The database does not answer") from None
             raise _Again(reason, lost=True) from None
         _roll_back(connection)
-        if failure.pgcode == READ_ONLY_SQL_TRANSACTION:
-            # The server has become a standby: its successor is elsewhere by now.
+        if failure.pgcode in _OUTLIVED:
             connection.close()
             raise _Again(reason, lost=True) from None
         if failure.pgcode in _PASSING:
@@ -213,7 +237,7 @@ class Database(Service):
             raise Unavailable("The database does not answer; try again later") from None
         raise failure
 
-    def _connection(self) -> "psycopg2.extensions.connection":
+    def _connection(self) -> Connection:
         connection = getattr(self._local, "connection", None)
         if connection is None or connection.closed:
             connection = connect(self.dsn, self.password)
@@ -230,17 +254,27 @@ class _Again(Exception):
         self.lost = lost
 
 
+# What says that a connection is of no more use although it is there: the server has
+# become a standby, and its successor is elsewhere by now; or what was prepared does not
+# fit the tables any more, as after a migration.
+_OUTLIVED = frozenset({READ_ONLY_SQL_TRANSACTION, FEATURE_NOT_SUPPORTED})
 _PASSING = frozenset({DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, SERIALIZATION_FAILURE})
 
 
-def connect(dsn: str, password: str | None) -> "psycopg2.extensions.connection":
+def connect(dsn: str, password: str | None) -> Connection:
     """Return a new connection, with our time limits set on it."""
     if password is not None:
         dsn = psycopg2.extensions.make_dsn(dsn, password=password)
-    return psycopg2.connect(dsn, connect_timeout=5, options=_OPTIONS, **_KEEPALIVES)
+    return psycopg2.connect(
+        dsn,
+        connection_factory=Connection,
+        connect_timeout=5,
+        options=_OPTIONS,
+        **_KEEPALIVES,
+    )
 
 
-def _roll_back(connection: "psycopg2.extensions.connection | None") -> None:
+def _roll_back(connection: Connection | None) -> None:
     if connection is not None and not connection.closed:
         try:
             connection.rollback()

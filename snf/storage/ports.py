@@ -125,35 +125,39 @@ def _add_with_free_mac(
 
 
 # The start of the pool, or else what follows the first address that nothing follows.
-_LOWEST_FREE = """
-    SELECT s.cidr::text, host(coalesce(
-        (SELECT s.pool_start WHERE NOT EXISTS (
-            SELECT FROM address a
-            WHERE a.subnet_id = s.id AND a.address = s.pool_start)),
-        (SELECT taken.address + 1 FROM (
-            SELECT a.address, lead(a.address) OVER (ORDER BY a.address) AS next
-            FROM address a WHERE a.subnet_id = s.id AND a.address >= s.pool_start
-         ) taken
-         WHERE taken.next IS DISTINCT FROM taken.address + 1
-         AND taken.address < s.pool_end ORDER BY taken.address LIMIT 1)))
-    FROM subnet s WHERE s.id = %(subnet)s
+# The row lock makes takers of one subnet's addresses queue up; it is a statement of its
+# own, so that the next one sees what those before have taken.
+_TAKE = """
+    SELECT FROM subnet WHERE id = %(subnet)s FOR UPDATE;
+    INSERT INTO address (subnet_id, address, port_id)
+    SELECT found.id, found.free, %(port)s FROM (
+        SELECT s.id, coalesce(
+            (SELECT s.pool_start WHERE NOT EXISTS (
+                SELECT FROM address a
+                WHERE a.subnet_id = s.id AND a.address = s.pool_start)),
+            (SELECT taken.address + 1 FROM (
+                SELECT a.address, lead(a.address) OVER (ORDER BY a.address) AS next
+                FROM address a WHERE a.subnet_id = s.id AND a.address >= s.pool_start
+             ) taken
+             WHERE taken.next IS DISTINCT FROM taken.address + 1
+             AND taken.address < s.pool_end ORDER BY taken.address LIMIT 1)) AS free
+        FROM subnet s WHERE s.id = %(subnet)s) found
+    WHERE found.free IS NOT NULL
+    RETURNING host(address)
 """
 
 
 def _take_address(txn: Transaction, subnet: UUID, port: UUID) -> FixedIP:
-    # The row lock makes takers of one subnet's addresses queue up; that no address
-    # is had twice is the primary key's business all the same.
-    txn.execute("SELECT FROM subnet WHERE id = %s FOR UPDATE", (subnet,))
-    row = one(txn, _LOWEST_FREE, {"subnet": subnet})
-    assert row is not None
-    cidr, free = row
-    if free is None:
-        raise Conflict(f"No more IP addresses available on subnet {cidr}")
     try:
-        txn.execute(
-            "INSERT INTO address (subnet_id, address, port_id) VALUES (%s, %s, %s)",
-            (subnet, free, port),
-        )
+        row = one(txn, _TAKE, {"subnet": subnet, "port": port})
     except UniqueViolation:
-        raise Conflict(f"IP address {free} is already allocated") from None
-    return FixedIP(subnet, ip_address(free))
+        # That no address is had twice is the primary key's business all the same.
+        raise Conflict("An IP address is already allocated") from None
+    if row is None:
+        raise Conflict(f"No more IP addresses available on subnet {_cidr(txn, subnet)}")
+    return FixedIP(subnet, ip_address(row[0]))
+
+
+def _cidr(txn: Transaction, subnet: UUID) -> str:
+    [(cidr,)] = every(txn, "SELECT cidr::text FROM subnet WHERE id = %s", (subnet,))
+    return cidr

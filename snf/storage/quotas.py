@@ -52,12 +52,19 @@ def take(txn: Transaction, project: UUID, wanted: Amounts, defaults: Amounts) ->
     counted = execute_values(
         txn,
         "INSERT INTO quota_usage (project_id, resource, used) VALUES %s"
-        f"{_ADD} RETURNING resource, used",
+        f"{_ADD} RETURNING resource, used, (SELECT l.most FROM quota_limit l"
+        " WHERE l.project_id = quota_usage.project_id"
+        " AND l.resource = quota_usage.resource)",
         [(project, resource.value, amount) for resource, amount in asked],
         fetch=True,
     )
-    used = {Resource(name): now - wanted[Resource(name)] for name, now in counted}
-    check(dict(asked), used, limits(txn, project, defaults))
+    used, limits = {}, dict(defaults)
+    for name, now, most in counted:
+        resource = Resource(name)
+        used[resource] = now - wanted[resource]
+        if most is not None:
+            limits[resource] = most
+    check(dict(asked), used, limits)
 
 
 def give_back(

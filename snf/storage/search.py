@@ -163,12 +163,7 @@ def listing(txn: Transaction, wanted: Wanted, limit: int) -> list[Server]:
     if patterns:
         txn.execute(f"SET LOCAL statement_timeout = {_PATIENCE_MS}")
     try:
-        rows = every(
-            txn,
-            f"SELECT {COLUMNS}{FROM} WHERE {_where(wanted)}"
-            f" ORDER BY {_order(wanted)} LIMIT %(limit)s",
-            arguments(wanted, limit=limit),
-        )
+        rows = every(txn, query(wanted), arguments(wanted, limit=limit))
     except InvalidRegularExpression:
         named = " or ".join(patterns)
         raise BadRequest(f"{named}: is not a valid regular expression") from None
@@ -178,6 +173,14 @@ def listing(txn: Transaction, wanted: Wanted, limit: int) -> list[Server]:
         named = " or ".join(patterns)
         raise BadRequest(f"{named}: takes too long to be searched for") from None
     return [from_row(row) for row in rows]
+
+
+def query(wanted: Wanted) -> str:
+    """Return the statement of a list; its arguments are what is wanted, and ``limit``."""
+    return (
+        f"SELECT {COLUMNS}{FROM} WHERE {_where(wanted)}"
+        f" ORDER BY {_order(wanted)} LIMIT %(limit)s"
+    )
 
 
 def _where(wanted: Wanted) -> str:

@@ -2,28 +2,32 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from ipaddress import ip_address
 from uuid import UUID
 
 from attrs import field, frozen
 from psycopg2.extras import execute_values
 
-from snf.core.address import IPAddress
 from snf.core.catalog import Flavor
+from snf.core.errors import NotFound
 from snf.core.naming import host_name
 from snf.core.server import Fault, Observed, Status, Task
 from snf.storage import flavors
 from snf.storage.database import Transaction
+from snf.storage.prepared import Prepared
 from snf.storage.rows import one, required
 
 
 @frozen
 class Place:
-    """One address of a server: on which network, on which interface."""
+    """One address of a server: on which network, on which interface.
+
+    :ivar version: Of IP: 4 or 6.
+    """
 
     network: str
     mac: str
-    address: IPAddress
+    address: str
+    version: int
 
 
 @frozen
@@ -101,12 +105,13 @@ COLUMNS = f"""
     CASE WHEN c.offline THEN 'DOWN' WHEN c.unreachable_since IS NOT NULL
     THEN 'UNKNOWN' WHEN c.drained THEN 'MAINTENANCE' ELSE 'UP' END,
     ARRAY(SELECT t.tag FROM server_tag t WHERE t.server_id = s.id ORDER BY t.tag),
-    (SELECT jsonb_object_agg(e.key, e.value) FROM flavor_extra_spec e
+    (SELECT json_object_agg(e.key, e.value) FROM flavor_extra_spec e
      WHERE e.flavor_id = s.flavor_id),
-    (SELECT jsonb_object_agg(m.key, m.value) FROM server_metadata m
+    (SELECT json_object_agg(m.key, m.value) FROM server_metadata m
      WHERE m.server_id = s.id),
-    (SELECT jsonb_agg(jsonb_build_array(n.name, p.mac, host(a.address))
-                      ORDER BY p.position, a.address)
+    (SELECT json_agg(json_build_array(n.name, p.mac, host(a.address),
+                                      family(a.address))
+                     ORDER BY p.position, a.address)
      FROM port p JOIN network n ON n.id = p.network_id
      JOIN address a ON a.port_id = p.id WHERE p.server_id = s.id),
     {flavors.COLUMNS}"""
@@ -139,13 +144,17 @@ def from_row(row: tuple) -> Server:
         flavors.from_row(row[29:]),
         metadata or {},
         tuple(tags),
-        tuple(
-            Place(network, mac, ip_address(address))
-            for network, mac, address in places or ()
-        ),
+        tuple(Place(*place) for place in places or ()),
         specs or {},
     )
     return Server(*values)
+
+
+_GET = Prepared(
+    "server_get",
+    f"SELECT {COLUMNS}{FROM} WHERE s.uuid = $1 AND s.deleted IS NULL"
+    " AND ($2::uuid IS NULL OR s.project_id = $2)",
+)
 
 
 def get(txn: Transaction, project: UUID | None, server: UUID) -> Server:
@@ -155,15 +164,10 @@ def get(txn: Transaction, project: UUID | None, server: UUID) -> Server:
     :param project: Whose; None for anybody's.
     :raises NotFound: There is none, or it is somebody else's.
     """
-    return from_row(
-        required(
-            txn,
-            missing(server),
-            f"SELECT {COLUMNS}{FROM} WHERE s.uuid = %(uuid)s AND s.deleted IS NULL"
-            " AND (%(project)s IS NULL OR s.project_id = %(project)s)",
-            {"uuid": server, "project": project},
-        )
-    )
+    row = _GET.one(txn, server, project)
+    if row is None:
+        raise NotFound(missing(server))
+    return from_row(row)
 
 
 def locate(

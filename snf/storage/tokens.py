@@ -6,7 +6,7 @@ from uuid import UUID
 from snf.core.identity import Grant, Role, restricted
 from snf.storage.credentials import CREDENTIAL, credential_from
 from snf.storage.database import Transaction
-from snf.storage.rows import one
+from snf.storage.prepared import Prepared
 from snf.storage.users import (
     PROJECT,
     PROJECT_COLUMNS,
@@ -39,15 +39,16 @@ _PROJECT_AT = USER_COLUMNS
 _TOKEN_AT = _PROJECT_AT + PROJECT_COLUMNS
 _CREDENTIAL_AT = _TOKEN_AT + 5
 
-_GET = (
+_GET = Prepared(
+    "token_get",
     f"SELECT {USER}, {PROJECT}, t.methods, t.audit_id, t.issued, t.expires,"
     " ARRAY(SELECT role FROM effective_role a WHERE a.user_id = t.user_id"
     f" AND a.project_id = t.project_id), {CREDENTIAL}"
     " FROM token t JOIN user_account u ON u.id = t.user_id"
     " LEFT JOIN project p ON p.id = t.project_id"
     " LEFT JOIN application_credential c ON c.id = t.credential_id"
-    " WHERE t.digest = %s AND t.expires > %s AND u.enabled"
-    " AND coalesce(p.enabled, true)"
+    " WHERE t.digest = $1 AND t.expires > $2 AND u.enabled"
+    " AND coalesce(p.enabled, true)",
 )
 
 
@@ -58,7 +59,7 @@ def get(txn: Transaction, digest: bytes, now: datetime) -> Grant | None:
     None when there is no such token, it has expired, its user or project has been
     disabled, or the user has lost every role in the project.
     """
-    row = one(txn, _GET, (digest, now))
+    row = _GET.one(txn, digest, now)
     if row is None:
         return None
     methods, audit_id, issued, expires, held = row[_TOKEN_AT:_CREDENTIAL_AT]

@@ -8,7 +8,6 @@ from typing import Any
 
 from twisted.application.internet import StreamServerEndpointService
 from twisted.application.service import IService, MultiService
-from twisted.internet.endpoints import serverFromString
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
@@ -32,6 +31,7 @@ from snf.storage.listener import Listener
 from snf.storage.version import SchemaCheck
 from snf.tap.garbage import Frozen
 from snf.tap.layers import Layers
+from snf.tap.shared import endpoint
 
 
 class Options(UsageOptions):
@@ -114,8 +114,8 @@ def _api(reactor: Any, settings: Cyclades, database: Database) -> IService:
             limits=limits,
         )
     )
-    endpoint = serverFromString(reactor, settings.api.listen)
-    StreamServerEndpointService(endpoint, tree).setServiceParent(whole)
+    where = endpoint(reactor, settings.api.listen)
+    StreamServerEndpointService(where, tree).setServiceParent(whole)
     return whole
 
 

@@ -184,8 +184,6 @@ class Builder:
         check_fit(flavor, image)
         wired = _networks(txn, call, wanted)
         cluster = clusters.choose(txn, call.project.id, _need(flavor))
-        # Late, since from here on the project's requests queue up.
-        quotas.take(txn, call.project.id, _amounts(flavor, wired), self.limits)
         uuid = uuid4()
         server_id = servers.add(
             txn,
@@ -219,6 +217,8 @@ class Builder:
         )
         orders.add(txn, order, cluster.id, call.request_id)
         remember(txn, call, server_id, "create", order.id)
+        # Last, since from here on the project's requests queue up.
+        quotas.take(txn, call.project.id, _amounts(flavor, wired), self.limits)
         return uuid
 
     def _nic(

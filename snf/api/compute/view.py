@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -18,10 +19,27 @@ Json = dict[str, Any]
 
 def links(call: Call, kind: str, identity: UUID) -> list[Json]:
     """Return the two links that every item has."""
+    word = str(identity)  # which takes Python as long as all else here
     return [
-        {"rel": "self", "href": f"{call.base}/{kind}/{identity}"},
-        {"rel": "bookmark", "href": f"{call.root}/compute/{kind}/{identity}"},
+        {"rel": "self", "href": f"{call.base}/{kind}/{word}"},
+        {"rel": "bookmark", "href": f"{call.root}/compute/{kind}/{word}"},
     ]
+
+
+def _reference(call: Call, kind: str, identity: UUID) -> Json:
+    """Return how a server refers to what it is made of."""
+    href = _bookmark(call.root, kind, identity)
+    return {"id": identity, "links": [{"rel": "bookmark", "href": href}]}
+
+
+# Of a thousand servers few have an image, a flavor or a place that no other one has:
+# what is the same for many is made once.
+_for_many = lru_cache(maxsize=1024)
+
+
+@_for_many
+def _bookmark(root: str, kind: str, identity: UUID) -> str:
+    return f"{root}/compute/{kind}/{identity}"
 
 
 def page(
@@ -58,17 +76,14 @@ def server(call: Call, server: Server, prefix: str, alone: bool = False) -> Json
     :param alone: Whether nothing else is shown; then there is a little more.
     """
     view: Json = {
-        "id": str(server.uuid),
+        "id": server.uuid,
         "name": server.name,
         "status": server.status.value,
-        "tenant_id": str(server.project),
-        "user_id": str(server.user),
+        "tenant_id": server.project,
+        "user_id": server.user,
         "metadata": dict(server.metadata),
         "hostId": _host_id(server),
-        "image": {
-            "id": str(server.image),
-            "links": links(call, "images", server.image)[1:],
-        },
+        "image": _reference(call, "images", server.image),
         "flavor": _flavor_of(call, server),
         "created": time(server.created),
         "updated": time(server.updated),
@@ -149,10 +164,7 @@ def _flavor_of(call: Call, server: Server) -> Json:
     """Return the flavor of a server: from some version on how large it is."""
     flavor = server.flavor
     if not call.since(versions.FLAVOR_EMBEDDED):
-        return {
-            "id": str(flavor.id),
-            "links": links(call, "flavors", flavor.id)[1:],
-        }
+        return _reference(call, "flavors", flavor.id)
     return {
         "original_name": flavor.name,
         "vcpus": flavor.vcpus,
@@ -233,13 +245,13 @@ _IMAGE_STATUSES = {
 
 
 def time(moment: datetime) -> str:
-    """Return a time as most fields write it: whole seconds."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Return a time, in UTC, as most fields write it: whole seconds."""
+    return moment.isoformat(timespec="seconds")[:19] + "Z"
 
 
 def precise(moment: datetime | None) -> str | None:
     """Return a time as the usage fields write it: with microseconds, without a zone."""
-    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S.%f")
+    return None if moment is None else moment.isoformat(timespec="microseconds")[:26]
 
 
 def _utc(server: Server) -> Any:
@@ -258,6 +270,7 @@ def _host_id(server: Server) -> str:
     return host_id(server.project, server.cluster_name)
 
 
+@_for_many
 def host_id(project: UUID, cluster: str) -> str:
     """Return a word for where something runs that tells nothing of the place itself."""
     return hashlib.sha224(f"{project}{cluster}".encode()).hexdigest()
@@ -269,8 +282,8 @@ def addresses(server: Server) -> dict[str, list[Json]]:
     for place in server.places:
         shown.setdefault(place.network, []).append(
             {
-                "version": place.address.version,
-                "addr": str(place.address),
+                "version": place.version,
+                "addr": place.address,
                 "OS-EXT-IPS:type": "fixed",
                 "OS-EXT-IPS-MAC:mac_addr": place.mac,
             }

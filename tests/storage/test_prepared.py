@@ -1,0 +1,68 @@
+"""Statements that are prepared."""
+
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.trial.unittest import TestCase
+
+from snf.storage.prepared import Prepared
+from snf.testing.postgres import threaded_database
+
+_THING = Prepared("thing", "SELECT number, name FROM thing WHERE number >= $1 LIMIT $2")
+
+
+def _make(txn: Any) -> None:
+    txn.execute("CREATE TABLE thing (number int, name text)")
+    txn.execute("INSERT INTO thing VALUES (1, 'one'), (2, 'two')")
+
+
+def _change(txn: Any) -> None:
+    txn.execute("ALTER TABLE thing ALTER number TYPE bigint, ADD more text DEFAULT ''")
+
+
+def _fail(txn: Any) -> None:
+    _THING.one(txn, 1, 1)
+    raise LookupError("after it was prepared")
+
+
+class PreparedTests(TestCase):
+    """What is prepared on a connection."""
+
+    timeout = 60
+
+    def setUp(self) -> Any:
+        self.database = threaded_database(self, reactor, threads=2)
+        return Deferred.fromCoroutine(self.database.run(_make))
+
+    async def test_every_connection(self) -> None:
+        """It is found on whatever connection it is asked for, again and again."""
+        answers = await gatherResults(
+            [
+                Deferred.fromCoroutine(self.database.run(_THING.one, 2, 1))
+                for _ in range(10)
+            ]
+        )
+        self.assertEqual([(2, "two")] * 10, answers)
+        self.assertEqual(
+            [(1, "one"), (2, "two")], await self.database.run(_THING.every, 1, 10)
+        )
+
+    async def test_nothing_found(self) -> None:
+        """Where there is no row, there is None."""
+        self.assertIsNone(await self.database.run(_THING.one, 3, 1))
+
+    async def test_rolled_back(self) -> None:
+        """A transaction that fails takes nothing with it that others rely on."""
+        for _ in range(4):
+            with self.assertRaises(LookupError):
+                await self.database.run(_fail)
+            self.assertEqual((1, "one"), await self.database.run(_THING.one, 1, 1))
+
+    async def test_migrated(self) -> None:
+        """A table that has changed since is no harm: it is prepared anew."""
+        for _ in range(4):
+            await self.database.run(_THING.one, 1, 1)
+        await self.database.run(_change)
+        for _ in range(4):
+            self.assertEqual((1, "one"), await self.database.run(_THING.one, 1, 1))
