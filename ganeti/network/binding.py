@@ -1,0 +1,44 @@
+"""The file that tells nfdhcpd what to answer on a tap."""
+
+import os
+from pathlib import Path
+
+from nic import DHCP
+
+
+def write(nic, directory, mac_of_bridge=""):
+    """Write the file of a NIC if its network has anything to be answered, by rename."""
+    path = Path(directory) / nic.tap
+    if DHCP not in nic.network_tags:
+        remove(nic, directory)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{nic.tap}.new")
+    new.write_text(text(nic), "utf-8")
+    os.rename(new, path)
+
+
+def remove(nic, directory):
+    """Remove the file of a NIC, if it has one."""
+    (Path(directory) / nic.tap).unlink(missing_ok=True)
+
+
+def text(nic):
+    """Return what the file says; what is empty is left out."""
+    environment = nic.environment
+    values = {
+        "INDEV": nic.tap if nic.routed else nic.link,
+        "IP": nic.address,
+        "MAC": nic.mac,
+        "HOSTNAME": nic.instance,
+        "TAGS": " ".join(nic.network_tags),
+        "GATEWAY": environment["NETWORK_GATEWAY"],
+        "SUBNET": environment["NETWORK_SUBNET"] if nic.address else "",
+        "GATEWAY6": environment["NETWORK_GATEWAY6"],
+        "SUBNET6": environment["NETWORK_SUBNET6"],
+        "EUI64": nic.address6,
+        "MTU": nic.mtu,
+        "NAMESERVERS": ",".join(nic.network_words("snf:dns")),
+        "ROUTES": ",".join(nic.network_words("snf:route")),
+    }
+    return "".join(f"{key}={value}\n" for key, value in values.items() if value)

@@ -1,0 +1,165 @@
+"""Setting up NICs on this node and taking them down, whatever has been before."""
+
+from pathlib import Path
+
+import binding
+import kernel
+import routes
+import rules
+from nic import Invalid, Nic
+
+
+class Node:
+    """What is set up, and where it is said how."""
+
+    def __init__(self, applied, profiles, bindings, nodes):
+        self.applied = applied
+        self.profiles = profiles
+        self.bindings = bindings
+        self.nodes = nodes
+
+    def up(self, environment):
+        """
+        Set up the NIC of an environment like that of Ganeti's ``kvm-ifup``.
+
+        :raises Invalid: The environment makes no sense.
+        :raises Failed: The kernel refused; nothing of the NIC is left.
+        """
+        with self.applied.locked():
+            nic = Nic(environment)
+            for old in self.applied.all():
+                # Taps' names come again: what is old must not be taken for new.
+                if old.tap == nic.tap or _is_gone(old):
+                    self._take_down(old)
+            self._set_up(nic)
+
+    def refresh(self, environment):
+        """Follow the tags that an instance has now, as a hook's environment has them."""
+        instance = environment.get("GANETI_INSTANCE_NAME", "")
+        before = environment.get("GANETI_INSTANCE_TAGS", "")
+        tags = environment.get("GANETI_POST_INSTANCE_TAGS", before)
+        with self.applied.locked():
+            self._collect()
+            for nic in self.applied.all():
+                if nic.instance == instance and nic.environment["TAGS"] != tags:
+                    self._change(nic, {**nic.environment, "TAGS": tags})
+
+    def collect(self):
+        """Take down what was set up for taps that are gone."""
+        with self.applied.locked():
+            self._collect()
+
+    def restore(self):
+        """Set up again what is set up."""
+        with self.applied.locked():
+            self._collect()
+            for nic in self.applied.all():
+                self._change(nic, nic.environment)
+
+    def _collect(self):
+        for nic in self.applied.all():
+            if _is_gone(nic):
+                self._take_down(nic)
+
+    def _change(self, nic, environment):
+        # Not by way of nothing: connections and frames of the moment must not suffer.
+        after = Nic(environment, nic.number, nic.zone, nic.uplink)
+        rules.up(after, self.profiles, "")  # refuses before anything is changed
+        stale = [pair for pair in nic.floating if pair not in after.floating]
+        self.applied.write(after)
+        kernel.nft(rules.without_floating(stale) + self._rules(after))
+        if after.routed:
+            _batches(routes.without(nic, [floating for floating, _fixed in stale]))
+            self._route(after)
+
+    def _set_up(self, nic):
+        nic.number = kernel.number_of(nic.tap)
+        if not nic.number:
+            raise Invalid(f"INTERFACE={nic.tap}: this node has no such interface")
+        rules.up(nic, self.profiles, "")  # refuses before anything is made
+        if nic.routed:
+            nic.uplink = kernel.uplink(nic.link)
+        self.applied.write(nic)
+        try:
+            if nic.routed:
+                self._route(nic)
+            else:
+                self._bridge(nic)
+            binding.write(nic, self.bindings)
+        except Exception:
+            self._take_down(nic)
+            raise
+
+    def _route(self, nic):
+        kernel.forward(nic.tap, nic.uplink)
+        kernel.nft(self._rules(nic))
+        _batches(routes.up(nic))
+        if nic.uplink:
+            kernel.announce(nic.uplink, nic.addresses)
+
+    def _bridge(self, nic):
+        if not kernel.filters_bridges():
+            raise kernel.Failed(
+                "the kernel module br_netfilter is not loaded: bridged guests would"
+                " have no firewall"
+            )
+        if nic.segment is not None:
+            self._tunnel(nic)
+        if not kernel.is_bridge(nic.link):
+            raise kernel.Failed(f"there is no bridge {nic.link} on this node")
+        kernel.filter_bridge(nic.link)
+        nic.zone = self._zone(nic)
+        self.applied.write(nic)
+        # Before it is a port: nothing passes that no rule has seen.
+        kernel.nft(self._rules(nic))
+        kernel.ip(routes.bridged(nic))
+
+    def _tunnel(self, nic):
+        """Have the bridge of a VXLAN network, and send its floods to all nodes."""
+        addresses = self._addresses()
+        local, underlay = kernel.own_device(addresses)
+        kernel.ip(routes.vxlan(nic.link, nic.segment, local, underlay))
+        kernel.flood(routes.tunnel(nic.segment), set(addresses) - {local})
+
+    def _addresses(self):
+        try:
+            text = Path(self.nodes).read_text("ascii")
+            return [line.split()[1] for line in text.splitlines() if line.strip()]
+        except (OSError, ValueError, IndexError) as problem:
+            raise kernel.Failed(f"{self.nodes}: {problem}") from None
+
+    def _zone(self, nic):
+        """Return the number that keeps a bridge's connections apart: 16 bits, not 0."""
+        for other in self.applied.all():
+            if other.link == nic.link and other.zone and other.tap != nic.tap:
+                return other.zone
+        return kernel.number_of(nic.link) % 65535 + 1
+
+    def _rules(self, nic):
+        return rules.up(
+            nic, self.profiles, "" if nic.routed else kernel.mac_of(nic.link)
+        )
+
+    def _take_down(self, nic):
+        others = [one for one in self.applied.all() if one.tap != nic.tap]
+        last = all(one.link != nic.link for one in others)
+        kernel.nft(rules.down(nic, last))
+        if nic.routed:
+            _batches(routes.down(nic))
+        elif nic.segment is not None and self._unused(nic):
+            kernel.ip(routes.without_vxlan(nic.link, nic.segment))
+        binding.remove(nic, self.bindings)
+        self.applied.remove(nic)
+
+    def _unused(self, nic):
+        ports = set(kernel.ports_of(nic.link))
+        return not ports - {routes.tunnel(nic.segment), nic.tap}
+
+
+def _is_gone(nic):
+    return kernel.number_of(nic.tap) != nic.number
+
+
+def _batches(families):
+    for family, lines in families.items():
+        kernel.ip(lines, family)
