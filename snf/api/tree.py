@@ -22,6 +22,7 @@ from snf.api.compute.images import Images as ComputeImages
 from snf.api.compute.limits import Limits
 from snf.api.compute.metadata import Meta, Metadata
 from snf.api.compute.quotas import QuotaSets
+from snf.api.compute.server_groups import ServerGroups
 from snf.api.compute.servers import Servers
 from snf.api.compute.tags import Tags
 from snf.api.compute.usage import Usage
@@ -161,6 +162,7 @@ def _compute(parts: Parts) -> IResource:
             "images": ComputeImages(edge, size),
             "limits": Limits(edge, parts.limits),
             "os-quota-sets": QuotaSets(edge, parts.limits),
+            "os-server-groups": ServerGroups(edge, size, parts.limits),
             **_of_operators(edge, size),
         }
         versions[path] = Branch(

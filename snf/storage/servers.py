@@ -71,6 +71,7 @@ class Server:
     tags: tuple[str, ...] = ()
     places: tuple[Place, ...] = ()
     flavor_specs: Mapping[str, str] = field(factory=dict)
+    group: UUID | None = None
 
 
 @frozen
@@ -109,6 +110,7 @@ COLUMNS = f"""
                       ORDER BY p.position, a.address)
      FROM port p JOIN network n ON n.id = p.network_id
      JOIN address a ON a.port_id = p.id WHERE p.server_id = s.id),
+    (SELECT e.group_id FROM server_group_member e WHERE e.server_id = s.id),
     {flavors.COLUMNS}"""
 
 FROM = (
@@ -120,7 +122,7 @@ FROM = (
 def from_row(row: tuple) -> Server:
     """Return the server in a row of :data:`COLUMNS`."""
     named, hostname, locked_by, reason, *others = row[17:25]
-    tags, specs, metadata, places = row[25:29]
+    tags, specs, metadata, places, group = row[25:30]
     values = (
         *row[:7],
         Observed(row[7]),
@@ -136,7 +138,7 @@ def from_row(row: tuple) -> Server:
         # One that is as old as the service itself was asked for alone.
         others[1] or f"r-{row[1].hex[:8]}",
         *others[2:],
-        flavors.from_row(row[29:]),
+        flavors.from_row(row[30:]),
         metadata or {},
         tuple(tags),
         tuple(
@@ -144,6 +146,7 @@ def from_row(row: tuple) -> Server:
             for network, mac, address in places or ()
         ),
         specs or {},
+        group,
     )
     return Server(*values)
 

@@ -16,6 +16,8 @@ Version = tuple[int, int]
 EXTENDED = (2, 3)
 IP6_FOR_ALL = (2, 5)
 LOCKED = (2, 9)
+GROUP_OWNERS = (2, 13)
+SOFT_POLICIES = (2, 15)
 HOST_STATUS = (2, 16)
 DESCRIPTION = (2, 19)
 ACTIONS_OF_DELETED = (2, 21)
@@ -35,6 +37,7 @@ ACTION_PAGES = (2, 58)
 FLAVOR_EXTRA_SPECS = (2, 61)
 EVENT_HOST = (2, 62)
 CERTIFICATES = (2, 63)
+GROUP_RULES = (2, 64)
 CHANGED_BEFORE = (2, 66)
 SERVER_GROUPS = (2, 71)
 LOCK_REASON = (2, 73)
@@ -51,6 +54,8 @@ _SAID = {
     EXTENDED[1]: "admins see `reservation_id`, `launch_index`, `hostname` and more",
     IP6_FOR_ALL[1]: "everybody may look for servers by `ip6`",
     LOCKED[1]: "servers show whether they are `locked`",
+    GROUP_OWNERS[1]: "server groups show `project_id` and `user_id`",
+    SOFT_POLICIES[1]: "server groups may have `soft-` policies",
     HOST_STATUS[1]: "admins see `host_status`",
     18: "the project's id may be left out of URLs, as in every version here",
     DESCRIPTION[1]: "servers have a `description`",
@@ -71,6 +76,7 @@ _SAID = {
     FLAVOR_EXTRA_SPECS[1]: "flavors show their `extra_specs`",
     EVENT_HOST[1]: "events have `hostId`, and `host` for admins",
     CERTIFICATES[1]: "servers show `trusted_image_certificates`: none are offered",
+    GROUP_RULES[1]: "server groups have a `policy` and `rules`, not `policies`",
     CHANGED_BEFORE[1]: "servers and actions are found by `changes-before`",
     SERVER_GROUPS[1]: "a single server shows its `server_groups`",
     LOCK_REASON[1]: "a lock has a reason; servers are found by `locked`",

@@ -100,7 +100,7 @@ def server(call: Call, server: Server, prefix: str, alone: bool = False) -> Json
         if call.since(since):
             view |= added(server)
     if alone and call.since(versions.SERVER_GROUPS):
-        view["server_groups"] = []
+        view["server_groups"] = [str(server.group)] if server.group else []
     if call.is_admin:
         view |= _for_admins(call, server, prefix)
     return view
