@@ -28,6 +28,7 @@ class Durations:
     stop: float = 0.4
     reboot: float = 0.6
     remove: float = 0.4
+    tag: float = 0.1
 
     def of(self, op_id: str) -> float:
         """Return how long an opcode runs."""
@@ -37,6 +38,7 @@ class Durations:
             "OP_INSTANCE_SHUTDOWN": self.stop,
             "OP_INSTANCE_REBOOT": self.reboot,
             "OP_INSTANCE_REMOVE": self.remove,
+            "OP_TAGS_SET": self.tag,
         }[op_id]
 
 
@@ -196,13 +198,13 @@ class JobQueue:
     def _lock(self) -> None:
         """Run what waits for an instance that nothing else is at work on."""
         for entry in list(self._busy.values()):
-            name = entry.input["instance_name"]
+            name = entry.input.get("instance_name")
             if entry.status == "waiting" and not self._held(name):
                 self._run(entry)
 
-    def _held(self, name: str) -> bool:
+    def _held(self, name: str | None) -> bool:
         return any(
-            entry.status == "running" and entry.input["instance_name"] == name
+            entry.status == "running" and entry.input.get("instance_name") == name
             for entry in self._busy.values()
         )
 
