@@ -136,6 +136,27 @@ _MOST = 2**31 - 1
 
 
 @frozen
+class Stats:
+    """``[stats]``: the service that draws graphs of servers, snf-stats-app."""
+
+    url: str = ""
+    secret_file: Path | None = None
+    refresh_s: int = 60
+
+    def check(self) -> None:
+        _at_least("refresh_s", self.refresh_s, 1)
+        if not self.url:
+            return
+        parts = _url("url", self.url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise ValueError("url: must be an http or https URL")
+        if self.url.endswith("/"):
+            raise ValueError("url: must not end in a slash")
+        if self.secret_file is None:
+            raise ValueError("secret_file: is needed where there is a url")
+
+
+@frozen
 class Ganeti:
     """``[ganeti]``: what is common to all clusters."""
 
@@ -202,6 +223,7 @@ class Cyclades:
     api: Api = Api()
     identity: Identity = Identity()
     quota: Quota = Quota()
+    stats: Stats = Stats()
     ganeti: Ganeti = Ganeti()
     submitter: Submitter = Submitter()
     reconciler: Reconciler = Reconciler()

@@ -72,6 +72,7 @@ class Server:
     places: tuple[Place, ...] = ()
     flavor_specs: Mapping[str, str] = field(factory=dict)
     group: UUID | None = None
+    image_properties: Mapping[str, str] = field(factory=dict)
 
 
 @frozen
@@ -111,6 +112,7 @@ COLUMNS = f"""
      FROM port p JOIN network n ON n.id = p.network_id
      JOIN address a ON a.port_id = p.id WHERE p.server_id = s.id),
     (SELECT e.group_id FROM server_group_member e WHERE e.server_id = s.id),
+    (SELECT i.properties FROM image i WHERE i.id = s.image_id),
     {flavors.COLUMNS}"""
 
 FROM = (
@@ -122,7 +124,7 @@ FROM = (
 def from_row(row: tuple) -> Server:
     """Return the server in a row of :data:`COLUMNS`."""
     named, hostname, locked_by, reason, *others = row[17:25]
-    tags, specs, metadata, places, group = row[25:30]
+    tags, specs, metadata, places, group, image = row[25:31]
     values = (
         *row[:7],
         Observed(row[7]),
@@ -138,7 +140,7 @@ def from_row(row: tuple) -> Server:
         # One that is as old as the service itself was asked for alone.
         others[1] or f"r-{row[1].hex[:8]}",
         *others[2:],
-        flavors.from_row(row[30:]),
+        flavors.from_row(row[31:]),
         metadata or {},
         tuple(tags),
         tuple(
@@ -147,6 +149,7 @@ def from_row(row: tuple) -> Server:
         ),
         specs or {},
         group,
+        image or {},
     )
     return Server(*values)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.task import Clock
 from twisted.web.resource import IResource
 
@@ -92,15 +92,16 @@ def _reach(noun: Any, route: Route) -> Reach:
 def table(service: str) -> str:
     """Return the table of a service's routes; its versions of one URL are one row."""
     rows: dict[tuple[str, str], Served] = {}
+    differing = _differing()
     for one in served():
         if service == "cloud":
             wanted = one.path == "/"
         else:
             wanted = one.path.split("/")[1] == service
         if wanted:
-            path = re.sub(
-                "^/compute/(v1.1|v2|v2.1)(?=/|$)", "/compute/{version}", one.path
-            )
+            path = _versionless(one.path)
+            if (path, one.method) in differing:
+                path = one.path
             rows.setdefault((path, one.method), one)
     lines = ["| URL | method | role | whose | status | |", "|---|---|---|---|---|---|"]
     lines += [
@@ -108,6 +109,22 @@ def table(service: str) -> str:
         for (path, method), one in rows.items()
     ]
     return "\n".join(lines)
+
+
+def _versionless(path: str) -> str:
+    return re.sub("^/compute/(v1.1|v2|v2.1)(?=/|$)", "/compute/{version}", path)
+
+
+def _differing() -> set[tuple[str, str]]:
+    """Return the URLs and methods that are not the same in all versions."""
+    known: dict[tuple[str, str], Served] = {}
+    differing = set()
+    for one in served():
+        key = (_versionless(one.path), one.method)
+        same = evolve(one, path=key[0])
+        if known.setdefault(key, same) != same:
+            differing.add(key)
+    return differing
 
 
 def actions() -> str:

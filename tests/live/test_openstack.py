@@ -87,7 +87,7 @@ class OpenstackTests(LiveTestCase):
         ):
             server = await client(
                 *("server", "create", "--flavor", "m1.tiny", "--image", "tiny-fake"),
-                *("--network", "none", *how, "-f", "json", f"{name}-{len(servers)}"),
+                *("--no-network", *how, "-f", "json", f"{name}-{len(servers)}"),
             )
             servers.append(server["id"])
             url = f"/compute/v2.1/servers/{server['id']}"

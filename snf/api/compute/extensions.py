@@ -43,6 +43,10 @@ _OFFERED = {
     "os-flavor-manage": ("FlavorManage", "Flavor create/delete API support."),
     "os-hypervisors": ("Hypervisors", "Admin-only hypervisor administration."),
     "os-quota-sets": ("Quotas", "Quotas management support."),
+    "os-server-diagnostics": (
+        "ServerDiagnostics",
+        "Allow Admins to view server diagnostics through server action.",
+    ),
     "os-server-groups": ("ServerGroups", "Server group support."),
     "os-server-start-stop": (
         "ServerStartStop",

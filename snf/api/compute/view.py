@@ -99,6 +99,8 @@ def server(call: Call, server: Server, prefix: str, alone: bool = False) -> Json
     for since, added in _ADDED.items():
         if call.since(since):
             view |= added(server)
+    if call.since(versions.IMAGE_PROPERTIES):
+        view["image"]["properties"] = dict(server.image_properties)
     if alone and call.since(versions.SERVER_GROUPS):
         view["server_groups"] = [str(server.group)] if server.group else []
     if call.is_admin:
@@ -118,6 +120,9 @@ _ADDED: Mapping[versions.Version, Callable[[Server], Json]] = {
     versions.HOSTNAME: lambda server: {"OS-EXT-SRV-ATTR:hostname": server.hostname},
     versions.PINNED_ZONE: lambda server: {
         "pinned_availability_zone": server.pinned_zone
+    },
+    versions.HINTS: lambda server: {
+        "scheduler_hints": {"group": str(server.group)} if server.group else {}
     },
 }
 

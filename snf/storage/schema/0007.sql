@@ -19,3 +19,18 @@ CREATE TABLE server_group_member (
     slot      integer NOT NULL DEFAULT 0
 );
 CREATE INDEX server_group_members ON server_group_member (group_id);
+
+-- What the making of a server's disk has told, for its owner to read.
+CREATE TABLE server_diagnostic (
+    id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    server_id bigint NOT NULL REFERENCES server ON DELETE CASCADE,
+    created   timestamptz NOT NULL DEFAULT now(),
+    dated     timestamptz,                  -- by the node's clock
+    level     text NOT NULL,                -- see snf.core.report
+    source    text NOT NULL,
+    message   text NOT NULL,
+    details   jsonb NOT NULL
+);
+-- One that comes again is the same.
+CREATE UNIQUE INDEX server_diagnostic_once ON server_diagnostic
+    (server_id, source, dated, md5(message)) NULLS NOT DISTINCT;
