@@ -104,3 +104,17 @@ class OpenstackTests(LiveTestCase):
         await client("server", "group", "delete", name)
         listed = await client("server", "group", "list", "-f", "json")
         self.assertNotIn(group, [one["ID"] for one in listed])
+
+    async def test_inside(self) -> None:
+        """It shows an admin what is known of a server's inside, and that is not much."""
+        server = await self.made(image="tiny-fake")
+        await self.user.until(server, "ACTIVE")
+        show = ("server", "show", "-f", "json")
+        shown = await self.admin.openstack(*show, "--diagnostics", server)
+        self.assertEqual("running", shown["state"])
+        self.assertEqual(1, shown["num_cpus"])
+        shown = await self.user.openstack(
+            "--os-compute-api-version", "2.100", *show, "--topology", server
+        )
+        self.assertEqual([], shown["topology"]["nodes"])
+        self.assertEqual({}, shown["scheduler_hints"])
