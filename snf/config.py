@@ -121,6 +121,8 @@ class Quota:
     disk_gib: int = -1
     ports: int = -1
     fixed_ips: int = -1
+    server_groups: int = -1
+    server_group_members: int = -1
 
     def check(self) -> None:
         for field in fields(Quota):
@@ -131,6 +133,27 @@ class Quota:
 
 
 _MOST = 2**31 - 1
+
+
+@frozen
+class Stats:
+    """``[stats]``: the service that draws graphs of servers, snf-stats-app."""
+
+    url: str = ""
+    secret_file: Path | None = None
+    refresh_s: int = 60
+
+    def check(self) -> None:
+        _at_least("refresh_s", self.refresh_s, 1)
+        if not self.url:
+            return
+        parts = _url("url", self.url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise ValueError("url: must be an http or https URL")
+        if self.url.endswith("/"):
+            raise ValueError("url: must not end in a slash")
+        if self.secret_file is None:
+            raise ValueError("secret_file: is needed where there is a url")
 
 
 @frozen
@@ -210,6 +233,7 @@ class Cyclades:
     api: Api = Api()
     identity: Identity = Identity()
     quota: Quota = Quota()
+    stats: Stats = Stats()
     ganeti: Ganeti = Ganeti()
     submitter: Submitter = Submitter()
     reconciler: Reconciler = Reconciler()

@@ -101,7 +101,7 @@ class MistakeTests(ConfigTestCase):
             LEAST + "[apis]\n",
             "apis",
             "not known; one of database, "
-            "broker, services, api, identity, quota, ganeti, submitter, "
+            "broker, services, api, identity, quota, stats, ganeti, submitter, "
             "reconciler, retention",
         )
         self.assert_wrong(LEAST + "[api]\nport = 1\n", "api", "port")
@@ -154,6 +154,9 @@ class MistakeTests(ConfigTestCase):
                 ),
             ),
             ("identity", "token_lifetime_s", ("0", "59", "99999999999999999999")),
+            ("stats", "refresh_s", ("0", "-1")),
+            ("stats", "url", ('"x"', '"ftp://x"', '"http://x/"', '"http://[x"')),
+            ("quota", "server_groups", ("-2", "2147483648")),
             ("ganeti", "instance_prefix", ('""', '"a-b"', '"a b"', '"é"')),
             ("ganeti", "shutdown_timeout_s", ("0",)),
             ("ganeti", "request_timeout_s", ("0.5", "nan", "inf", f"1{'0' * 400}")),
@@ -166,6 +169,12 @@ class MistakeTests(ConfigTestCase):
         ):
             for value in values:
                 self.assert_wrong(f"{LEAST}[{table}]\n{key} = {value}\n", table, key)
+
+    def test_stats(self) -> None:
+        """A service that draws graphs has a secret in common with this one."""
+        self.assert_wrong(
+            f'{LEAST}[stats]\nurl = "https://x/v1.0"\n', "stats", "secret_file"
+        )
 
     def test_database(self) -> None:
         """A password in the DSN, in either notation; no threads; no path."""

@@ -10,6 +10,7 @@ from twisted.web.resource import IResource
 from snf.api import dialect, discovery
 from snf.api.compute.addresses import Addresses
 from snf.api.compute.build import Builder
+from snf.api.compute.diagnostics import Diagnostics, Messages, Topology
 from snf.api.compute.extensions import Aggregates
 from snf.api.compute.extensions import Extensions as ComputeExtensions
 from snf.api.compute.flavor_access import Access
@@ -22,7 +23,9 @@ from snf.api.compute.images import Images as ComputeImages
 from snf.api.compute.limits import Limits
 from snf.api.compute.metadata import Meta, Metadata
 from snf.api.compute.quotas import QuotaSets
+from snf.api.compute.server_groups import ServerGroups
 from snf.api.compute.servers import Servers
+from snf.api.compute.stats import NO_GRAPHS, Graphs, Stats
 from snf.api.compute.tags import Tags
 from snf.api.compute.usage import Usage
 from snf.api.discovery import Contents, Document
@@ -60,6 +63,7 @@ class Parts:
         keep of it.
     :ivar new_token: Makes a token.
     :ivar limits: What a project may have for which an operator has set nothing.
+    :ivar graphs: What draws graphs of servers.
     """
 
     clock: IReactorTime
@@ -72,6 +76,7 @@ class Parts:
     new_token: Callable[[], str]
     builder: Builder
     limits: Amounts = NO_LIMITS
+    graphs: Graphs = NO_GRAPHS
 
     def edge(self, prefix: str, of: dialect.Dialect) -> Edge:
         """Return what the routes below a prefix stand on."""
@@ -163,12 +168,13 @@ def _compute(parts: Parts) -> IResource:
             "images": ComputeImages(edge, size),
             "limits": Limits(edge, parts.limits),
             "os-quota-sets": QuotaSets(edge, parts.limits),
+            "os-server-groups": ServerGroups(edge, size, parts.limits),
             **_of_operators(edge, size),
         }
         versions[path] = Branch(
             edge,
             {
-                "servers": Nouns(servers, _of_a_server(edge, size)),
+                "servers": Nouns(servers, _of_a_server(parts, edge, path)),
                 "flavors": Nouns(Flavors(edge, size), _of_a_flavor(edge)),
                 **{name: Noun(noun) for name, noun in nouns.items()},
             },
@@ -198,13 +204,18 @@ def _of_a_flavor(edge: Edge) -> dict[str, Any]:
     }
 
 
-def _of_a_server(edge: Edge, page_size: int) -> dict[str, Any]:
+def _of_a_server(parts: Parts, edge: Edge, version: str) -> dict[str, Any]:
+    # What has one name in both is as Nova has it in the version that is Nova's alone.
+    diagnostics = Diagnostics(edge) if version == "v2.1" else Messages(edge)
     return {
+        "diagnostics": diagnostics,
         "ips": Addresses(edge),
         "meta": Meta(edge),
         "metadata": Metadata(edge),
-        "os-instance-actions": History(edge, page_size),
+        "os-instance-actions": History(edge, parts.api.page_size),
+        "stats": Stats(edge, parts.instance_prefix, parts.graphs),
         "tags": Tags(edge),
+        "topology": Topology(edge),
     }
 
 

@@ -15,9 +15,11 @@ from uuid import UUID
 import orjson
 from attrs import frozen
 
+from snf.bus import diagnostics
 from snf.bus.topology import OP, routing_key
 from snf.core.naming import server_id
 from snf.core.report import (
+    DiagnosticReport,
     JobReport,
     JobStatus,
     Nic,
@@ -35,10 +37,6 @@ _IGNORED = frozenset(
         "ganeti-network-status",
         "ganeti-cluster-status",
         "eventd-heartbeat",
-        "image-info",
-        "image-warning",
-        "image-error",
-        "image-helper",
     }
 )
 
@@ -191,6 +189,12 @@ def _nic(nic: Any) -> Nic:
     )
 
 
+def _diagnostic(
+    message: Mapping[str, Any], server: int, now: float
+) -> DiagnosticReport:
+    return diagnostics.read(message, server, _time(message))
+
+
 def _progress(key: str) -> Callable[[Mapping[str, Any], int, float], ProgressReport]:
     def read(message: Mapping[str, Any], server: int, now: float) -> ProgressReport:
         percent = _number(message.get(key), key)
@@ -207,6 +211,7 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any], int, float], Report]] = {
     NET_STATUS: _nics,
     "ganeti-create-progress": _progress("rprogress"),
     "image-copy-progress": _progress("progress"),
+    **dict.fromkeys(diagnostics.KINDS, _diagnostic),
 }
 
 

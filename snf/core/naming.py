@@ -50,6 +50,18 @@ def order_id(reason: str) -> UUID | None:
         return None
 
 
+# Instances with one and the same tag that begins so are on different nodes: the
+# cluster's tag EXCLUSION makes its allocator see to that (Ganeti hail(1), EXCLUSION
+# TAGS).
+_APART = "cyclades:apart:"
+EXCLUSION = f"htools:iextags:{_APART}"
+
+
+def apart_tag(group: UUID, slot: int) -> str:
+    """Return the tag that keeps the members of a server group on different nodes."""
+    return f"{_APART}{group}.{slot}"
+
+
 def host_name(name: str, uuid: UUID) -> str:
     """Return what a server with this name calls itself (nova/utils.py, hostnames)."""
     kept = re.sub(r"[^a-z0-9-]+", "", re.sub(r"[ _.]", "-", name.lower()))

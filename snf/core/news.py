@@ -163,9 +163,23 @@ def _failed(life: Life, report: JobReport) -> Life:
     if report.status is JobStatus.CANCELED and life.deletion_asked:
         # Not failed: called off for the deletion, which now follows.
         return life
-    message = report.error or f"The build was {report.status.value}"
+    message = _told(report.error) or f"The build was {report.status.value}"
     life = evolve(life, fault=Fault(message, report.time))
     return _observe(life, Observed.DOWN, report)
+
+
+def _told(error: str | None) -> str | None:
+    """Return what to tell users of a build that Ganeti has given up."""
+    if error is not None and _TAGS in error:
+        return (
+            "No valid host was found. Machines were left out on which there are other "
+            f"servers of the same server group. {error}"
+        )
+    return error
+
+
+# What Ganeti's allocator says of nodes that the instance's tags forbid (htools, Types).
+_TAGS = "FailTags"
 
 
 def _observe(life: Life, observed: Observed, report: JobReport) -> Life:

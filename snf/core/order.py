@@ -51,7 +51,10 @@ class NicRequest:
 
 @frozen
 class Build:
-    """What a CREATE order makes.  Memory in MiB, disk in GiB; 0 GiB is diskless."""
+    """What a CREATE order makes.  Memory in MiB, disk in GiB; 0 GiB is diskless.
+
+    ``tags`` keep it off the nodes that have an instance with one of them.
+    """
 
     vcpus: int
     ram_mib: int
@@ -62,6 +65,7 @@ class Build:
     hypervisor_parameters: Mapping[str, object] = field(factory=dict)
     os_parameters: Mapping[str, str] = field(factory=dict)
     nics: tuple[NicRequest, ...] = ()
+    tags: tuple[str, ...] = ()
 
 
 @frozen

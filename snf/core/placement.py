@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 from attrs import evolve, frozen
 
+from snf.core.server_group import Company
+
 # How many virtual processors may share a real one.  A server is taken to have four,
 # as the sizes of those that come are not known.
 _CPUS_EACH = 4
@@ -60,26 +62,59 @@ class Candidate:
     reachable: bool = True
 
 
-def choose(candidates: Iterable[Candidate], need: Need) -> int | None:
+def choose(
+    candidates: Iterable[Candidate], need: Need, company: Company | None = None
+) -> int | None:
     """
     Return the cluster that a new server is to be on; None when there is no candidate.
 
     Those that answer come first, then those that have room, and among these the one
     with the lowest score.  The numbers are pessimistic: where none has room, the best
     of them gets it all the same.
+
+    :param company: Of the server's group, which goes before the score; where members
+        must be together, none but the cluster of those there are is a candidate.
     """
-    best = min(candidates, key=lambda one: _rank(one, need), default=None)
+    if company is not None and _bound(company):
+        candidates = [one for one in candidates if company.members.get(one.cluster)]
+    best = min(candidates, key=lambda one: _rank(one, need, company), default=None)
     return None if best is None else best.cluster
 
 
-def _rank(candidate: Candidate, need: Need) -> tuple[bool, int, float, int]:
+def _bound(company: Company) -> bool:
+    return any(company.members.values()) and not (
+        company.policy.soft or company.policy.apart
+    )
+
+
+_Rank = tuple[bool, bool, int, int, float, int]
+
+
+def _rank(candidate: Candidate, need: Need, company: Company | None) -> _Rank:
     if candidate.capacity is None:
         fit, score = _UNKNOWN, float(candidate.since)
     else:
         now = _now(candidate, candidate.capacity)
         fit = _FITS if _fits(now, need) else _DOES_NOT
         score = _score(now)
-    return (not candidate.reachable, fit, score, candidate.cluster)
+    crowded, friends = _company(candidate, company)
+    return (not candidate.reachable, crowded, fit, friends, score, candidate.cluster)
+
+
+def _company(candidate: Candidate, company: Company | None) -> tuple[bool, int]:
+    """Return whether a cluster cannot take one more member, and how it likes one."""
+    if company is None:
+        return False, 0
+    members = company.members.get(candidate.cluster, 0)
+    if not company.policy.apart:
+        return False, -members
+    measured = candidate.capacity
+    crowded = (
+        not company.policy.soft
+        and measured is not None
+        and members >= measured.nodes * company.per_node
+    )
+    return crowded, members
 
 
 _FITS, _UNKNOWN, _DOES_NOT = range(3)

@@ -81,7 +81,32 @@ class ProgressReport:
     time: float | None = None
 
 
-Report = JobReport | NicReport | ProgressReport
+class Level(Enum):
+    """How bad it is what is told of a build."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+@frozen
+class DiagnosticReport:
+    """
+    What the making of a server's disk tells; ``details`` is JSON.
+
+    :ivar time: By the clock of the node.
+    """
+
+    server: int
+    level: Level
+    source: str
+    message: str
+    details: str
+    time: float | None = None
+
+
+Report = JobReport | NicReport | ProgressReport | DiagnosticReport
 
 
 @frozen

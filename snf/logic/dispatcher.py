@@ -11,9 +11,9 @@ from snf.bus.interface import ACK, DeadLetter, Delivery, Verdict
 from snf.bus.messages import Malformed, parse
 from snf.core import news
 from snf.core.errors import Unavailable
-from snf.core.report import JobReport, Nic, NicReport, Report
+from snf.core.report import DiagnosticReport, JobReport, Nic, NicReport, Report
 from snf.core.server import Life
-from snf.storage import lives, ports
+from snf.storage import diagnostics, lives, ports
 from snf.storage.database import Database, Transaction
 
 _log = Logger()
@@ -86,12 +86,14 @@ def fold(txn: Transaction, reports: Sequence[Report]) -> None:
         if isinstance(report, NicReport):
             nics[report.server] = nics.get(report.server, ()) + report.nics
     ports.seen(txn, nics)
+    told = [one for one in reports if isinstance(one, DiagnosticReport)]
+    diagnostics.add(txn, [one for one in told if one.server in before])
     lives.save(txn, before, after)
 
 
 def _folded(life: Life, report: Report) -> Life:
     if isinstance(report, JobReport):
         return news.fold(life, report)
-    if isinstance(report, NicReport):
+    if isinstance(report, NicReport | DiagnosticReport):
         return life
     return news.progress(life, report)

@@ -25,14 +25,14 @@ from snf.core import news
 from snf.core.catalog import Cluster
 from snf.core.errors import Unavailable
 from snf.core.naming import instance_name
-from snf.core.order import Kind
+from snf.core.order import Kind, Order
 from snf.core.report import JobReport
 from snf.logic.connections import Connections
 from snf.logic.dispatcher import fold
 from snf.rapi.client import Rapi
 from snf.rapi.errors import RapiError, Refused, Trouble, Unreachable, WrongCredentials
 from snf.rapi.jobs import Job, reports
-from snf.rapi.orders import request
+from snf.rapi.orders import exclude, request
 from snf.storage import clusters, lives, orders
 from snf.storage.database import Database, Transaction
 from snf.storage.orders import Claim
@@ -192,6 +192,7 @@ class Submitter(Service):
             if found is not None:
                 return found.id, reports(found, prefix)
         after = claim.after
+        needed = await self._excluding(rapi, order)
         if order.kind is Kind.DELETE and after is not None:
             # What has not begun need not be done; the deletion comes after it in
             # either case, so how this goes does not matter.
@@ -203,8 +204,22 @@ class Submitter(Service):
             # Somebody else may have taken it for a dead one's by now.
             raise Unavailable(f"order {order.id} is left to whoever finds it")
         name = instance_name(prefix, order.server)
-        asked = request(order, name, self.ganeti.shutdown_timeout_s, after)
+        timeout_s = self.ganeti.shutdown_timeout_s
+        if needed is None:
+            asked = request(order, name, timeout_s, after)
+        else:
+            asked = request(order, name, timeout_s, needed, needs_success=True)
         return await rapi.submit(asked), ()
+
+    async def _excluding(self, rapi: Rapi, order: Order) -> int | None:
+        """
+        Return the job without which a cluster would not heed the tags of a build.
+
+        None where it does already, or there are none.  To ask twice does no harm.
+        """
+        if order.build is None or not order.build.tags or await rapi.excludes():
+            return None
+        return await rapi.submit(exclude(f"tags of server {order.server}"))
 
     def _submitted(
         self,

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.web.client import Agent, HTTPConnectionPool, _HTTP11ClientFactory
 
+from snf.core.naming import EXCLUSION
 from snf.rapi import instances, jobs, nodes
 from snf.rapi.endpoint import Endpoint
 from snf.rapi.errors import Refused
@@ -108,6 +109,11 @@ class Rapi:
         """
         answer = await self.exchange.ask(request)
         return self._understood(_job_id, answer.content)
+
+    async def excludes(self) -> bool:
+        """Return whether the cluster heeds the tags that builds carry."""
+        answer = await self.exchange.ask(Request("GET", "/2/tags"))
+        return EXCLUSION in self._understood(_words, answer.content)
 
     async def last_job(self, known: int = 0) -> int:
         """
@@ -231,6 +237,12 @@ def _job_id(content: Any) -> int:
     if not isinstance(content, int | str) or isinstance(content, bool):
         raise TypeError("not a job id")
     return int(content)
+
+
+def _words(content: Any) -> frozenset[str]:
+    if not isinstance(content, list):
+        raise TypeError("not a list of words")
+    return frozenset(map(str, content))
 
 
 def _row_id(row: Mapping[str, Any]) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from snf.core.naming import order_reason
+from snf.core.naming import EXCLUSION, order_reason
 from snf.core.order import Build, Kind, NicRequest, Order
 
 
@@ -23,7 +23,11 @@ class Request:
 
 
 def request(
-    order: Order, name: str, shutdown_timeout_s: int, after_job: int | None = None
+    order: Order,
+    name: str,
+    shutdown_timeout_s: int,
+    after_job: int | None = None,
+    needs_success: bool = False,
 ) -> Request:
     """
     Return the request that carries out an order on the instance of a given name.
@@ -32,12 +36,13 @@ def request(
         to; then it is cut off.
     :param after_job: A job that has to end before, well or badly.  It has to be one
         that Ganeti knows: otherwise the new job fails at once.
+    :param needs_success: Whether it has to end well.
     :raises ValueError: The order does not say what to build, or how large to make it.
     """
     method, path, query, body = _call(order, name, shutdown_timeout_s)
     if after_job is not None:
         # No status named: any final one will do (Ganeti doc/design-chained-jobs.rst).
-        body["depends"] = [[after_job, []]]
+        body["depends"] = [[after_job, ["success"] if needs_success else []]]
     return Request(
         method=method,
         path=path,
@@ -112,11 +117,18 @@ def _create(build: Build, name: str) -> dict[str, object]:
         "ip_check": False,
         "wait_for_sync": False,
     }
+    if build.tags:
+        body["tags"] = list(build.tags)
     if build.hypervisor is not None:
         body["hypervisor"] = build.hypervisor
     if build.hypervisor_parameters:
         body["hvparams"] = dict(build.hypervisor_parameters)
     return body
+
+
+def exclude(reason: str) -> Request:
+    """Return the request that has a cluster heed the tags that builds carry."""
+    return Request("PUT", "/2/tags", (("tag", EXCLUSION), ("reason", reason)))
 
 
 def _nic(nic: NicRequest) -> dict[str, str]:

@@ -9,6 +9,7 @@ from snf.core import placement
 from snf.core.catalog import Cluster
 from snf.core.errors import Conflict, Unavailable
 from snf.core.placement import Need
+from snf.core.server_group import Company
 from snf.storage import capacities
 from snf.storage.database import Transaction
 from snf.storage.rows import every, one, required
@@ -31,13 +32,23 @@ def listing(txn: Transaction) -> list[Cluster]:
     return [_from_row(row) for row in rows]
 
 
-def choose(txn: Transaction, project: UUID, need: Need) -> Cluster:
+def choose(
+    txn: Transaction, project: UUID, need: Need, company: Company | None = None
+) -> Cluster:
     """
     Return the cluster on which to put a project's new server.
 
+    :param company: Of the group that it is to be in.
     :raises Unavailable: None takes new servers of this kind now.
+    :raises Conflict: Some do, but the policy of its group cannot be kept there.
     """
-    chosen = placement.choose(capacities.candidates(txn, project, need), need)
+    candidates = capacities.candidates(txn, project, need)
+    chosen = placement.choose(candidates, need, company)
+    if chosen is None and candidates:
+        raise Conflict(
+            "The server group wants its servers together, and where the others are no "
+            "new one is taken now"
+        )
     if chosen is None:
         raise Unavailable("No cluster takes new servers of this kind now")
     row = one(txn, f"SELECT {_COLUMNS} FROM cluster c WHERE c.id = %s", (chosen,))

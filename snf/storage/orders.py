@@ -275,13 +275,14 @@ def _arguments(order: Order) -> dict[str, Any]:
                 }
                 for nic in build.nics
             ],
+            "tags": list(build.tags),
         }
     return arguments
 
 
 def _build_from(stored: dict[str, Any]) -> Build:
     nics = tuple(NicRequest(**nic) for nic in stored["nics"])
-    return Build(**{**stored, "nics": nics})
+    return Build(**{**stored, "nics": nics, "tags": tuple(stored.get("tags", ()))})
 
 
 # The columns of ``overview``.

@@ -101,6 +101,14 @@ def give_back(
     )
 
 
+def put_back(txn: Transaction, project: UUID, resource: Resource) -> None:
+    """Count off one of what a project has that is no server's."""
+    txn.execute(
+        "UPDATE quota_usage SET used = used - 1 WHERE project_id = %s AND resource = %s",
+        (project, resource.value),
+    )
+
+
 def limits(txn: Transaction, project: UUID, defaults: Amounts) -> dict[Resource, int]:
     """Return what a project may have of each resource."""
     rows = every(
@@ -141,7 +149,10 @@ def forget_limits(
 def counted(txn: Transaction) -> Mapping[tuple[UUID, Resource], int]:
     """Return what all projects have, counted anew; without what they have nothing of."""
     rows = every(
-        txn, f"{_HELD.format('s.deleted IS NULL')} UNION ALL {_PORTS.format('true')}"
+        txn,
+        f"{_HELD.format('s.deleted IS NULL')} UNION ALL {_PORTS.format('true')}"
+        " UNION ALL SELECT project_id, 'server_groups', count(*) FROM server_group"
+        " GROUP BY 1",
     )
     return {(project, Resource(name)): int(amount) for project, name, amount in rows}
 

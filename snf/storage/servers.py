@@ -75,6 +75,8 @@ class Server:
     tags: tuple[str, ...] = ()
     places: tuple[Place, ...] = ()
     flavor_specs: Mapping[str, str] = field(factory=dict)
+    group: UUID | None = None
+    image_properties: Mapping[str, str] = field(factory=dict)
 
 
 @frozen
@@ -114,6 +116,8 @@ COLUMNS = f"""
                      ORDER BY p.position, a.address)
      FROM port p JOIN network n ON n.id = p.network_id
      JOIN address a ON a.port_id = p.id WHERE p.server_id = s.id),
+    (SELECT e.group_id FROM server_group_member e WHERE e.server_id = s.id),
+    (SELECT i.properties FROM image i WHERE i.id = s.image_id),
     {flavors.COLUMNS}"""
 
 FROM = (
@@ -125,7 +129,7 @@ FROM = (
 def from_row(row: tuple) -> Server:
     """Return the server in a row of :data:`COLUMNS`."""
     named, hostname, locked_by, reason, *others = row[17:25]
-    tags, specs, metadata, places = row[25:29]
+    tags, specs, metadata, places, group, image = row[25:31]
     values = (
         *row[:7],
         Observed(row[7]),
@@ -141,11 +145,13 @@ def from_row(row: tuple) -> Server:
         # One that is as old as the service itself was asked for alone.
         others[1] or f"r-{row[1].hex[:8]}",
         *others[2:],
-        flavors.from_row(row[29:]),
+        flavors.from_row(row[31:]),
         metadata or {},
         tuple(tags),
         tuple(Place(*place) for place in places or ()),
         specs or {},
+        group,
+        image or {},
     )
     return Server(*values)
 

@@ -12,12 +12,13 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from snf.api.compute.build import Builder
+from snf.api.compute.stats import Graphs
 from snf.api.identity.passwords import PasswordChecker
 from snf.api.tree import Parts, site
 from snf.bus.connect import open_bus
 from snf.bus.interface import Bus
 from snf.bus.topology import queue_names
-from snf.config import ConfigError, Cyclades, load, secret
+from snf.config import ConfigError, Cyclades, Stats, load, secret
 from snf.core.quota import Resource
 from snf.logic.confirmations import Confirmations
 from snf.logic.connections import Connections
@@ -112,6 +113,7 @@ def _api(reactor: Any, settings: Cyclades, database: Database) -> IService:
             new_token=partial(secrets.token_urlsafe, 32),
             builder=Builder(limits=limits),
             limits=limits,
+            graphs=_graphs(settings.stats),
         )
     )
     where = endpoint(reactor, settings.api.listen)
@@ -168,6 +170,11 @@ def _submitter(
     listener.setServiceParent(layers)
     submitter.setServiceParent(layers)
     return layers
+
+
+def _graphs(settings: Stats) -> Graphs:
+    hidden = _password(settings.secret_file) if settings.url else None
+    return Graphs(settings.url, hidden or "", settings.refresh_s)
 
 
 def _password(path: Path | None) -> str | None:

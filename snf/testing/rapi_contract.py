@@ -9,14 +9,14 @@ from attrs import define, evolve, field
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from snf.core.naming import instance_name
+from snf.core.naming import apart_tag, instance_name
 from snf.core.order import Build, Kind, NicRequest, Order, Sizes
 from snf.core.report import JobStatus
 from snf.rapi.client import Rapi
 from snf.rapi.errors import Refused, WrongCredentials
 from snf.rapi.jobs import Job, reports
 from snf.rapi.nodes import capacity
-from snf.rapi.orders import Request, request
+from snf.rapi.orders import Request, exclude, request
 
 _STEP_S = 0.2
 _LONGEST_S = 120.0
@@ -356,6 +356,36 @@ class _RapiTests(TestCase):
         wanted = [job.id, *range(10_000_000, 10_000_300)]
         self.assertEqual((job,), await self.rapi.jobs(wanted))
         self.assertEqual((), await self.rapi.jobs([]))
+
+    async def test_kept_apart(self) -> None:
+        """Instances with the same tag are on different nodes, once this is asked for."""
+        if not await self.rapi.excludes():
+            job = await self.subject.ended(await self.rapi.submit(exclude("contract")))
+            self.assertEqual(JobStatus.SUCCESS, job.status)
+        self.assertTrue(await self.rapi.excludes())
+        nodes = capacity(await self.rapi.nodes()).nodes
+        group = uuid4()
+        build = evolve(self.subject.build, tags=(apart_tag(group, 0),))
+        for server in range(1, nodes + 1):
+            job = await self.subject.do(Kind.CREATE, server, build=build)
+            self.assertEqual(JobStatus.SUCCESS, job.status, job)
+        job = await self.subject.do(Kind.CREATE, nodes + 1, build=build)
+        self.assertEqual(JobStatus.ERROR, job.status)
+        [op] = job.ops
+        self.assertIn("FailTags", op.error or "")
+        other = evolve(build, tags=(apart_tag(group, 1),))
+        job = await self.subject.do(Kind.CREATE, nodes + 2, build=other)
+        self.assertEqual(JobStatus.SUCCESS, job.status, job)
+
+    async def test_needs_success(self) -> None:
+        """A job that needs another's success fails where there was none."""
+        failed = await self.subject.do(Kind.STOP, 1)
+        self.assertEqual(JobStatus.ERROR, failed.status)
+        order = Order(id=uuid4(), server=1, kind=Kind.CREATE, build=self.subject.build)
+        wanted = request(order, self.subject.name(1), 5, failed.id, needs_success=True)
+        job = await self.subject.ended(await self.rapi.submit(wanted))
+        self.assertEqual(JobStatus.ERROR, job.status)
+        self.assertIsNone(await self.rapi.instance(self.subject.name(1)))
 
     async def test_bad_request(self) -> None:
         """What makes no sense is refused with a reason, and no job is made."""

@@ -7,9 +7,10 @@ from uuid import UUID
 from attrs import evolve
 from twisted.trial.unittest import TestCase
 
+from snf.core.naming import EXCLUSION
 from snf.core.order import Build, Kind, NicRequest, Order, Sizes
 from snf.rapi.errors import Refused
-from snf.rapi.orders import Request, request
+from snf.rapi.orders import Request, exclude, request
 
 Submit = Callable[[Request], Awaitable[dict[str, Any]]]
 
@@ -89,6 +90,17 @@ class _RequestTests(TestCase):
             },
             opcode,
         )
+
+    async def test_tags(self) -> None:
+        """A build's tags arrive, and the tag by which the cluster heeds them."""
+        build = evolve(_BUILD, tags=("cyclades:apart:1.0",))
+        opcode = await self.understood(Kind.CREATE, build=build)
+        self.assertEqual(["cyclades:apart:1.0"], opcode["tags"])
+        opcode = await self.opcode(exclude("why"))
+        self.assert_holds(
+            {"OP_ID": "OP_TAGS_SET", "kind": "cluster", "tags": [EXCLUSION]}, opcode
+        )
+        self.assertEqual("why", opcode["reason"][0][1])
 
     async def test_create_without_disks(self) -> None:
         """0 GiB is a diskless machine, whatever the template; it is started too."""

@@ -14,6 +14,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from snf.api.compute.build import Builder
+from snf.api.compute.stats import NO_GRAPHS
 from snf.api.site import ApiSite
 from snf.api.tree import Parts, site
 from snf.config import Api, Identity
@@ -63,6 +64,7 @@ class ApiTestCase(SynchronousTestCase):
 
     max_body_bytes = 65536
     page_size = 1000
+    graphs = NO_GRAPHS
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -96,6 +98,7 @@ class ApiTestCase(SynchronousTestCase):
                 new_token=self._new_token,
                 builder=self.builder,
                 limits=limits,
+                graphs=self.graphs,
             )
         )
 

@@ -106,19 +106,33 @@ def _reach(noun: Any, route: Route) -> Reach:
 def table(service: str) -> str:
     """Return the table of a service's routes; its versions of one URL are one row."""
     rows: dict[tuple[str, str], Served] = {}
+    differing = _differing()
     for one in served():
         if service == "cloud":
             wanted = one.path == "/"
         else:
             wanted = one.path.split("/")[1] == service
         if wanted:
-            rows.setdefault((one.everywhere, one.method), one)
+            key = (one.everywhere, one.method)
+            path = one.path if key in differing else one.everywhere
+            rows.setdefault((path, one.method), one)
     lines = ["| URL | method | role | whose | status | |", "|---|---|---|---|---|---|"]
     lines += [
         f"| `{path}` | {method} | {one.role} | {one.reach} | {one.code} | {one.does} |"
         for (path, method), one in rows.items()
     ]
     return "\n".join(lines)
+
+
+def _differing() -> set[tuple[str, str]]:
+    """Return the URLs and methods that are not the same in all versions."""
+    known: dict[tuple[str, str], tuple[str, str]] = {}
+    differing = set()
+    for one in served():
+        key, said = (one.everywhere, one.method), (one.role, one.does)
+        if known.setdefault(key, said) != said:
+            differing.add(key)
+    return differing
 
 
 def actions() -> str:

@@ -52,7 +52,7 @@ class DocumentTests(ApiTestCase):
             self.assert_version(shown, version["id"], f"/compute/{path}/")
         current = self.get("/compute/v2.1")["version"]
         self.assertEqual(
-            ("CURRENT", "2.1", "2.96"),
+            ("CURRENT", "2.1", "2.100"),
             (current["status"], current["min_version"], current["version"]),
         )
         self.assertEqual(

@@ -68,7 +68,7 @@ _KEYS = st.sampled_from(
     ]
 )
 
-_VERSIONS = st.sampled_from(["2.1", "2.37", "2.66", "2.73", "2.96"])
+_VERSIONS = st.sampled_from(["2.1", "2.37", "2.66", "2.73", "2.100"])
 
 _LEAVES = (
     st.none()

@@ -17,6 +17,7 @@ SEEN = {
     "2.73": {"locked_reason"},
     "2.90": {"OS-EXT-SRV-ATTR:hostname"},
     "2.96": {"pinned_availability_zone"},
+    "2.100": {"scheduler_hints"},
 }
 
 SEEN_BY_ADMINS = {
@@ -43,7 +44,7 @@ class TableTests(ApiTestCase):
 
     def test_no_gap(self) -> None:
         """Every version up to the newest has an entry."""
-        self.assertEqual([(2, minor) for minor in range(1, 97)], [*STEPS])
+        self.assertEqual([(2, minor) for minor in range(1, 101)], [*STEPS])
 
 
 class ViewTests(ApiTestCase):
@@ -80,7 +81,7 @@ class ViewTests(ApiTestCase):
 
     def test_same_everywhere(self) -> None:
         """A change answers with what show shows; lists lack only the groups."""
-        for version in ("2.1", "2.47", "2.75", "2.96"):
+        for version in ("2.1", "2.47", "2.75", "2.96", "2.100"):
             shown = self.seen(version)
             url = f"{SERVERS}/{self.mine}"
             body = {"server": {"name": "Web 1"}}
@@ -89,6 +90,12 @@ class ViewTests(ApiTestCase):
             listed = self.call("GET", f"{SERVERS}/detail", by=ALICE, version=version)
             [server] = listed.json["servers"]
             self.assertLessEqual(set(shown) - set(server), {"server_groups"})
+
+    def test_image_properties(self) -> None:
+        """From some version on a server shows what its image says of itself."""
+        self.assertNotIn("properties", self.seen("2.97")["image"])
+        shown = self.seen("2.98")["image"]["properties"]
+        self.assertEqual(dict(TINY.properties), shown)
 
     def test_values(self) -> None:
         """What is shown is true."""

@@ -41,11 +41,11 @@ class VersionTests(ApiTestCase):
             self.assert_served(self.ask(new=new))
         for old in ("2.1", " 2.1 "):
             self.assert_served(self.ask(old=old))
-        for version in ("2.2", "2.26", "2.96"):
+        for version in ("2.2", "2.26", "2.100"):
             reply = self.ask(new=f"compute {version}")
             self.assert_served(reply, version=version)
         for latest in (self.ask(new="compute latest"), self.ask(old="latest")):
-            self.assert_served(latest, version="2.96")
+            self.assert_served(latest, version="2.100")
         self.assert_served(self.ask(new="compute 2.1", old="2.1"))
 
     def test_of_others(self) -> None:
@@ -68,7 +68,7 @@ class VersionTests(ApiTestCase):
 
     def test_not_served(self) -> None:
         """A version that is not served is a 406 that names those that are."""
-        for version in ("2.97", "2.999", "2.0", "1.1", "3.0"):
+        for version in ("2.101", "2.999", "2.0", "1.1", "3.0"):
             for reply in (self.ask(new=f"compute {version}"), self.ask(old=version)):
                 self.assertEqual(406, reply.code)
                 self.assertEqual(
@@ -76,7 +76,7 @@ class VersionTests(ApiTestCase):
                         "computeFault": {
                             "code": 406,
                             "message": f"Version {version} is not supported by the "
-                            "API. Minimum is 2.1 and maximum is 2.96.",
+                            "API. Minimum is 2.1 and maximum is 2.100.",
                         }
                     },
                     reply.json,
@@ -118,9 +118,9 @@ class VersionTests(ApiTestCase):
     def test_documents(self) -> None:
         """The documents of discovery are there whatever the version."""
         reply = self.ask("/compute/v2.1", new="compute latest")
-        self.assert_served(reply, version="2.96")
+        self.assert_served(reply, version="2.100")
         shown = reply.json["version"]
-        self.assertEqual(("2.1", "2.96"), (shown["min_version"], shown["version"]))
+        self.assertEqual(("2.1", "2.100"), (shown["min_version"], shown["version"]))
 
 
 class RequestIdTests(ApiTestCase):

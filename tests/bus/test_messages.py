@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from snf.bus.messages import Malformed, OpStatus, failure, op_status, parse
 from snf.core.report import (
+    DiagnosticReport,
     JobReport,
     JobStatus,
     Nic,
@@ -210,6 +211,9 @@ _MESSAGES = st.fixed_dictionaries(
                 "ganeti-net-status",
                 "ganeti-create-progress",
                 "image-copy-progress",
+                "image-info",
+                "image-error",
+                "image-helper",
             ]
         ),
         "instance": st.just("snf-42"),
@@ -226,6 +230,10 @@ _MESSAGES = st.fixed_dictionaries(
         "rprogress": _VALUES,
         "progress": _VALUES,
         "nics": _VALUES,
+        "messages": _VALUES,
+        "stderr": _VALUES,
+        "subtype": _VALUES | st.sampled_from(["task-start", "error"]),
+        "task": _VALUES,
     },
 )
 
@@ -243,6 +251,10 @@ class AnyMessageTests(SynchronousTestCase):
         else:
             if isinstance(report, ProgressReport):
                 self.assertTrue(0 <= report.percent <= 100)
+            if isinstance(report, DiagnosticReport):
+                self.assertNotIn("\0", report.message)
+                self.assertNotIn("\\u0000", report.details)
+                self.assertIsInstance(orjson.loads(report.details), dict)
 
     @given(_JSON)
     def test_any_result(self, result: object) -> None:

@@ -345,3 +345,27 @@ class OtherNewsTests(SynchronousTestCase):
             )
             self.assertGreaterEqual(life.progress, before)
             self.assertLessEqual(life.progress, 100)
+
+
+class ToldTests(SynchronousTestCase):
+    """What users are told of builds that fail."""
+
+    def fault(self, error: str) -> str:
+        """Return what is told of a build that Ganeti gives up with these words."""
+        life = with_order(Life(), order(1, Kind.CREATE, state=State.SUBMITTED, job=3))
+        life = fold(life, report(Kind.CREATE, JobStatus.ERROR, 3, error=error))
+        assert life.fault is not None
+        self.assertIs(Status.ERROR, life.status)
+        return life.fault.message
+
+    def test_plain(self) -> None:
+        """Ganeti's own words are told."""
+        self.assertEqual("no room", self.fault("no room"))
+
+    def test_server_group(self) -> None:
+        """Where the server's group stood in the way, this is said first."""
+        error = "No valid allocation solutions, failure reasons: FailTags: 2"
+        told = self.fault(error)
+        self.assertTrue(told.startswith("No valid host was found."), told)
+        self.assertIn("server group", told)
+        self.assertTrue(told.endswith(error), told)

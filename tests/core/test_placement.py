@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from snf.core.placement import Candidate, Capacity, Need, choose
+from snf.core.server_group import Company, Policy
 
 NEED = Need(ram_mib=1024, disk_gib=10, disk_template="plain")
 ROOMY = Capacity(2, 16, 65_536, 60_000, 1_000_000, 900_000, 3)
@@ -82,6 +83,60 @@ class ChooseTests(SynchronousTestCase):
         away = Candidate(1, ROOMY, reachable=False)
         self.assertEqual(2, self.chosen(away, Candidate(2, FULL)))
         self.assertEqual(1, self.chosen(away))
+
+    def test_apart(self) -> None:
+        """Where others of its group are, it goes only when no other has room."""
+        candidates = (Candidate(1, ROOMY), Candidate(2, BUSY), Candidate(3, FULL))
+        for policy in (Policy.ANTI_AFFINITY, Policy.SOFT_ANTI_AFFINITY):
+            for members, expected in (
+                ({}, 1),
+                ({1: 1}, 2),
+                ({1: 1, 2: 1}, 1),
+                ({1: 2, 2: 1}, 2),
+                ({1: 1, 2: 1, 3: 0, 9: 5}, 1),
+            ):
+                company = Company(policy, members)
+                choice = choose(candidates, NEED, company)
+                self.assertEqual(expected, choice, (policy, members))
+
+    def test_crowded(self) -> None:
+        """Where each machine has as many of the group as it may, it does not go."""
+        candidates = (Candidate(1, ROOMY), Candidate(2, FULL))
+        for policy, per_node, members, expected in (
+            (Policy.ANTI_AFFINITY, 1, {1: 1, 2: 1}, 1),
+            (Policy.ANTI_AFFINITY, 1, {1: 2, 2: 1}, 2),
+            (Policy.ANTI_AFFINITY, 1, {1: 2, 2: 2}, 1),
+            (Policy.ANTI_AFFINITY, 2, {1: 2, 2: 1}, 1),
+            (Policy.ANTI_AFFINITY, 2, {1: 4, 2: 3}, 2),
+            (Policy.SOFT_ANTI_AFFINITY, 1, {1: 2, 2: 1}, 1),
+        ):
+            company = Company(policy, members, per_node)
+            self.assertEqual(expected, choose(candidates, NEED, company), company)
+        unknown = (Candidate(1), Candidate(2, since=1))
+        company = Company(Policy.ANTI_AFFINITY, {1: 9, 2: 9})
+        self.assertEqual(1, choose(unknown, NEED, company))
+
+    def test_together(self) -> None:
+        """It goes where the others are, at any price where it must."""
+        candidates = (
+            Candidate(1, ROOMY),
+            Candidate(2, BUSY),
+            Candidate(3, FULL, reachable=False),
+        )
+        hard, soft = Policy.AFFINITY, Policy.SOFT_AFFINITY
+        for policy, members, expected in (
+            (hard, {}, 1),
+            (hard, {2: 1}, 2),
+            (hard, {3: 1}, 3),
+            (hard, {9: 1}, None),
+            (hard, {9: 0, 1: 0}, 1),
+            (soft, {2: 1}, 2),
+            (soft, {1: 1, 2: 2}, 2),
+            (soft, {3: 1}, 1),
+            (soft, {9: 1}, 1),
+        ):
+            choice = choose(candidates, NEED, Company(policy, members))
+            self.assertEqual(expected, choice, (policy, members))
 
     def test_nowhere(self) -> None:
         """Where there is no candidate there is no choice."""

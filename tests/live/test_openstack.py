@@ -61,3 +61,60 @@ class OpenstackTests(LiveTestCase):
         )
         token = await client("token", "issue", "-f", "json")
         self.assertTrue(token["id"])
+
+    async def test_server_groups(self) -> None:
+        """It makes groups, and servers in them, which Ganeti keeps apart."""
+        client = self.user.openstack
+        name = f"osc-{uuid4().hex[:6]}"
+        made = await client(
+            *("server", "group", "create", "--policy", "anti-affinity"),
+            *("--rule", "max_server_per_host=2", "-f", "json", name),
+        )
+        group = made["id"]
+        groups = "/compute/v2.1/os-server-groups"
+        self.addCleanup(self.user.call, "DELETE", f"{groups}/{group}")
+        self.assertEqual("anti-affinity", made["policy"])
+        listed = await client("server", "group", "list", "-f", "json")
+        self.assertIn((group, name), [(one["ID"], one["Name"]) for one in listed])
+
+        servers = []
+        hint = ("--hint", f"group={group}")
+        # The cluster has one machine: the third is one too many.
+        for how, status in (
+            (("--server-group", name), "ACTIVE"),
+            (hint, "ACTIVE"),
+            (hint, "ERROR"),
+        ):
+            server = await client(
+                *("server", "create", "--flavor", "m1.tiny", "--image", "tiny-fake"),
+                *("--no-network", *how, "-f", "json", f"{name}-{len(servers)}"),
+            )
+            servers.append(server["id"])
+            url = f"/compute/v2.1/servers/{server['id']}"
+            self.addCleanup(self.user.call, "DELETE", url)
+            shown = await self.user.until(server["id"], status)
+        self.assertIn("server group", shown["fault"]["message"])
+        shown = await client("server", "group", "show", "-f", "json", name)
+        self.assertEqual(servers, shown["members"])
+        tags = await self.inside("gnt-instance", "list", "--no-headers", "-o", "tags")
+        for slot in (0, 1):
+            self.assertIn(f"cyclades:apart:{group}.{slot}", tags)
+        for server in servers:
+            await self.user.delete(server)
+        await client("server", "group", "delete", name)
+        listed = await client("server", "group", "list", "-f", "json")
+        self.assertNotIn(group, [one["ID"] for one in listed])
+
+    async def test_inside(self) -> None:
+        """It shows an admin what is known of a server's inside, and that is not much."""
+        server = await self.made(image="tiny-fake")
+        await self.user.until(server, "ACTIVE")
+        show = ("server", "show", "-f", "json")
+        shown = await self.admin.openstack(*show, "--diagnostics", server)
+        self.assertEqual("running", shown["state"])
+        self.assertEqual(1, shown["num_cpus"])
+        shown = await self.user.openstack(
+            "--os-compute-api-version", "2.100", *show, "--topology", server
+        )
+        self.assertEqual([], shown["topology"]["nodes"])
+        self.assertEqual({}, shown["scheduler_hints"])

@@ -12,7 +12,7 @@ from snf.bus.topology import queue_names
 from snf.core.naming import instance_name, nic_name
 from snf.core.server import Status
 from snf.logic.dispatcher import Dispatcher
-from snf.storage import orders
+from snf.storage import diagnostics, orders
 from tests.logic.case import LogicTestCase
 from tests.logic.test_submitter import Faulty
 
@@ -62,6 +62,26 @@ class ReceiveTests(LogicTestCase):
     async def test_empty(self) -> None:
         """A batch of nothing is no trouble."""
         self.assertEqual([], await self.dispatcher.receive([]))
+
+    async def test_diagnostics(self) -> None:
+        """What the OS provider tells is kept, once; of unknown servers it is dropped."""
+        server = await self.ask_server()
+        message = {
+            "type": "image-error",
+            "event_time": [1000, 0],
+            "messages": ["no such \0 file", "\u00fc"],
+        }
+        batch = [
+            delivery(orjson.dumps(message | {"instance": f"snf-{number}"}))
+            for number in (server, server, 999_999)
+        ]
+        for _ in range(2):
+            verdicts = await self.dispatcher.receive(batch)
+            self.assertEqual([ACK] * 3, list(verdicts))
+        [one] = await self.database.run(diagnostics.listing, server)
+        self.assertEqual(("ERROR", "image-error"), (one.level, one.source))
+        self.assertEqual("no such  file\n\u00fc", one.message)
+        self.assertIs(Status.BUILD, await self.status(server))
 
     async def test_repeated(self) -> None:
         """The same news twice, in one batch or in two, is news once."""

@@ -22,10 +22,17 @@ class Batch:
     servers: list[UUID]
 
 
-def build(txn: Transaction, call: Call, builder: Builder, wanted: NewServer) -> Batch:
+def build(
+    txn: Transaction,
+    call: Call,
+    builder: Builder,
+    wanted: NewServer,
+    group: str | None = None,
+) -> Batch:
     """
     Store as many servers as can be had, and order their builds.
 
+    :param group: The id of the server group that they are to be in.
     :raises BadRequest: What is wanted makes no sense.
     :raises SnfError: Fewer than ``min_count`` can be had; why.
     """
@@ -39,13 +46,13 @@ def build(txn: Transaction, call: Call, builder: Builder, wanted: NewServer) -> 
         one = wanted if most == 1 else _numbered(wanted, index + 1)
         if index < least:
             batch.servers.append(
-                builder.build(txn, call, one, batch.reservation, index)
+                builder.build(txn, call, one, batch.reservation, index, group)
             )
             continue
         txn.execute("SAVEPOINT another")
         try:
             batch.servers.append(
-                builder.build(txn, call, one, batch.reservation, index)
+                builder.build(txn, call, one, batch.reservation, index, group)
             )
         except (Conflict, QuotaExceeded, Unavailable):
             txn.execute("ROLLBACK TO SAVEPOINT another")

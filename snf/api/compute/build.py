@@ -14,10 +14,11 @@ from snf.api.compute.actions import remember
 from snf.api.compute.tags import TagList
 from snf.core.catalog import Cluster, Flavor, Image, Network
 from snf.core.errors import BadRequest, NotFound
-from snf.core.naming import host_name, nic_name
+from snf.core.naming import apart_tag, host_name, nic_name
 from snf.core.order import Build, Kind, NicRequest, Order
 from snf.core.placement import Need
 from snf.core.quota import NO_LIMITS, Amounts, Resource
+from snf.core.server_group import Policy
 from snf.storage import (
     clusters,
     flavors,
@@ -26,10 +27,12 @@ from snf.storage import (
     orders,
     ports,
     quotas,
+    server_groups,
     servers,
     tags,
 )
 from snf.storage.database import Transaction
+from snf.storage.server_groups import Entry
 
 # A NUL cannot be stored; the other control characters have no place in a name.  (\Z,
 # since $ would let a newline pass at the end.)
@@ -113,10 +116,25 @@ class NewServer(msgspec.Struct, forbid_unknown_fields=True):
     )
 
 
+class Hints(msgspec.Struct, forbid_unknown_fields=True):
+    """Where a new server is to be: the one hint that there is."""
+
+    group: str | None = None
+
+
 class CreateBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of ``POST /servers``."""
+    """The body of ``POST /servers``; the hints have two names, as in Nova."""
 
     server: NewServer
+    hints: Hints = msgspec.field(name="os:scheduler_hints", default_factory=Hints)
+    old_hints: Hints = msgspec.field(
+        name="OS-SCH-HNT:scheduler_hints", default_factory=Hints
+    )
+
+    @property
+    def group(self) -> str | None:
+        """The id of the server group that is hinted at."""
+        return self.hints.group or self.old_hints.group
 
 
 # The fields that not all versions have.
@@ -168,22 +186,27 @@ class Builder:
         wanted: NewServer,
         reservation: str,
         index: int = 0,
+        group: str | None = None,
     ) -> UUID:
         """
         Store a server and order its build; its id.
 
         :param reservation: What all servers that are asked for together share.
         :param index: Which one of them it is.
-        :raises BadRequest: Its flavor, image or a network is not to be had.
-        :raises QuotaExceeded: The project would have more than it may.
-        :raises Conflict: A network has no free address left.
+        :param group: The id of the server group that it is to be in.
+        :raises BadRequest: Its flavor, image, group or a network is not to be had.
+        :raises QuotaExceeded: The project or the group would have more than it may.
+        :raises Conflict: A network has no free address left, or the policy of the
+            group cannot be kept.
         :raises Unavailable: No cluster takes it now.
         """
         flavor = _flavor(txn, call, wanted.flavorRef)
         image = _image(txn, call, wanted)
         check_fit(flavor, image)
         wired = _networks(txn, call, wanted)
-        cluster = clusters.choose(txn, call.project.id, _need(flavor))
+        entry = None if group is None else self._enter(txn, call, group)
+        company = None if entry is None else entry.company
+        cluster = clusters.choose(txn, call.project.id, _need(flavor), company)
         uuid = uuid4()
         server_id = servers.add(
             txn,
@@ -205,6 +228,8 @@ class Builder:
         )
         if wanted.tags:
             tags.add(txn, server_id, wanted.tags)
+        if entry is not None:
+            server_groups.join(txn, entry.group.id, server_id, entry.slot)
         nics = [
             self._nic(txn, call, network, server_id, position, cluster)
             for position, network in enumerate(wired)
@@ -213,13 +238,21 @@ class Builder:
             id=uuid4(),
             server=server_id,
             kind=Kind.CREATE,
-            build=_order(flavor, image, nics),
+            build=_order(flavor, image, nics, entry),
         )
         orders.add(txn, order, cluster.id, call.request_id)
         remember(txn, call, server_id, "create", order.id)
         # Last, since from here on the project's requests queue up.
         quotas.take(txn, call.project.id, _amounts(flavor, wired), self.limits)
         return uuid
+
+    def _enter(self, txn: Transaction, call: Call, group: str) -> Entry:
+        missing = server_groups.missing(group)
+        try:
+            known = identifier(group, missing)
+            return server_groups.enter(txn, call.project.id, known, self.limits)
+        except NotFound:
+            raise BadRequest(missing) from None
 
     def _nic(
         self,
@@ -276,7 +309,11 @@ def _amounts(flavor: Flavor, wired: list[Network]) -> dict[Resource, int]:
     }
 
 
-def _order(flavor: Flavor, image: Image, nics: list[NicRequest]) -> Build:
+def _order(
+    flavor: Flavor, image: Image, nics: list[NicRequest], entry: Entry | None
+) -> Build:
+    # For the other policies Ganeti has nothing: they are a matter of the cluster alone.
+    apart = entry is not None and entry.group.policy is Policy.ANTI_AFFINITY
     return Build(
         vcpus=flavor.vcpus,
         ram_mib=flavor.ram_mib,
@@ -286,6 +323,7 @@ def _order(flavor: Flavor, image: Image, nics: list[NicRequest]) -> Build:
         hypervisor=image.hypervisor,
         os_parameters=image.os_parameters,
         nics=tuple(nics),
+        tags=(apart_tag(entry.group.id, entry.slot),) if entry and apart else (),
     )
 
 

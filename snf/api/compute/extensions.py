@@ -26,6 +26,10 @@ _OFFERED = {
         "Support to show the disabled status of a flavor.",
     ),
     "OS-FLV-EXT-DATA": ("FlavorExtraData", "Provide additional data for flavors."),
+    "OS-SCH-HNT": (
+        "SchedulerHints",
+        "Pass arbitrary key/value pairs to the scheduler.",
+    ),
     "OS-SRV-USG": ("ServerUsage", "Adds launched_at and terminated_at on Servers."),
     "os-aggregates": ("Aggregates", "Admin-only aggregate administration."),
     "os-availability-zone": ("AvailabilityZone", "Availability zones describing."),
@@ -39,6 +43,11 @@ _OFFERED = {
     "os-flavor-manage": ("FlavorManage", "Flavor create/delete API support."),
     "os-hypervisors": ("Hypervisors", "Admin-only hypervisor administration."),
     "os-quota-sets": ("Quotas", "Quotas management support."),
+    "os-server-diagnostics": (
+        "ServerDiagnostics",
+        "Allow Admins to view server diagnostics through server action.",
+    ),
+    "os-server-groups": ("ServerGroups", "Server group support."),
     "os-server-start-stop": (
         "ServerStartStop",
         "Start/Stop instance compute API support.",

@@ -15,9 +15,6 @@ from snf.storage.database import Transaction
 _FIXED: dict[str, tuple[int, versions.Version | None]] = {
     "maxServerMeta": (128, None),
     "maxTotalKeypairs": (100, None),
-    "maxServerGroups": (10, None),
-    "maxServerGroupMembers": (10, None),
-    "totalServerGroupsUsed": (0, None),
     "maxImageMeta": (128, versions.NO_IMAGE_LIMITS),
     "maxPersonality": (5, versions.NO_FILE_QUOTAS),
     "maxPersonalitySize": (10_240, versions.NO_FILE_QUOTAS),
@@ -60,6 +57,9 @@ class Limits:
             "totalInstancesUsed": used[Resource.INSTANCES],
             "totalCoresUsed": used[Resource.CORES],
             "totalRAMUsed": used[Resource.RAM_MIB],
+            "maxServerGroups": most[Resource.SERVER_GROUPS],
+            "maxServerGroupMembers": most[Resource.SERVER_GROUP_MEMBERS],
+            "totalServerGroupsUsed": used[Resource.SERVER_GROUPS],
             **fixed,
         }
         return {"limits": {"rate": [], "absolute": absolute}}

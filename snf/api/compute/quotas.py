@@ -26,6 +26,8 @@ NAMES = {
     "ram": Resource.RAM_MIB,
     "fixed_ips": Resource.FIXED_IPS,
     "SNF:disk": Resource.DISK_GIB,
+    "server_groups": Resource.SERVER_GROUPS,
+    "server_group_members": Resource.SERVER_GROUP_MEMBERS,
 }
 
 # What clients expect to be told and is not counted: the limit, and from which
@@ -33,8 +35,6 @@ NAMES = {
 _FIXED: dict[str, tuple[int, versions.Version | None]] = {
     "metadata_items": (128, None),
     "key_pairs": (100, None),
-    "server_groups": (10, None),
-    "server_group_members": (10, None),
     "floating_ips": (-1, versions.NO_NETWORK_QUOTAS),
     "security_groups": (-1, versions.NO_NETWORK_QUOTAS),
     "security_group_rules": (-1, versions.NO_NETWORK_QUOTAS),
@@ -54,6 +54,8 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
     disk: _Limit | msgspec.UnsetType = msgspec.field(
         name="SNF:disk", default=msgspec.UNSET
     )
+    server_groups: _Limit | msgspec.UnsetType = msgspec.UNSET
+    server_group_members: _Limit | msgspec.UnsetType = msgspec.UNSET
     tenant_id: str = ""
     force: bool = False
 

@@ -86,13 +86,16 @@ class Servers:
     def create(self, txn: Transaction, call: Call) -> Answer:
         """Ask for a new one."""
         wanted: NewServer = call.body.server
+        group: str | None = call.body.group
         check(call, wanted)
-        told = once(txn, call, partial(self._build, txn, call, wanted))
+        told = once(txn, call, partial(self._build, txn, call, wanted, group))
         place = {} if told.place is None else {"Location": told.place}
         return Answer(told.body, headers=place)
 
-    def _build(self, txn: Transaction, call: Call, wanted: NewServer) -> Told:
-        made = batch.build(txn, call, self.builder, wanted)
+    def _build(
+        self, txn: Transaction, call: Call, wanted: NewServer, group: str | None
+    ) -> Told:
+        made = batch.build(txn, call, self.builder, wanted, group)
         for uuid in made.servers:
             note(txn, call, "server create", uuid)
         if wanted.return_reservation_id:

@@ -16,6 +16,8 @@ Version = tuple[int, int]
 EXTENDED = (2, 3)
 IP6_FOR_ALL = (2, 5)
 LOCKED = (2, 9)
+GROUP_OWNERS = (2, 13)
+SOFT_POLICIES = (2, 15)
 HOST_STATUS = (2, 16)
 DESCRIPTION = (2, 19)
 ACTIONS_OF_DELETED = (2, 21)
@@ -26,6 +28,7 @@ NETWORKS_NEEDED = (2, 37)
 STATUS_CHECKED = (2, 38)
 NO_IMAGE_LIMITS = (2, 39)
 FLAVOR_EMBEDDED = (2, 47)
+DIAGNOSTICS = (2, 48)
 EVENTS_FOR_OWNERS = (2, 51)
 TAGS_AT_CREATION = (2, 52)
 HOSTS_BY_UUID = (2, 53)
@@ -35,22 +38,28 @@ ACTION_PAGES = (2, 58)
 FLAVOR_EXTRA_SPECS = (2, 61)
 EVENT_HOST = (2, 62)
 CERTIFICATES = (2, 63)
+GROUP_RULES = (2, 64)
 CHANGED_BEFORE = (2, 66)
 SERVER_GROUPS = (2, 71)
 LOCK_REASON = (2, 73)
 STRICT = (2, 75)
+TOPOLOGY = (2, 78)
 FILTERS_FOR_ALL = (2, 83)
 EVENT_DETAILS = (2, 84)
 HYPERVISORS_WITHOUT_SIZES = (2, 88)
 HOSTNAME = (2, 90)
 HOSTNAME_WITH_DOTS = (2, 94)
 PINNED_ZONE = (2, 96)
+IMAGE_PROPERTIES = (2, 98)
+HINTS = (2, 100)
 
 _SAID = {
     1: "where it begins",
     EXTENDED[1]: "admins see `reservation_id`, `launch_index`, `hostname` and more",
     IP6_FOR_ALL[1]: "everybody may look for servers by `ip6`",
     LOCKED[1]: "servers show whether they are `locked`",
+    GROUP_OWNERS[1]: "server groups show `project_id` and `user_id`",
+    SOFT_POLICIES[1]: "server groups may have `soft-` policies",
     HOST_STATUS[1]: "admins see `host_status`",
     18: "the project's id may be left out of URLs, as in every version here",
     DESCRIPTION[1]: "servers have a `description`",
@@ -62,6 +71,7 @@ _SAID = {
     NO_IMAGE_LIMITS[1]: "limits without that of images' metadata",
     46: "answers have `X-OpenStack-Request-ID`, as in every version here",
     FLAVOR_EMBEDDED[1]: "servers show their flavor's sizes, instead of its id",
+    DIAGNOSTICS[1]: "diagnostics have a standard form",
     EVENTS_FOR_OWNERS[1]: "owners see the events of an action",
     TAGS_AT_CREATION[1]: "`tags` may be given to a new server",
     HOSTS_BY_UUID[1]: "ids of services and hypervisors are UUIDs",
@@ -71,19 +81,23 @@ _SAID = {
     FLAVOR_EXTRA_SPECS[1]: "flavors show their `extra_specs`",
     EVENT_HOST[1]: "events have `hostId`, and `host` for admins",
     CERTIFICATES[1]: "servers show `trusted_image_certificates`: none are offered",
+    GROUP_RULES[1]: "server groups have a `policy` and `rules`, not `policies`",
     CHANGED_BEFORE[1]: "servers and actions are found by `changes-before`",
     SERVER_GROUPS[1]: "a single server shows its `server_groups`",
     LOCK_REASON[1]: "a lock has a reason; servers are found by `locked`",
     STRICT[1]: "parameters that there are not are a 400; a flavor's `swap` is 0",
+    TOPOLOGY[1]: "servers have a `topology`, in which there is nothing",
     FILTERS_FOR_ALL[1]: "owners may look for servers by what only admins could",
     EVENT_DETAILS[1]: "events that failed have `details`",
     HYPERVISORS_WITHOUT_SIZES[1]: "hypervisors show no sizes and no statistics",
     HOSTNAME[1]: "a server's `hostname` can be chosen, and its owner sees it",
     HOSTNAME_WITH_DOTS[1]: "a `hostname` may have a domain",
     PINNED_ZONE[1]: "servers show their `pinned_availability_zone`",
+    IMAGE_PROPERTIES[1]: "servers show the `properties` of their image",
+    HINTS[1]: "servers show their `scheduler_hints`",
 }
 
-_NEWEST = 96
+_NEWEST = 100
 
 STEPS: Mapping[Version, str] = {
     (2, minor): _SAID.get(minor, "nothing of what is offered")

@@ -114,8 +114,10 @@ def server(call: Call, server: Server, prefix: str, alone: bool = False) -> Json
     for since, added in _ADDED.items():
         if call.since(since):
             view |= added(server)
+    if call.since(versions.IMAGE_PROPERTIES):
+        view["image"]["properties"] = dict(server.image_properties)
     if alone and call.since(versions.SERVER_GROUPS):
-        view["server_groups"] = []
+        view["server_groups"] = [str(server.group)] if server.group else []
     if call.is_admin:
         view |= _for_admins(call, server, prefix)
     return view
@@ -133,6 +135,9 @@ _ADDED: Mapping[versions.Version, Callable[[Server], Json]] = {
     versions.HOSTNAME: lambda server: {"OS-EXT-SRV-ATTR:hostname": server.hostname},
     versions.PINNED_ZONE: lambda server: {
         "pinned_availability_zone": server.pinned_zone
+    },
+    versions.HINTS: lambda server: {
+        "scheduler_hints": {"group": str(server.group)} if server.group else {}
     },
 }
 

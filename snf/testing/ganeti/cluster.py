@@ -195,6 +195,16 @@ class FakeGaneti:
             "OP_INSTANCE_REMOVE", call, "instances_name", static, call.body
         )
 
+    def _tags(self, call: Call) -> Any:
+        return sorted(self.machines.tags)
+
+    def _add_tags(self, call: Call) -> int:
+        tag = call.query.get("tag")
+        if tag is None:
+            raise Failed(400, "Please specify a list of tag to add using the 'tag'")
+        static = {"kind": "cluster", "name": None, "tags": [tag]}
+        return self._submit("OP_TAGS_SET", call, "tags", static, None)
+
     def _instances(self, call: Call) -> Any:
         rows = self._instance_rows()
         if call.query.get("bulk", "0") != "0":
@@ -297,6 +307,8 @@ _NUMBER = "([0-9]+)"
 _ROUTES: tuple[_Route, ...] = (
     ("GET", "/version", lambda cluster, call: 2),
     ("GET", "/2/info", FakeGaneti._info),
+    ("GET", "/2/tags", FakeGaneti._tags),
+    ("PUT", "/2/tags", FakeGaneti._add_tags),
     ("GET", "/2/instances", FakeGaneti._instances),
     ("POST", "/2/instances", FakeGaneti._create),
     ("GET", f"/2/instances/{_NAME}", FakeGaneti._instance),

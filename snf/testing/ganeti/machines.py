@@ -7,6 +7,9 @@ from uuid import uuid4
 from attrs import define, field, frozen
 from twisted.internet.interfaces import IReactorTime
 
+# What makes a cluster's tag say which instances' tags exclude (Ganeti hail(1)).
+_EXCLUSION = "htools:iextags:"
+
 
 class OpFailure(Exception):
     """An opcode that fails; ``result`` is how Ganeti writes that down."""
@@ -58,9 +61,10 @@ class Machine:
 @define(eq=False)
 class Machines:
     """
-    All instances.  ``oses`` are the OS definitions there are; None is any.
+    All instances, on one node, and the tags of the cluster.
 
-    ``ram_mib`` is what their node has.
+    ``oses`` are the OS definitions there are; None is any.  ``ram_mib`` is what their
+    node has.
     """
 
     clock: IReactorTime
@@ -70,6 +74,7 @@ class Machines:
     answers: bool = True
     ram_mib: int = 65_536
     by_name: dict[str, Machine] = field(factory=dict)
+    tags: set[str] = field(factory=set)
     _next_port: int = field(init=False, default=11000)
     _reserved: dict[str, list[str]] = field(init=False, factory=dict)
 
@@ -94,7 +99,8 @@ class Machines:
         """
         See whether an instance can be made.
 
-        :raises OpFailure: Its name or a MAC is taken, or there is no such OS.
+        :raises OpFailure: Its name or a MAC is taken, there is no such OS, or its tags
+            forbid the one node that there is.
         """
         name = op["instance_name"]
         if name in self.by_name:
@@ -103,6 +109,12 @@ class Machines:
         if op["os_type"] is None:
             text = "No guest OS or OS image specified"
             raise OpFailure("OpPrereqError", text, "wrong_input")
+        if op["pnode"] is None and self._excluded(op["tags"]):
+            text = (
+                "Can't compute nodes using iallocator 'hail': Request failed: Group "
+                "default: No valid allocation solutions, failure reasons: FailTags: 1"
+            )
+            raise OpFailure("OpPrereqError", text, "insufficient_resources")
         macs = self._free_macs(op["nics"])
         if self.oses is not None and op["os_type"] not in self.oses:
             raise OpFailure(
@@ -111,6 +123,16 @@ class Machines:
                 f"Directory for OS {op['os_type']} not found in search path",
             )
         self._reserved[name] = macs
+
+    def _excluded(self, tags: list[str]) -> bool:
+        """Return whether an instance is there with one of some tags that exclude."""
+        prefixes = tuple(
+            tag.removeprefix(_EXCLUSION)
+            for tag in self.tags
+            if tag.startswith(_EXCLUSION)
+        )
+        there = {tag for machine in self.by_name.values() for tag in machine.tags}
+        return any(tag.startswith(prefixes) for tag in there.intersection(tags))
 
     def _free_macs(self, nics: list[dict[str, Any]]) -> list[str]:
         """Return the MACs that are asked for, if none is in use or about to be."""
@@ -176,6 +198,10 @@ def _create_end(machines: Machines, op: dict[str, Any]) -> Any:
     if machine.up:
         machine.start()
     return [machine.pnode]
+
+
+def _tag(machines: Machines, op: dict[str, Any]) -> None:
+    machines.tags.update(op["tags"])
 
 
 def _known(machines: Machines, op: dict[str, Any]) -> None:
@@ -277,6 +303,7 @@ EFFECTS: dict[str, Effect] = {
         _create_end,
         says=("* creating instance disks...", "* starting instance..."),
     ),
+    "OP_TAGS_SET": Effect(_nothing, _nothing, _tag),
     "OP_INSTANCE_STARTUP": Effect(_known, _set_up, _run),
     "OP_INSTANCE_SHUTDOWN": Effect(_known, _set_down, _halt),
     "OP_INSTANCE_REBOOT": Effect(_known, _halt, _run),

@@ -147,6 +147,11 @@ OPCODES: dict[str, _Parameters] = {
         "start": (True, _flag),
         "tags": ([], _each(_word)),
     },
+    "OP_TAGS_SET": {
+        "kind": (None, _one_of("cluster")),
+        "name": (None, _or_none(_text)),
+        "tags": (None, _each(_word)),
+    },
     "OP_INSTANCE_STARTUP": {
         "instance_name": (None, _text),
         "force": (False, _flag),

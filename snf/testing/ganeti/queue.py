@@ -30,6 +30,7 @@ class Durations:
     remove: float = 0.4
     grow: float = 0.4
     modify: float = 0.2
+    tag: float = 0.1
 
     def of(self, op_id: str) -> float:
         """Return how long an opcode runs."""
@@ -41,6 +42,7 @@ class Durations:
             "OP_INSTANCE_REMOVE": self.remove,
             "OP_INSTANCE_GROW_DISK": self.grow,
             "OP_INSTANCE_SET_PARAMS": self.modify,
+            "OP_TAGS_SET": self.tag,
         }[op_id]
 
 
@@ -200,13 +202,13 @@ class JobQueue:
     def _lock(self) -> None:
         """Run what waits for an instance that nothing else is at work on."""
         for entry in list(self._busy.values()):
-            name = entry.input["instance_name"]
+            name = entry.input.get("instance_name")
             if entry.status == "waiting" and not self._held(name):
                 self._run(entry)
 
-    def _held(self, name: str) -> bool:
+    def _held(self, name: str | None) -> bool:
         return any(
-            entry.status == "running" and entry.input["instance_name"] == name
+            entry.status == "running" and entry.input.get("instance_name") == name
             for entry in self._busy.values()
         )
 

@@ -23,7 +23,7 @@ def job(entry: Entry) -> dict[str, Any]:
         "id": entry.id,
         "ops": [entry.input],
         "status": entry.status,
-        "summary": [f"{summary}({entry.input['instance_name']})"],
+        "summary": [f"{summary}({entry.input.get('instance_name', 'cluster')})"],
         "opstatus": [entry.status],
         "opresult": [entry.result],
         "oplog": [list(entry.log)],
