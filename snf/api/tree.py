@@ -21,6 +21,8 @@ from snf.api.compute.hosts import Hypervisors, Services, Zones
 from snf.api.compute.images import Images as ComputeImages
 from snf.api.compute.limits import Limits
 from snf.api.compute.metadata import Meta, Metadata
+from snf.api.compute.migrations import Migrations
+from snf.api.compute.migrations import OfServer as MigrationsOfServer
 from snf.api.compute.quotas import QuotaSets
 from snf.api.compute.servers import Servers
 from snf.api.compute.tags import Tags
@@ -183,6 +185,7 @@ def _of_operators(edge: Edge, size: int) -> dict[str, Any]:
         "os-aggregates": Aggregates(edge),
         "os-availability-zone": Zones(edge),
         "os-hypervisors": Hypervisors(edge),
+        "os-migrations": Migrations(edge, size),
         "os-services": Services(edge),
         "os-simple-tenant-usage": Usage(edge, size),
     }
@@ -201,6 +204,7 @@ def _of_a_server(edge: Edge, page_size: int) -> dict[str, Any]:
         "ips": Addresses(edge),
         "meta": Meta(edge),
         "metadata": Metadata(edge),
+        "migrations": MigrationsOfServer(edge, page_size),
         "os-instance-actions": History(edge, page_size),
         "tags": Tags(edge),
     }

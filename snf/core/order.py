@@ -15,6 +15,14 @@ class Kind(Enum):
     STOP = "stop"
     REBOOT = "reboot"
     DELETE = "delete"
+    # To another node of its cluster; the words are OpenStack's for the action.
+    MIGRATE = "migrate"
+    MIGRATE_LIVE = "live-migration"
+    EVACUATE = "evacuate"
+
+
+# Those that take a server to another node.
+MOVES = frozenset({Kind.MIGRATE, Kind.MIGRATE_LIVE, Kind.EVACUATE})
 
 
 class State(Enum):
@@ -67,7 +75,9 @@ class Order:
     """One thing to do at Ganeti.
 
     ``build`` belongs to CREATE; ``hard`` to REBOOT (a power cycle instead of a
-    polite restart).  ``job`` is Ganeti's job once it is known.
+    polite restart).  ``node`` and ``force`` belong to those of :data:`MOVES`: where to
+    (None is for Ganeti to choose), and whether to go there even if Ganeti's policy for
+    instances is against it.  ``job`` is Ganeti's job once it is known.
     """
 
     id: UUID
@@ -77,6 +87,8 @@ class Order:
     job: int | None = None
     build: Build | None = None
     hard: bool = False
+    node: str | None = None
+    force: bool = False
     error: str | None = None
     attempts: int = 0
 

@@ -73,6 +73,30 @@ def _call(order: Order, name: str, shutdown_timeout_s: int) -> _Call:
         case Kind.DELETE:
             # Nothing on its disks will be needed again.
             return "DELETE", path, (), {"shutdown_timeout": 0}
+        case Kind.MIGRATE | Kind.MIGRATE_LIVE | Kind.EVACUATE:
+            return _move(order, path, shutdown_timeout_s)
+
+
+def _move(order: Order, path: str, shutdown_timeout_s: int) -> _Call:
+    if order.kind is Kind.MIGRATE_LIVE:
+        return "PUT", f"{path}/migrate", (), {"mode": "live"} | _where(order)
+    # Ganeti's "non-live" migration leaves the guest paused: a failover stops it, and
+    # starts it there if it ran.
+    body: dict[str, object] = {"shutdown_timeout": shutdown_timeout_s}
+    if order.kind is Kind.EVACUATE:
+        # Whether or not its node can still be told to stop it.
+        body["ignore_consistency"] = True
+    return "PUT", f"{path}/failover", (), body | _where(order)
+
+
+def _where(order: Order) -> dict[str, object]:
+    """Return where a server is to be taken; nothing leaves it to Ganeti."""
+    where: dict[str, object] = {}
+    if order.node is not None:
+        where["target_node"] = order.node
+    if order.force:
+        where["ignore_ipolicy"] = True
+    return where
 
 
 def _create(build: Build, name: str) -> dict[str, object]:

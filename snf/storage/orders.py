@@ -41,6 +41,8 @@ def from_row(row: tuple) -> Order:
         job=row[4],
         build=None if build is None else _build_from(build),
         hard=arguments.get("hard", False),
+        node=arguments.get("node"),
+        force=arguments.get("force", False),
         error=row[6],
         attempts=row[7],
     )
@@ -238,6 +240,10 @@ def _arguments(order: Order) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
     if order.hard:
         arguments["hard"] = True
+    if order.node is not None:
+        arguments["node"] = order.node
+    if order.force:
+        arguments["force"] = True
     if order.build is not None:
         build = order.build
         arguments["build"] = {

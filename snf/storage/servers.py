@@ -39,7 +39,8 @@ class Server:
     """A server with all that its owner sees of it.
 
     ``reservation`` is what all servers that were asked for at once share.
-    ``host_status`` is OpenStack's word for how its cluster is.
+    ``host_status`` is OpenStack's word for how its cluster is.  ``suspended`` is
+    whether an operator has taken it from its owner.
     """
 
     id: int
@@ -66,6 +67,7 @@ class Server:
     reservation: str
     launch_index: int
     host_status: str
+    suspended: bool
     flavor: Flavor
     metadata: Mapping[str, str] = field(factory=dict)
     tags: tuple[str, ...] = ()
@@ -100,6 +102,7 @@ COLUMNS = f"""
     s.reservation, s.launch_index,
     CASE WHEN c.offline THEN 'DOWN' WHEN c.unreachable_since IS NOT NULL
     THEN 'UNKNOWN' WHEN c.drained THEN 'MAINTENANCE' ELSE 'UP' END,
+    s.suspended,
     ARRAY(SELECT t.tag FROM server_tag t WHERE t.server_id = s.id ORDER BY t.tag),
     (SELECT jsonb_object_agg(e.key, e.value) FROM flavor_extra_spec e
      WHERE e.flavor_id = s.flavor_id),
@@ -119,8 +122,8 @@ FROM = (
 
 def from_row(row: tuple) -> Server:
     """Return the server in a row of :data:`COLUMNS`."""
-    named, hostname, locked_by, reason, *others = row[17:25]
-    tags, specs, metadata, places = row[25:29]
+    named, hostname, locked_by, reason, *others = row[17:26]
+    tags, specs, metadata, places = row[26:30]
     values = (
         *row[:7],
         Observed(row[7]),
@@ -136,7 +139,7 @@ def from_row(row: tuple) -> Server:
         # One that is as old as the service itself was asked for alone.
         others[1] or f"r-{row[1].hex[:8]}",
         *others[2:],
-        flavors.from_row(row[29:]),
+        flavors.from_row(row[30:]),
         metadata or {},
         tuple(tags),
         tuple(

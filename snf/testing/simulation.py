@@ -169,14 +169,15 @@ def _known(txn: Transaction, name: str) -> tuple[Cluster, list[Built], int]:
 
 def _left_running(built: Built) -> bool | None:
     """Return whether the instance runs; None when there is none."""
-    if built.under_way is not None:
+    if built.under_way in _DONE:
         return _DONE[built.under_way]
     if built.failed and built.observed is not Observed.UP:
         return None
     return _SEEN[built.observed]
 
 
-_DONE = {
+# What is absent leaves it running or not, as it was.
+_DONE: dict[Kind | None, bool | None] = {
     Kind.CREATE: True,
     Kind.START: True,
     Kind.STOP: False,

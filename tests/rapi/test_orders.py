@@ -35,6 +35,9 @@ class RequestTests(SynchronousTestCase):
                 ("PUT", "/2/instances/snf-1/shutdown"),
                 ("POST", "/2/instances/snf-1/reboot"),
                 ("DELETE", "/2/instances/snf-1"),
+                ("PUT", "/2/instances/snf-1/failover"),
+                ("PUT", "/2/instances/snf-1/migrate"),
+                ("PUT", "/2/instances/snf-1/failover"),
             ],
             [(asked.method, asked.path) for asked in self.all_kinds()],
         )

@@ -122,4 +122,7 @@ _RESULTS = {True: "Success", False: "Error", None: None}
 _EVENTS = {
     "create": "compute__do_build_and_run_instance",
     "delete": "compute_terminate_instance",
+    "migrate": "cold_migrate",
+    "live-migration": "compute_live_migration",
+    "evacuate": "compute_rebuild_instance",
 }

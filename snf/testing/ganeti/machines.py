@@ -47,13 +47,20 @@ class Machine:
 
 @define(eq=False)
 class Machines:
-    """All instances.  ``oses`` are the OS definitions there are; None is any."""
+    """All instances.
+
+    ``oses`` are the OS definitions there are; None is any.  ``others`` are the nodes
+    besides the first, the master.  ``dead`` are nodes that do not answer, and what ran
+    there does no more; without ``answers`` none does, and all goes on running.
+    """
 
     clock: IReactorTime
     node: str
     default_hypervisor: str
     oses: frozenset[str] | None = None
     answers: bool = True
+    others: tuple[str, ...] = ()
+    dead: set[str] = field(factory=set)
     by_name: dict[str, Machine] = field(factory=dict)
     _next_port: int = field(init=False, default=11000)
     _reserved: dict[str, list[str]] = field(init=False, factory=dict)
@@ -68,6 +75,50 @@ class Machines:
             text = f"Instance '{name}' not known"
             raise OpFailure("OpPrereqError", text, "unknown_entity")
         return self.by_name[name]
+
+    def heard(self, machine: Machine) -> bool:
+        """Return whether the node of an instance answers."""
+        return self.answers and machine.pnode not in self.dead
+
+    def kill(self, node: str) -> None:
+        """Let a node die, and all that runs there."""
+        self.dead.add(node)
+        for machine in self.by_name.values():
+            machine.running &= machine.pnode != node
+
+    def target(self, op: dict[str, Any], does: str) -> str:
+        """
+        Return the node that an instance is to be moved to.
+
+        :param does: What Ganeti calls it: ``migrations`` or ``failovers``.
+        :raises OpFailure: It cannot be moved, or not there.
+        """
+        machine = self.find(op["instance_name"])
+        if machine.disks and machine.disk_template not in _MOVABLE:
+            text = f"Instance's disk layout '{machine.disk_template}' does not allow"
+            raise OpFailure("OpPrereqError", f"{text} {does}", "wrong_state")
+        wanted = op["target_node"]
+        if wanted is None:
+            return self._chosen(machine)
+        known = [node for node in (self.node, *self.others) if _is(node, wanted)]
+        if not known:
+            text = f"Node '{wanted}' not known"
+            raise OpFailure("OpPrereqError", text, "unknown_entity")
+        if known[0] == machine.pnode:
+            text = f"Cannot migrate instance {machine.name} to its primary ({known[0]})"
+            raise OpFailure("OpPrereqError", text, "wrong_state")
+        return known[0]
+
+    def _chosen(self, machine: Machine) -> str:
+        for node in (self.node, *self.others):
+            if node != machine.pnode and node not in self.dead:
+                return node
+        raise OpFailure(
+            "OpPrereqError",
+            "Can't compute nodes using iallocator 'hail': Request failed: "
+            "Group default (preferred): No valid allocation solutions",
+            "insufficient_resources",
+        )
 
     def check_new(self, op: dict[str, Any]) -> None:
         """
@@ -181,6 +232,47 @@ def _halt(machines: Machines, op: dict[str, Any]) -> None:
     machines.find(op["instance_name"]).running = False
 
 
+def _failover_check(machines: Machines, op: dict[str, Any]) -> None:
+    machine = machines.find(op["instance_name"])
+    machines.target(op, "failovers")
+    if not machines.heard(machine) and not op["ignore_consistency"]:
+        raise OpFailure(
+            "OpExecError",
+            f"Could not shutdown instance {machine.name} on node {machine.pnode}: "
+            "Error 7: Failed to connect",
+        )
+
+
+def _failover(machines: Machines, op: dict[str, Any]) -> None:
+    machine = machines.find(op["instance_name"])
+    machine.pnode = machines.target(op, "failovers")
+    machine.running = machine.up
+
+
+def _migrate_check(machines: Machines, op: dict[str, Any]) -> None:
+    machine = machines.find(op["instance_name"])
+    machines.target(op, "migrations")
+    if not machines.heard(machine) or not machine.running:
+        text = f"Can't migrate, please use failover: Instance {machine.name}"
+        raise OpFailure("OpPrereqError", f"{text} is not running", "wrong_state")
+
+
+def _migrate(machines: Machines, op: dict[str, Any]) -> None:
+    machine = machines.find(op["instance_name"])
+    machine.pnode = machines.target(op, "migrations")
+
+
+def _is(node: str, wanted: str) -> bool:
+    """Whether a node is meant: by its name, or by what is before a dot of it."""
+    return f"{node}.".startswith(f"{wanted}.")
+
+
+# Ganeti's DTS_MIRRORED (lib/constants.py).
+_MOVABLE = frozenset(
+    {"blockdev", "diskless", "drbd", "ext", "gluster", "rbd", "sharedfile"}
+)
+
+
 def _remove(machines: Machines, op: dict[str, Any]) -> None:
     del machines.by_name[op["instance_name"]]
 
@@ -206,4 +298,6 @@ EFFECTS: dict[str, Effect] = {
     "OP_INSTANCE_SHUTDOWN": Effect(_known, _set_down, _halt),
     "OP_INSTANCE_REBOOT": Effect(_known, _halt, _run),
     "OP_INSTANCE_REMOVE": Effect(_known, _halt, _remove),
+    "OP_INSTANCE_FAILOVER": Effect(_failover_check, _halt, _failover),
+    "OP_INSTANCE_MIGRATE": Effect(_migrate_check, _nothing, _migrate),
 }

@@ -28,6 +28,7 @@ class Durations:
     stop: float = 0.4
     reboot: float = 0.6
     remove: float = 0.4
+    move: float = 2.0
 
     def of(self, op_id: str) -> float:
         """Return how long an opcode runs."""
@@ -37,6 +38,8 @@ class Durations:
             "OP_INSTANCE_SHUTDOWN": self.stop,
             "OP_INSTANCE_REBOOT": self.reboot,
             "OP_INSTANCE_REMOVE": self.remove,
+            "OP_INSTANCE_FAILOVER": self.move,
+            "OP_INSTANCE_MIGRATE": self.move,
         }[op_id]
 
 
