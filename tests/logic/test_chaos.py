@@ -3,6 +3,7 @@
 from random import Random
 from typing import Any
 
+from attrs import evolve
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
@@ -11,13 +12,15 @@ from snf.core.naming import instance_name
 from snf.core.order import Kind
 from snf.core.server import Action, Status, permit
 from snf.testing.ganeti import Fault
-from tests.logic.case import LogicTestCase
+from tests.logic.case import BUILD, LogicTestCase
 
 _ASKED = {
     Kind.START: Action.START,
     Kind.STOP: Action.STOP,
     Kind.REBOOT: Action.REBOOT,
     Kind.DELETE: Action.DELETE,
+    Kind.MIGRATE: Action.MIGRATE,
+    Kind.MIGRATE_LIVE: Action.MIGRATE_LIVE,
 }
 _FAULTS = (Fault.REFUSE, Fault.ERROR, Fault.AWAY, Fault.LOSE)
 _OPCODES = {
@@ -25,6 +28,8 @@ _OPCODES = {
     "STARTUP": {},
     "REMOVE": {},
     "REBOOT": {"reboot_type": "hard"},
+    "FAILOVER": {},
+    "MIGRATE": {"mode": "live"},
 }
 
 
@@ -34,6 +39,7 @@ class ChaosTests(LogicTestCase):
     async def chaos(self, seed: int) -> None:
         self.random = Random(seed)
         self.servers: list[int] = []
+        self.ganeti.machines.others = ("node2.test",)
         self.dispatch()
         self.submitters = [
             self.submit(claimant=claimant, timeout_s=1.0, attempts=1000)
@@ -60,7 +66,8 @@ class ChaosTests(LogicTestCase):
         self.flushLoggedErrors(Unavailable)
 
     async def a_server(self) -> None:
-        self.servers.append(await self.ask_server())
+        build = evolve(BUILD, disk_template=self.random.choice(("file", "sharedfile")))
+        self.servers.append(await self.ask_server(build))
 
     async def a_wish(self) -> None:
         """Ask for something that is allowed, as the API does."""
