@@ -108,21 +108,41 @@ class WayTests(MoveTestCase):
         self.assertTrue(self.machine(server).running)
 
     async def test_dead_node(self) -> None:
-        """From a dead node it can only be evacuated, and then runs elsewhere."""
+        """From a dead node it can only be evacuated, to a node that is named."""
         self.submit()
         server = await self.built()
         self.ganeti.machines.kill(self.machine(server).pnode)
         await self.level()
         self.assertIs(Status.UNKNOWN, await self.status(server))
-        await self.ask(server, Kind.MIGRATE)
-        await self.rests(server)
-        self.assertIn("Could not shutdown", await self.error(server) or "")
-        await self.ask(server, Kind.EVACUATE)
+        for kind, node, word in (
+            (Kind.MIGRATE, "node2", "Could not shutdown"),
+            (Kind.EVACUATE, None, "Can't get data for node"),
+        ):
+            await self.ask(server, kind, node=node)
+            await self.rests(server)
+            self.assertIn(word, await self.error(server) or "")
+            self.assertIs(Status.UNKNOWN, await self.status(server))
+        await self.ask(server, Kind.EVACUATE, node="node2")
         await self.rests(server)
         self.assertIsNone(await self.error(server))
         await self.level()
         self.assertIs(Status.ACTIVE, await self.status(server))
         self.assertEqual("node2.test", self.machine(server).pnode)
+
+    async def test_offline_node(self) -> None:
+        """Of a node that is known to be dead Ganeti itself chooses another."""
+        self.submit()
+        server = await self.built()
+        node = self.machine(server).pnode
+        self.ganeti.machines.kill(node)
+        self.ganeti.machines.offline.add(node)
+        await self.level()
+        self.assertIs(Status.UNKNOWN, await self.status(server))
+        await self.ask(server, Kind.EVACUATE)
+        await self.rests(server)
+        self.assertIsNone(await self.error(server))
+        await self.level()
+        self.assertIs(Status.ACTIVE, await self.status(server))
 
     async def test_lost_news(self) -> None:
         """Without any news of it one levelling ends in the truth."""

@@ -52,6 +52,7 @@ class Machines:
     ``oses`` are the OS definitions there are; None is any.  ``others`` are the nodes
     besides the first, the master.  ``dead`` are nodes that do not answer, and what ran
     there does no more; without ``answers`` none does, and all goes on running.
+    ``offline`` are those that an operator has told Ganeti not to ask.
     """
 
     clock: IReactorTime
@@ -61,6 +62,7 @@ class Machines:
     answers: bool = True
     others: tuple[str, ...] = ()
     dead: set[str] = field(factory=set)
+    offline: set[str] = field(factory=set)
     by_name: dict[str, Machine] = field(factory=dict)
     _next_port: int = field(init=False, default=11000)
     _reserved: dict[str, list[str]] = field(init=False, factory=dict)
@@ -78,7 +80,7 @@ class Machines:
 
     def heard(self, machine: Machine) -> bool:
         """Return whether the node of an instance answers."""
-        return self.answers and machine.pnode not in self.dead
+        return self.answers and machine.pnode not in self.dead | self.offline
 
     def kill(self, node: str) -> None:
         """Let a node die, and all that runs there."""
@@ -110,8 +112,12 @@ class Machines:
         return known[0]
 
     def _chosen(self, machine: Machine) -> str:
+        # The allocator is told of all nodes, also of the one that is to be left.
+        for node in self.dead - self.offline:
+            text = f"Can't get data for node {node}: Error 7: Failed to connect"
+            raise OpFailure("OpExecError", text)
         for node in (self.node, *self.others):
-            if node != machine.pnode and node not in self.dead:
+            if node != machine.pnode and node not in self.offline:
                 return node
         raise OpFailure(
             "OpPrereqError",
@@ -235,7 +241,8 @@ def _halt(machines: Machines, op: dict[str, Any]) -> None:
 def _failover_check(machines: Machines, op: dict[str, Any]) -> None:
     machine = machines.find(op["instance_name"])
     machines.target(op, "failovers")
-    if not machines.heard(machine) and not op["ignore_consistency"]:
+    safe = op["ignore_consistency"] or machine.pnode in machines.offline
+    if not machines.heard(machine) and not safe:
         raise OpFailure(
             "OpExecError",
             f"Could not shutdown instance {machine.name} on node {machine.pnode}: "
