@@ -65,8 +65,8 @@ class MoveTests(LiveTestCase):
         self.assertNotEqual(before, await self.place(server))
 
 
-class SuspensionTests(LiveTestCase):
-    """What one node suffices for."""
+class OneNodeTests(LiveTestCase):
+    """What the admin actions come to on any cluster."""
 
     async def test_nowhere(self) -> None:
         """What Ganeti does not move stays as it was, and its owner sees why."""
@@ -121,5 +121,6 @@ class SuspensionTests(LiveTestCase):
 
         await eventually(failed, "the fault is shown", 90)
         client = self.admin.openstack
-        await client("server", "set", "--state", "active", server)
+        words = ("--state", "active", "--auto-approve")
+        await client("server", "set", *words, server)
         await self.user.until(server, "SHUTOFF", 90)
