@@ -227,3 +227,15 @@ class ServerTests(MigrationTestCase):
             self.assertEqual(404, self.of(server, f"/{number}").code, number)
         self.assertEqual(404, self.of(str(uuid4())).code)
         self.assertEqual(403, self.of(self.running, by=ALICE).code)
+
+    def test_changes_nothing(self) -> None:
+        """It can neither be aborted nor forced to end."""
+        [listed] = self.of(self.running).json["migrations"]
+        url = f"{SERVERS}/{self.running}/migrations/{listed['id']}"
+        for method, path, body, code in (
+            ("DELETE", "", None, 405),
+            ("POST", "/action", {"force_complete": None}, 404),
+        ):
+            reply = self.call(method, url + path, body, by=ADMIN, version="2.96")
+            self.assertEqual(code, reply.code)
+        self.assertEqual([listed], self.of(self.running).json["migrations"])
