@@ -1,10 +1,15 @@
 """From node to node, on a cluster that has two (``./cloud up --nodes 2``)."""
 
+from typing import Any
+
+from twisted.internet.defer import ensureDeferred
+from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SkipTest
 
 from tests.live.cloud import LiveTestCase, eventually, serial
 
 _SERVERS = "/compute/v2.1/servers"
+_DAEMON = "/usr/lib/ganeti/daemon-util"
 
 
 class MoveTests(LiveTestCase):
@@ -63,6 +68,46 @@ class MoveTests(LiveTestCase):
         self.assertEqual(202, await self.admin.act(server, {"migrate": None}))
         await self.user.until(server, "SHUTOFF", 120)
         self.assertNotEqual(before, await self.place(server))
+
+    async def test_evacuated(self) -> None:
+        """From a node that is dead, and known to be, it is started on another."""
+        server = await self.made()
+        await self.user.until(server, "ACTIVE")
+        master = self.cloud.ganeti.master.node.name
+        if await self.place(server) == master:
+            self.assertEqual(202, await self.admin.act(server, {"migrate": None}))
+            await self.user.until(server, "ACTIVE", 120)
+            self.assertNotEqual(master, await self.place(server))
+        [dead] = [
+            machine
+            for machine in self.cloud.ganeti.machines
+            if machine.node.name == await self.place(server)
+        ]
+        name = f"snf-{await self.number(server)}"
+        self.addCleanup(lambda: ensureDeferred(self._revive(dead, name)))
+        await deferToThread(
+            dead.namespace.run, "noded", [_DAEMON, "stop", "ganeti-noded"]
+        )
+        mark = ("gnt-node", "modify", "--offline=yes", "--force", dead.node.name)
+        await self.inside(*mark)
+        await self.user.until(server, "UNKNOWN", 120)
+        self.assertEqual(409, await self.admin.act(server, {"migrate": None}))
+        version = ("--os-compute-api-version", "2.96")
+        client = self.admin.openstack
+        # Its --wait never ends: it compares "active" with "ACTIVE".
+        await client(*version, "server", "evacuate", server)
+        await self.user.until(server, "ACTIVE", 120)
+        self.assertEqual(master, await self.place(server))
+
+    async def _revive(self, machine: Any, instance: str) -> None:
+        # What it took for running is not there any more after a power cut.
+        inside = machine.namespace.path(f"/run/ganeti/fake-hypervisor/{instance}")
+        inside.unlink(missing_ok=True)
+        await deferToThread(
+            machine.namespace.run, "noded", [_DAEMON, "start", "ganeti-noded"]
+        )
+        mark = ("gnt-node", "modify", "--offline=no", "--force", machine.node.name)
+        await self.inside(*mark)
 
 
 class OneNodeTests(LiveTestCase):
