@@ -45,8 +45,10 @@ CODES: Mapping[type[errors.SnfError], int] = {
     errors.MethodNotAllowed: 405,
     errors.UnsupportedVersion: 406,
     errors.Conflict: 409,
+    errors.Gone: 410,
     errors.TooLarge: 413,
     errors.TooMany: 429,
+    errors.NotOffered: 501,
     errors.Unavailable: 503,
 }
 

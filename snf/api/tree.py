@@ -22,6 +22,8 @@ from snf.api.compute.hosts import Hypervisors, Services, Zones
 from snf.api.compute.images import Images as ComputeImages
 from snf.api.compute.limits import Limits
 from snf.api.compute.metadata import Meta, Metadata
+from snf.api.compute.migrations import Migrations
+from snf.api.compute.migrations import OfServer as MigrationsOfServer
 from snf.api.compute.quotas import QuotaSets
 from snf.api.compute.server_groups import ServerGroups
 from snf.api.compute.servers import Servers
@@ -191,6 +193,7 @@ def _of_operators(edge: Edge, size: int) -> dict[str, Any]:
         "os-aggregates": Aggregates(edge),
         "os-availability-zone": Zones(edge),
         "os-hypervisors": Hypervisors(edge),
+        "os-migrations": Migrations(edge, size),
         "os-services": Services(edge),
         "os-simple-tenant-usage": Usage(edge, size),
     }
@@ -205,6 +208,7 @@ def _of_a_flavor(edge: Edge) -> dict[str, Any]:
 
 
 def _of_a_server(parts: Parts, edge: Edge, version: str) -> dict[str, Any]:
+    size = parts.api.page_size
     # What has one name in both is as Nova has it in the version that is Nova's alone.
     diagnostics = Diagnostics(edge) if version == "v2.1" else Messages(edge)
     return {
@@ -212,7 +216,8 @@ def _of_a_server(parts: Parts, edge: Edge, version: str) -> dict[str, Any]:
         "ips": Addresses(edge),
         "meta": Meta(edge),
         "metadata": Metadata(edge),
-        "os-instance-actions": History(edge, parts.api.page_size),
+        "migrations": MigrationsOfServer(edge, size),
+        "os-instance-actions": History(edge, size),
         "stats": Stats(edge, parts.instance_prefix, parts.graphs),
         "tags": Tags(edge),
         "topology": Topology(edge),

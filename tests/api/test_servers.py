@@ -54,6 +54,7 @@ class ShowTests(ApiTestCase):
                 "OS-EXT-STS:vm_state": "building",
                 "OS-EXT-STS:power_state": 0,
                 "os-extended-volumes:volumes_attached": [],
+                "suspended": False,
                 "SNF:task_state": "SPAWNING",
             },
             shown,
