@@ -76,6 +76,7 @@ TITLES = {
     413: "Request Entity Too Large",
     429: "Too Many Requests",
     500: "Internal Server Error",
+    501: "Not Implemented",
     503: "Service Unavailable",
 }
 
@@ -142,6 +143,7 @@ _COMPUTE_FAULTS = {
     405: "badMethod",
     409: "conflictingRequest",
     413: "overLimit",
+    501: "notImplemented",
     503: "serviceUnavailable",
 }
 

@@ -47,6 +47,7 @@ CODES: Mapping[type[errors.SnfError], int] = {
     errors.Conflict: 409,
     errors.TooLarge: 413,
     errors.TooMany: 429,
+    errors.NotOffered: 501,
     errors.Unavailable: 503,
 }
 

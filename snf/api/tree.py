@@ -21,7 +21,9 @@ from snf.api.compute.hosts import Hypervisors, Services, Zones
 from snf.api.compute.images import Images as ComputeImages
 from snf.api.compute.limits import Limits
 from snf.api.compute.metadata import Meta, Metadata
+from snf.api.compute.networks import Networks as ComputeNetworks
 from snf.api.compute.quotas import QuotaSets
+from snf.api.compute.security import SecurityGroups
 from snf.api.compute.servers import Servers
 from snf.api.compute.tags import Tags
 from snf.api.compute.usage import Usage
@@ -160,6 +162,7 @@ def _compute(parts: Parts) -> IResource:
         nouns: dict[str, Any] = {
             "images": ComputeImages(edge, size),
             "limits": Limits(edge, parts.limits),
+            "os-networks": ComputeNetworks(edge, size),
             "os-quota-sets": QuotaSets(edge, parts.limits),
             **_of_operators(edge, size),
         }
@@ -202,6 +205,7 @@ def _of_a_server(edge: Edge, page_size: int) -> dict[str, Any]:
         "meta": Meta(edge),
         "metadata": Metadata(edge),
         "os-instance-actions": History(edge, page_size),
+        "os-security-groups": SecurityGroups(edge),
         "tags": Tags(edge),
     }
 
