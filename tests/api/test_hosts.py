@@ -124,7 +124,7 @@ class ServiceTests(HostTestCase):
         ):
             reply = self.call("PUT", f"{path}/{where}", what, by=ADMIN)
             self.assertEqual(400, reply.code)
-            self.assertIn("disabled_reason", reply.text)
+            self.assertIn("disabled_reason", reply.json["badRequest"]["message"])
         self.assertEqual("disabled", self.service()["status"])
 
     def test_drain_refused(self) -> None:
