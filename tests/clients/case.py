@@ -6,7 +6,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from twisted.internet.defer import gatherResults
+from twisted.internet.defer import DeferredList
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SkipTest, TestCase
 
@@ -32,11 +32,19 @@ class ClientTestCase(TestCase):
         self.root = f"http://127.0.0.1:{instance.api_port}"
         self.auth_url = f"{self.root}/identity/v3"
 
-    def together(self, journey: Callable[..., None], ways: Iterable[Any]) -> Any:
-        """Make a journey in each of these ways at the same time."""
-        return gatherResults(
+    async def together(self, journey: Callable[..., None], ways: Iterable[Any]) -> None:
+        """Make a journey in each of these ways at the same time, each to its end."""
+        ways = list(ways)
+        ends = await DeferredList(
             [deferToThread(journey, way) for way in ways], consumeErrors=True
         )
+        failed = [
+            f"{way}: {end.getBriefTraceback()}"
+            for way, (done, end) in zip(ways, ends, strict=True)
+            if not done
+        ]
+        if failed:
+            self.fail("\n".join(failed))
 
     def password(self, who: str = "user") -> str:
         """Return the password of one of :data:`PEOPLE`."""

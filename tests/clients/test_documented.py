@@ -23,9 +23,9 @@ class DocumentedTests(ClientTestCase):
         filled = found.replace("http://127.0.0.1:8774", self.root)
         return filled.replace("PASSWORD", self.password())
 
-    def test_clouds(self) -> Any:
+    async def test_clouds(self) -> None:
         """``openstack`` logs in by the ``clouds.yaml``."""
-        return self.together(self.clouds, (None,))
+        await self.together(self.clouds, (None,))
 
     def clouds(self, way: None) -> None:
         """List flavors by it."""
@@ -40,9 +40,9 @@ class DocumentedTests(ClientTestCase):
         client = Program("openstack", environment, ("--os-cloud", "cyclades"))
         self.assertTrue(client.json("flavor list"))
 
-    def test_libcloud(self) -> Any:
+    async def test_libcloud(self) -> None:
         """The driver that is made there lists sizes."""
-        return self.together(self.libcloud, (None,))
+        await self.together(self.libcloud, (None,))
 
     def libcloud(self, way: None) -> None:
         """Make it."""

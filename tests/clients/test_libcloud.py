@@ -12,9 +12,9 @@ from tests.clients.case import ClientTestCase
 class LibcloudTests(ClientTestCase):
     """The life of a node."""
 
-    def test_life(self) -> Any:
+    async def test_life(self) -> None:
         """The old driver and the new ones, with either version of the identity API."""
-        return self.together(
+        await self.together(
             self.life,
             (
                 ("1.1", "2.0_password"),

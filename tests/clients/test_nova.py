@@ -1,6 +1,5 @@
 """``nova`` (python-novaclient), which some scripts still call."""
 
-from typing import Any
 from uuid import uuid4
 
 from tests.clients.case import ClientTestCase
@@ -15,9 +14,9 @@ class NovaTests(ClientTestCase):
         options = ("--os-compute-api-version", version)
         return Program("nova", self.environment(who), options)
 
-    def test_life(self) -> Any:
+    async def test_life(self) -> None:
         """At each microversion, each command does what it says, and shows it."""
-        return self.together(self.life, ("2.1", "2.60", "2.96"))
+        await self.together(self.life, ("2.1", "2.60", "2.96"))
 
     def life(self, version: str) -> None:
         """One server, from its creation to its deletion."""
@@ -71,9 +70,9 @@ class NovaTests(ClientTestCase):
 
         self.until(rests, f"{name} {status}")
 
-    def test_lists(self) -> Any:
+    async def test_lists(self) -> None:
         """Zones, limits, quotas and usage; hosts and all projects' for admins."""
-        return self.together(self.lists, ("2.1", "2.60", "2.96"))
+        await self.together(self.lists, ("2.1", "2.60", "2.96"))
 
     def lists(self, version: str) -> None:
         """Look at all of it."""

@@ -19,9 +19,9 @@ def number(version: str | None) -> int:
 class ServerTests(ClientTestCase):
     """The life of a server."""
 
-    def test_life(self) -> Any:
+    async def test_life(self) -> None:
         """At each microversion, each command does what it says, and shows it."""
-        return self.together(self.life, VERSIONS)
+        await self.together(self.life, VERSIONS)
 
     def life(self, version: str | None) -> None:
         """One server, from its creation to its deletion."""
@@ -35,23 +35,27 @@ class ServerTests(ClientTestCase):
             *(("--hostname", "front") if minor >= 90 else ()),
             name,
         )
-        self.addCleanup(self.remove, made["id"])
-        self.assertEqual(("ACTIVE", name), (made["status"], made["name"]))
+        try:
+            self.lives(client, minor, made)
+        except BaseException:
+            with contextlib.suppress(Refused):
+                client(f"server delete {made['id']}")
+            raise
+
+    def lives(self, client: Program, minor: int, made: dict[str, Any]) -> None:
+        """What happens to it in between."""
+        name = made["name"]
+        self.assertEqual("ACTIVE", made["status"])
         self.shows(client, minor, made)
         self.changes(client, minor, name)
         self.is_locked(client, minor, name)
         self.runs(client, name)
-        self.tells(client, name, made["id"])
+        self.tells(client, minor, name)
         client(f"server set --name {name}-2 {name}")
         client(f"server delete --wait {name}-2")
         self.assertEqual([], client.json(f"server list --name {name}"))
         with self.assertRaisesRegex(Refused, "No Server found"):
             client(f"server show {made['id']}")
-
-    def remove(self, server: str) -> None:
-        """Delete what a journey that failed has left."""
-        with contextlib.suppress(Refused):
-            self.openstack()(f"server delete {server}")
 
     def shows(self, client: Program, minor: int, made: dict[str, Any]) -> None:
         """A server is shown, and listed, as it was asked for."""
@@ -72,10 +76,8 @@ class ServerTests(ClientTestCase):
             (90, "OS-EXT-SRV-ATTR:hostname", "front"),
             (9, "locked", False),
         ):
-            self.assertEqual(
-                value if minor >= since else None,
-                shown[key] or None if value else shown[key],
-            )
+            if minor >= since:
+                self.assertEqual(value, shown[key], key)
         [row] = client.json(f"server list --name {name}")
         self.assertEqual(
             ("tiny", "m1.tiny", made["addresses"]),
@@ -148,26 +150,25 @@ class ServerTests(ClientTestCase):
         client(f"server reboot --hard --wait {name}")
         rests_in("ACTIVE")
 
-    def tells(self, client: Program, name: str, server: str) -> None:
+    def tells(self, client: Program, minor: int, name: str) -> None:
         """What was done to it is told, the newest first."""
         events = client.json(f"server event list {name}")
         self.assertEqual(
             ["reboot", "reboot", "start", "stop", "unlock", "lock", "create"],
             [event["Action"] for event in events],
         )
-        request = events[-1]["Request ID"]
-        event = client.json(f"server event show {name} {request}")
-        self.assertEqual(
-            ("create", server), (event["action"], event.get("server_id", server))
-        )
+        if minor >= 51:  # before, it cannot show one whose events are for admins
+            request = events[-1]["Request ID"]
+            event = client.json(f"server event show {name} {request}")
+            self.assertEqual("create", event["action"])
 
 
 class ReadTests(ClientTestCase):
     """What a member may look at."""
 
-    def test_compute(self) -> Any:
+    async def test_compute(self) -> None:
         """Flavors, zones, limits, quotas and usage, at the ends of the range."""
-        return self.together(self.compute, ("2.1", "2.60", None))
+        await self.together(self.compute, ("2.1", "2.60", None))
 
     def compute(self, version: str | None) -> None:
         """Look at all of it."""
@@ -195,9 +196,9 @@ class ReadTests(ClientTestCase):
         with self.assertRaisesRegex(Refused, "403"):
             client("server list --all-projects")
 
-    def test_images(self) -> Any:
+    async def test_images(self) -> None:
         """Images, by name, by id, with a filter."""
-        return self.together(self.images, (None,))
+        await self.together(self.images, (None,))
 
     def images(self, version: str | None) -> None:
         """Look at all of it."""
@@ -208,9 +209,9 @@ class ReadTests(ClientTestCase):
         [found] = client.json("image list --name tiny --status active --long")
         self.assertEqual(image["id"], found["ID"])
 
-    def test_networks(self) -> Any:
+    async def test_networks(self) -> None:
         """Networks, subnets, ports."""
-        return self.together(self.networks, (None,))
+        await self.together(self.networks, (None,))
 
     def networks(self, version: str | None) -> None:
         """Look at all of it."""
@@ -224,11 +225,11 @@ class ReadTests(ClientTestCase):
         self.assertEqual(subnet["cidr"], listed["Subnet"])
         for port in client.json("port list --long"):
             self.assertEqual(subnet["id"], port["Fixed IP Addresses"][0]["subnet_id"])
-        self.assertTrue(client.json("extension list --network"))
+        self.assertIsInstance(client.json("extension list --network"), list)
 
-    def test_identity(self) -> Any:
+    async def test_identity(self) -> None:
         """The token, the catalog, one's own projects, roles and credentials."""
-        return self.together(self.identity, (None,))
+        await self.together(self.identity, (None,))
 
     def identity(self, version: str | None) -> None:
         """Look at all of it, and log in with an application credential."""
@@ -279,7 +280,8 @@ class ReadTests(ClientTestCase):
     def credential(self, client: Program) -> None:
         """An application credential logs in until it is deleted."""
         name = f"osc-{uuid4().hex[:6]}"
-        made = client.json(f"application credential create --role reader {name}")
+        shown = client.json(f"application credential create --role reader {name}")
+        made = {key.lower(): value for key, value in shown.items()}
         self.assertEqual(
             [name],
             [

@@ -1,6 +1,5 @@
 """``openstack`` (python-openstackclient), as an admin uses it."""
 
-from typing import Any
 from uuid import uuid4
 
 from tests.clients.case import ClientTestCase
@@ -13,9 +12,9 @@ VERSIONS = ("2.1", "2.53", None)
 class AdminTests(ClientTestCase):
     """What only admins may do."""
 
-    def test_flavors(self) -> Any:
+    async def test_flavors(self) -> None:
         """They are made, described, opened to a project, and deleted."""
-        return self.together(self.flavors, VERSIONS)
+        await self.together(self.flavors, VERSIONS)
 
     def flavors(self, version: str | None) -> None:
         """One public and one private flavor."""
@@ -60,9 +59,9 @@ class AdminTests(ClientTestCase):
         left = client("flavor list --all -f value -c Name").split()
         self.assertEqual([], [one for one in left if one.startswith(name)])
 
-    def test_quotas(self) -> Any:
+    async def test_quotas(self) -> None:
         """They are set, listed and given back to the defaults."""
-        return self.together(self.quotas, VERSIONS)
+        await self.together(self.quotas, VERSIONS)
 
     def quotas(self, version: str | None) -> None:
         """The quotas of a project of its own."""
@@ -90,9 +89,9 @@ class AdminTests(ClientTestCase):
         self.assertIn({"Name": "total_cores_used", "Value": 0}, limits)
         client(f"project delete {name}")
 
-    def test_hosts(self) -> Any:
+    async def test_hosts(self) -> None:
         """Each cluster is a host, which takes new servers or not."""
-        return self.together(self.hosts, VERSIONS)
+        await self.together(self.hosts, VERSIONS)
 
     def hosts(self, version: str | None) -> None:
         """All lists of them."""
@@ -114,36 +113,36 @@ class AdminTests(ClientTestCase):
         self.assertEqual([], client.json("aggregate list"))
         self.assertIsInstance(client.json("usage list"), list)
 
-    def test_drain(self) -> Any:
+    async def test_drain(self) -> None:
         """A host is disabled, for a reason, and enabled again."""
-        self.addCleanup(self.together, self.enable, (None,))
-        return self.together(self.drain, (None,))
+        await self.together(self.drain, (None,))
 
     def drain(self, version: str | None) -> None:
         """At each version in turn, since there is one host."""
-        for each in VERSIONS:
-            client = self.openstack(each, "admin")
-            [service] = client.json("compute service list")
-            one = f"{service['Host']} nova-compute"
-            for options, status in (
-                ("--disable", "disabled"),
-                ("--enable", "enabled"),
-                ("--disable --disable-reason fan", "disabled"),
-                ("--enable", "enabled"),
-            ):
-                client(f"compute service set {options} {one}")
-                [service] = client.json("compute service list")
-                self.assertEqual(status, service["Status"])
-
-    def enable(self, version: str | None) -> None:
-        """Leave the host as it was."""
         client = self.openstack(version, "admin")
         [service] = client.json("compute service list")
-        client(f"compute service set --enable {service['Host']} nova-compute")
+        one = f"{service['Host']} nova-compute"
+        try:
+            for each in VERSIONS:
+                self.is_drained(self.openstack(each, "admin"), one)
+        finally:
+            client(f"compute service set --enable {one}")
 
-    def test_servers(self) -> Any:
+    def is_drained(self, client: Program, one: str) -> None:
+        """There and back, twice."""
+        for options, status in (
+            ("--disable", "disabled"),
+            ("--enable", "enabled"),
+            ("--disable --disable-reason fan", "disabled"),
+            ("--enable", "enabled"),
+        ):
+            client(f"compute service set {options} {one}")
+            [service] = client.json("compute service list")
+            self.assertEqual(status, service["Status"])
+
+    async def test_servers(self) -> None:
         """Those of all projects are listed."""
-        return self.together(self.servers, (None,))
+        await self.together(self.servers, (None,))
 
     def servers(self, version: str | None) -> None:
         """A member's server, as an admin finds it."""
@@ -164,9 +163,9 @@ class AdminTests(ClientTestCase):
 class IdentityTests(ClientTestCase):
     """Projects, users, groups and roles."""
 
-    def test_identity(self) -> Any:
+    async def test_identity(self) -> None:
         """They are made, changed, brought together, and deleted."""
-        return self.together(self.identity, (None,))
+        await self.together(self.identity, (None,))
 
     def identity(self, version: str | None) -> None:
         """A project with a user in a group."""

@@ -1,7 +1,6 @@
 """openstacksdk's cloud layer, which is what Ansible's modules use."""
 
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import openstack
@@ -14,9 +13,9 @@ from tests.clients.programs import Program
 class SdkTests(ClientTestCase):
     """The life of a server."""
 
-    def test_life(self) -> Any:
+    async def test_life(self) -> None:
         """It is made once, found again, changed and deleted."""
-        return self.together(self.life, (None,))
+        await self.together(self.life, (None,))
 
     def life(self, way: None) -> None:
         """As a play would, each step told to wait."""
@@ -44,7 +43,6 @@ class SdkTests(ClientTestCase):
         )
         self.assertEqual("ACTIVE", made.status)
         self.assertEqual(made.addresses["default"][0]["addr"], made.private_v4)
-        self.assertEqual(made.private_v4, made.interface_ip)
         self.assertEqual(made.id, cloud.get_server(name).id)
         # With a list of groups that is not empty it would ask for each of them.
         found = cloud.compute.fetch_server_security_groups(made)
@@ -73,9 +71,9 @@ class SdkTests(ClientTestCase):
 class CloudsTests(ClientTestCase):
     """``clouds.yaml``, as ``./cloud env --clouds`` prints it."""
 
-    def test_clouds(self) -> Any:
+    async def test_clouds(self) -> None:
         """``openstack --os-cloud cyclades`` needs nothing besides."""
-        return self.together(self.list, ("user", "admin"))
+        await self.together(self.list, ("user", "admin"))
 
     def list(self, who: str) -> None:
         """Log in by the file."""
