@@ -77,5 +77,5 @@ class ClientTestCase(TestCase):
         while monotonic() < end:
             if answer := happened():
                 return answer
-            sleep(0.5)
+            sleep(1)  # each look may be a program of its own
         raise AssertionError(f"never: {what}")
