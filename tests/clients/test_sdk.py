@@ -73,14 +73,17 @@ class CloudsTests(ClientTestCase):
 
     async def test_clouds(self) -> None:
         """``openstack --os-cloud cyclades`` needs nothing besides."""
-        await self.together(self.list, ("user", "admin"))
-
-    def list(self, who: str) -> None:
-        """Log in by the file."""
-        person = PEOPLE[who]
-        path = Path(self.mktemp()).absolute()
         port = int(self.root.rpartition(":")[2])
-        path.write_text(clouds(port, person, self.password(who), "RegionOne"))
+        files = {}
+        for who, person in PEOPLE.items():
+            path = Path(self.mktemp()).absolute()
+            path.write_text(clouds(port, person, self.password(who), "RegionOne"))
+            files[person.project] = path
+        await self.together(self.list, files.items())
+
+    def list(self, way: tuple[str, Path]) -> None:
+        """Log in by a file."""
+        project, path = way
         environment = {
             "PATH": "/usr/bin",
             "HOME": "/nonexistent",
@@ -89,4 +92,4 @@ class CloudsTests(ClientTestCase):
         }
         client = Program("openstack", environment)
         shown = client.json("project list --my-projects")
-        self.assertEqual([person.project], [one["Name"] for one in shown])
+        self.assertEqual([project], [one["Name"] for one in shown])
