@@ -7,8 +7,12 @@ from snf.storage import activities
 from snf.storage.activities import Activity
 from snf.storage.database import Transaction
 
+ACCEPTED = "accepted"
 
-def note(txn: Transaction, call: Call, action: str, thing: UUID) -> None:
+
+def note(
+    txn: Transaction, call: Call, action: str, thing: UUID, outcome: str = ACCEPTED
+) -> None:
     """Note that the caller did something to a thing."""
     activities.add(
         txn,
@@ -17,6 +21,7 @@ def note(txn: Transaction, call: Call, action: str, thing: UUID) -> None:
             user=call.grant.user.id,
             project=call.grant.project_id,
             object=thing,
+            outcome=outcome,
             request_id=call.request_id,
             address=call.address,
         ),

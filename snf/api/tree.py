@@ -24,7 +24,9 @@ from snf.api.compute.limits import Limits
 from snf.api.compute.metadata import Meta, Metadata
 from snf.api.compute.migrations import Migrations
 from snf.api.compute.migrations import OfServer as MigrationsOfServer
+from snf.api.compute.networks import Networks as ComputeNetworks
 from snf.api.compute.quotas import QuotaSets
+from snf.api.compute.security import SecurityGroups
 from snf.api.compute.server_groups import ServerGroups
 from snf.api.compute.servers import Servers
 from snf.api.compute.stats import NO_GRAPHS, Graphs, Stats
@@ -169,6 +171,7 @@ def _compute(parts: Parts) -> IResource:
         nouns: dict[str, Any] = {
             "images": ComputeImages(edge, size),
             "limits": Limits(edge, parts.limits),
+            "os-networks": ComputeNetworks(edge, size),
             "os-quota-sets": QuotaSets(edge, parts.limits),
             "os-server-groups": ServerGroups(edge, size, parts.limits),
             **_of_operators(edge, size),
@@ -218,6 +221,7 @@ def _of_a_server(parts: Parts, edge: Edge, version: str) -> dict[str, Any]:
         "metadata": Metadata(edge),
         "migrations": MigrationsOfServer(edge, size),
         "os-instance-actions": History(edge, size),
+        "os-security-groups": SecurityGroups(edge),
         "stats": Stats(edge, parts.instance_prefix, parts.graphs),
         "tags": Tags(edge),
         "topology": Topology(edge),

@@ -65,5 +65,9 @@ class UnsupportedVersion(SnfError):
     """The microversion asked for is not served."""
 
 
+class NotOffered(SnfError):
+    """Clients may ask for this, and know that not every cloud has it."""
+
+
 class Unavailable(SnfError):
     """A part that is needed does not answer; trying again later may help."""
