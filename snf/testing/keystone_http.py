@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import uuid4
 
+import orjson
 from attrs import define, evolve, field
 from treq.client import HTTPClient
 from twisted.web.client import Agent
@@ -101,17 +102,21 @@ class KeystoneOverHttp:
         subject: str | None = None,
     ) -> tuple[str | None, Any]:
         """Return the token and the JSON of an answer."""
-        headers: dict[bytes | str, bytes | str] = {}
+        headers: dict[bytes | str, bytes | str] = {"Content-Type": "application/json"}
         if self._token:
             headers["X-Auth-Token"] = self._token
         if subject is not None:
             headers["X-Subject-Token"] = subject
         http = HTTPClient(Agent(self.reactor, connectTimeout=_TIMEOUT_S))
         response = await http.request(
-            method, self.url + path, headers=headers, json=body, timeout=_TIMEOUT_S
+            method,
+            self.url + path,
+            headers=headers,
+            data=None if body is None else orjson.dumps(body),
+            timeout=_TIMEOUT_S,
         )
         content = await response.content()
         if response.code != expected:
             raise AssertionError(f"{method} {path}: {response.code} {content!r}")
         token = response.headers.getRawHeaders("X-Subject-Token", [None])[0]
-        return token, (await response.json()) if content else None
+        return token, orjson.loads(content) if content else None
