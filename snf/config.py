@@ -5,6 +5,7 @@ that holds one.
 """
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -76,8 +77,11 @@ class Api:
     public_url: str = "http://127.0.0.1:8774"
     max_body_bytes: int = 1_048_576
     page_size: int = 1000
+    trusted_proxies: tuple[str, ...] = ()
 
     def check(self) -> None:
+        for network in self.trusted_proxies:
+            _network("trusted_proxies", network)
         _at_least("max_body_bytes", self.max_body_bytes, 1024)
         _at_least("page_size", self.page_size, 1)
         _web_url("public_url", self.public_url)
@@ -311,6 +315,13 @@ def _at_least(key: str, value: float, least: float) -> None:
 def _within(key: str, value: float, least: float, most: float) -> None:
     if not least <= value <= most:
         raise ValueError(f"{key}: must be from {least} to {most}")
+
+
+def _network(key: str, text: str) -> None:
+    try:
+        ip_network(text)
+    except ValueError as failure:
+        raise ValueError(f"{key}: {failure}") from None
 
 
 def _web_url(key: str, text: str) -> None:

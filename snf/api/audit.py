@@ -8,8 +8,8 @@ from snf.storage.activities import Activity
 from snf.storage.database import Transaction
 
 
-def note(txn: Transaction, call: Call, action: str, thing: UUID) -> None:
-    """Note that the caller did something to a thing."""
+def note(txn: Transaction, call: Call, action: str, thing: UUID | None) -> None:
+    """Note that the caller did something to a thing; None where its id is no UUID."""
     activities.add(
         txn,
         Activity(

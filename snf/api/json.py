@@ -236,7 +236,7 @@ class Edge:
             root=self.root,
             base=f"{self.root}{self.prefix}/{project}".rstrip("/"),
             now=datetime.fromtimestamp(self.clock.seconds(), UTC),
-            address=getattr(request.getClientAddress(), "host", ""),
+            address=getattr(request, "origin", ""),
             version=version,
             arguments=given.arguments(request),
             body=None if body is None else given.body(request, body),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from ipaddress import ip_network
 from typing import Any
 
 from attrs import frozen
@@ -99,7 +100,8 @@ def site(parts: Parts) -> ApiSite:
         services["identity"] = _identity(parts)
     root = partial(discovery.cloud, identity=edge.authority.uri)
     tree = Branch(edge, services, _document(edge, root, 300))
-    return ApiSite(tree, edge, parts.clock, parts.api.max_body_bytes)
+    proxies = tuple(map(ip_network, parts.api.trusted_proxies))
+    return ApiSite(tree, edge, parts.clock, parts.api.max_body_bytes, proxies)
 
 
 def _identity(parts: Parts) -> IResource:

@@ -66,6 +66,7 @@ class FakeKeystone:
     :ivar ahead_s: By how much its clock is ahead of ours.
     :ivar asked: The requests so far, as ``GET /v3/auth/tokens``.
     :ivar disabled: Names of projects that are.
+    :ivar forgetful: Whether it knows none of its own tokens.
     """
 
     clock: IReactorTime
@@ -75,6 +76,7 @@ class FakeKeystone:
     people: dict[str, Person] = field(factory=dict)
     tokens: dict[str, Issued] = field(factory=dict)
     disabled: set[str] = field(factory=set)
+    forgetful: bool = False
     asked: list[str] = field(factory=list)
     held: list[Request] = field(factory=list)
     _numbers: "count[int]" = field(init=False, factory=lambda: count(1))
@@ -115,7 +117,7 @@ class FakeKeystone:
     def valid(self, token: str | None) -> Issued | None:
         """Return what a token stands for; None when it is not valid."""
         found = self.tokens.get(token or "")
-        if found is None or found.expires <= self.now:
+        if found is None or self.forgetful or found.expires <= self.now:
             return None
         # What somebody may do is looked up each time.
         person = self.people[found.person.name]

@@ -13,6 +13,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
+from snf.api.authority import Authority
 from snf.api.compute.build import Builder
 from snf.api.site import ApiSite
 from snf.api.tree import Parts, site
@@ -63,6 +64,8 @@ class ApiTestCase(SynchronousTestCase):
 
     max_body_bytes = 65536
     page_size = 1000
+    keystone: Authority | None = None
+    trusted_proxies: tuple[str, ...] = ()
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -84,6 +87,7 @@ class ApiTestCase(SynchronousTestCase):
                     public_url=ROOT,
                     max_body_bytes=self.max_body_bytes,
                     page_size=self.page_size,
+                    trusted_proxies=self.trusted_proxies,
                 ),
                 identity=Identity(token_lifetime_s=3600),
                 instance_prefix="snf",
@@ -96,6 +100,7 @@ class ApiTestCase(SynchronousTestCase):
                 new_token=self._new_token,
                 builder=self.builder,
                 limits=limits,
+                keystone=self.keystone,
             )
         )
 
