@@ -11,9 +11,13 @@ ACCEPTED = "accepted"
 
 
 def note(
-    txn: Transaction, call: Call, action: str, thing: UUID, outcome: str = ACCEPTED
+    txn: Transaction,
+    call: Call,
+    action: str,
+    thing: UUID | None,
+    outcome: str = ACCEPTED,
 ) -> None:
-    """Note that the caller did something to a thing."""
+    """Note that the caller did something to a thing; None where its id is no UUID."""
     activities.add(
         txn,
         Activity(

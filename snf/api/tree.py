@@ -1,6 +1,8 @@
 """The whole tree of URLs: which service's routes are where."""
 
 from collections.abc import Callable
+from functools import partial
+from ipaddress import ip_network
 from typing import Any
 
 from attrs import frozen
@@ -8,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 
 from snf.api import dialect, discovery
+from snf.api.authority import Authority, OwnTokens
 from snf.api.compute.addresses import Addresses
 from snf.api.compute.build import Builder
 from snf.api.compute.diagnostics import Diagnostics, Messages, Topology
@@ -68,6 +71,7 @@ class Parts:
     :ivar new_token: Makes a token.
     :ivar limits: What a project may have for which an operator has set nothing.
     :ivar graphs: What draws graphs of servers.
+    :ivar keystone: A Keystone that knows the accounts; None when they are our own.
     """
 
     clock: IReactorTime
@@ -81,26 +85,33 @@ class Parts:
     builder: Builder
     limits: Amounts = NO_LIMITS
     graphs: Graphs = NO_GRAPHS
+    keystone: Authority | None = None
+
+    @property
+    def authority(self) -> Authority:
+        """Whose word on tokens counts."""
+        return self.keystone or OwnTokens(f"{self.api.public_url}/identity")
 
     def edge(self, prefix: str, of: dialect.Dialect) -> Edge:
         """Return what the routes below a prefix stand on."""
-        return Edge(self.clock, self.database, self.api.public_url, prefix, of)
+        root = self.api.public_url
+        return Edge(self.clock, self.database, self.authority, root, prefix, of)
 
 
 def site(parts: Parts) -> ApiSite:
     """Return the site that serves everything."""
     edge = parts.edge("", dialect.Identity())
-    tree = Branch(
-        edge,
-        {
-            "identity": _identity(parts),
-            "compute": _compute(parts),
-            "image": _image(parts),
-            "network": _network(parts),
-        },
-        _document(edge, discovery.cloud, 300),
-    )
-    return ApiSite(tree, edge, parts.clock, parts.api.max_body_bytes)
+    services = {
+        "compute": _compute(parts),
+        "image": _image(parts),
+        "network": _network(parts),
+    }
+    if parts.keystone is None:
+        services["identity"] = _identity(parts)
+    root = partial(discovery.cloud, identity=edge.authority.uri)
+    tree = Branch(edge, services, _document(edge, root, 300))
+    proxies = tuple(map(ip_network, parts.api.trusted_proxies))
+    return ApiSite(tree, edge, parts.clock, parts.api.max_body_bytes, proxies)
 
 
 def _identity(parts: Parts) -> IResource:

@@ -46,7 +46,7 @@ class Gone(SnfError):
 
 
 class NotOffered(SnfError):
-    """Ganeti has no means for it, whatever the thing's state."""
+    """Not every cloud has it, and this one has no means for it."""
 
 
 class TooLarge(SnfError):
@@ -63,10 +63,6 @@ class TooMany(SnfError):
 
 class UnsupportedVersion(SnfError):
     """The microversion asked for is not served."""
-
-
-class NotOffered(SnfError):
-    """Clients may ask for this, and know that not every cloud has it."""
 
 
 class Unavailable(SnfError):
