@@ -49,8 +49,12 @@ def from_row(row: tuple) -> Order:
     )
 
 
-def add(txn: Transaction, order: Order, cluster: int, request_id: str) -> None:
-    """Store a new order; submitters are woken when the transaction commits."""
+def add(txn: Transaction, order: Order, cluster: int, request_id: str | None) -> None:
+    """
+    Store a new order; submitters are woken when the transaction commits.
+
+    :param request_id: None where nobody has asked.
+    """
     txn.execute(
         "INSERT INTO orders (id, server_id, cluster_id, kind, arguments, request_id)"
         " VALUES (%s, %s, %s, %s, %s, %s)",
