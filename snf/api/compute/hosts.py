@@ -13,6 +13,7 @@ from attrs import frozen
 from snf.api.audit import ACCEPTED, note
 from snf.api.call import Call
 from snf.api.compute import versions
+from snf.api.compute.build import Name
 from snf.api.json import Edge, new_app, route
 from snf.core.catalog import Cluster
 from snf.core.errors import BadRequest, NotFound, NotOffered
@@ -40,9 +41,7 @@ class ServiceBody(msgspec.Struct, forbid_unknown_fields=True):
     status: Literal["enabled", "disabled"] | None = None
     host: Annotated[str, msgspec.Meta(max_length=255)] = ""
     binary: str = _BINARY
-    disabled_reason: (
-        Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None
-    ) = None
+    disabled_reason: Name | None = None
 
 
 # What the verbs in place of an id do; the last one wants a reason.
