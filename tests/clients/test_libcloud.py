@@ -59,6 +59,17 @@ class LibcloudTests(ClientTestCase):
         ):
             self.assertTrue(do(node))
             self.rests_in(driver, node, state)
+        if way[0] != "2.0":  # of which the newest is an extension
+            self.is_resized(driver, node, size)
+        self.assertIn(node.id, [one.id for one in driver.list_nodes()])
+        self.assertTrue(driver.destroy_node(node))
+        self.until(
+            lambda: node.id not in [one.id for one in driver.list_nodes()],
+            f"{name} gone",
+        )
+
+    def is_resized(self, driver: Any, node: Any, size: Any) -> None:
+        """It is made larger and smaller again, and larger for good."""
         [larger] = [one for one in driver.list_sizes() if one.name == "m1.medium"]
         for do, flavor in (
             (driver.ex_revert_resize, size),
@@ -70,12 +81,6 @@ class LibcloudTests(ClientTestCase):
             self.rests_in(driver, node, NodeState.RUNNING)
             shown = driver.ex_get_node_details(node.id)
             self.assertEqual(flavor.id, shown.extra["flavorId"])
-        self.assertIn(node.id, [one.id for one in driver.list_nodes()])
-        self.assertTrue(driver.destroy_node(node))
-        self.until(
-            lambda: node.id not in [one.id for one in driver.list_nodes()],
-            f"{name} gone",
-        )
 
     def rests_in(self, driver: Any, node: Any, state: str) -> None:
         """Wait until the node is idle in a state."""

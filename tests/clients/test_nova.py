@@ -54,17 +54,15 @@ class NovaTests(ClientTestCase):
             client(f"server-tag-add {name} blue green")
             client(f"server-tag-delete {name} blue")
             self.assertIn("green", client(f"server-tag-list {name}"))
-        self.is_resized(client, name)
-        self.is_migrated(version, made["id"])
+        done = {"create", "lock", "unlock", "stop", "start", "reboot"}
+        if version == "2.96":
+            self.is_resized(client, name)
+            done |= {"resize", "revertResize", "confirmResize"}
+        if version != "2.60":  # which asks for a migration as the newest does
+            self.is_migrated(version, made["id"])
+            done |= {"migrate", "live-migration"}
         events = {row["Action"] for row in client.table(f"instance-action-list {name}")}
-        self.assertEqual(
-            {
-                *("create", "lock", "unlock", "stop", "start", "reboot"),
-                *("resize", "revertResize", "confirmResize"),
-                *("migrate", "live-migration"),
-            },
-            events,
-        )
+        self.assertEqual(done, events)
         [row] = client.table(f"server-group-get {group['Id']}")
         self.assertIn(made["id"], row["Members"])
         client(f"update --name {name}-2 {name}")
@@ -88,7 +86,6 @@ class NovaTests(ClientTestCase):
         for word in ("live-migration", "migrate"):
             admin(f"{word} {server}")
             self.until(lambda: self.rests(admin, server, "ACTIVE"), f"{word} {server}")
-        self.assertEqual([], admin.table(f"server-migration-list {server}"))
         moved = [
             row["Status"]
             for row in admin.table("migration-list")
@@ -96,9 +93,11 @@ class NovaTests(ClientTestCase):
         ]
         self.assertEqual(["completed", "confirmed"], sorted(moved))
         with self.assertRaisesRegex(Refused, "409"):
-            admin(f"evacuate {server}")
+            shared = "--on-shared-storage" if version == "2.1" else ""
+            admin(f"evacuate {shared} {server}")
         self.assertIn("running", admin(f"diagnostics {server}"))
         if version == "2.96":
+            self.assertEqual([], admin.table(f"server-migration-list {server}"))
             self.assertEqual("[]", admin.pairs(f"server-topology {server}")["nodes"])
 
     def rests(self, client: Program, server: str, status: str) -> bool:
