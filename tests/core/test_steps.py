@@ -198,6 +198,14 @@ class EndTests(SynchronousTestCase):
         life = ended(steps.revert(self.done(up=False), UUID(int=0x2)))
         self.assertEqual((Status.SHUTOFF, OLD), (life.status, life.flavor))
 
+    def test_reverted_unseen(self):
+        """One whose node does not answer may run, and is restarted with the old sizes."""
+        life = evolve(self.done(), observed=Observed.UNKNOWN)
+        life = ended(steps.revert(life, UUID(int=0x2)), time=10.0)
+        self.assertEqual(
+            (Kind.REBOOT, Status.REVERT_RESIZE), (life.orders[-1].kind, life.status)
+        )
+
     def test_not_reverted(self):
         """If Ganeti does not go back, it still waits for its owner's word."""
         life = ended(steps.revert(self.done(), UUID(int=0x2)), JobStatus.ERROR)
