@@ -1,6 +1,7 @@
 """The database levelled with the clusters: whatever news was lost."""
 
 from typing import Any
+from uuid import uuid4
 
 from snf.core.naming import instance_name
 from snf.core.order import Kind
@@ -228,6 +229,30 @@ class LevelTests(LogicTestCase):
         await self.until(self.all_ended)
         await self.level()
         self.assertEqual(self.ganeti.queue.serial, (await self.row()).last_job)
+
+    async def test_made_anew(self) -> None:
+        """Jobs of a cluster that has been made anew are not taken for the old one's."""
+        server = await self.running()
+        await self.rows("UPDATE cluster SET last_job = 4711")
+        await self.level()
+        self.assertEqual(4711, (await self.row()).last_job)
+        await self.submitting.stopService()
+        await self.ask(server, Kind.STOP)
+        await self.rows(
+            "UPDATE orders SET state = 'submitted', job = 1, job_floor = 4711"
+            " WHERE kind = 'stop'"
+        )
+        later = await self.ask(server, Kind.START)
+        await self.rows(
+            "UPDATE orders SET state = 'new', job_floor = 4711 WHERE kind = 'start'"
+        )
+        self.ganeti.uuid = str(uuid4())
+        await self.level()
+        self.assertEqual(self.ganeti.queue.serial, (await self.row()).last_job)
+        states = dict(await self.states(server))
+        self.assertEqual(("failed", "new"), (states["stop"], states["start"]))
+        rows = await self.rows("SELECT job_floor FROM orders WHERE kind = 'start'")
+        self.assertEqual([(0,)], rows, later)
 
     async def test_away(self) -> None:
         """A cluster that cannot be asked is no cluster without instances."""
