@@ -134,7 +134,7 @@ class Call:
             raise BadRequest(f"marker [{text}] not found")
         return UUID(text)
 
-    def page_after(self, marker: UUID) -> str:
+    def page_after(self, marker: UUID | str | int) -> str:
         """Return the query of the listing's next page: the same filters, go on after."""
         query = {**self.arguments, "marker": [str(marker)]}
         return urlencode(query, doseq=True)
