@@ -117,6 +117,25 @@ class RefusedTests(ResizeTestCase):
         words = f"Instance {self.web} is locked"
         self.assert_refused(self.resize(MEDIUM), 409, words)
 
+    def test_kept_from_its_owner(self) -> None:
+        """A locked or suspended server's resize waits for an admin's word, or for its end."""
+        for keep, end, code in (
+            ({"lock": None}, {"unlock": None}, 409),
+            ({"SNF:suspend": None}, {"SNF:unsuspend": None}, 403),
+        ):
+            for body, done in (
+                ({"confirmResize": None}, 204),
+                ({"revertResize": None}, 202),
+            ):
+                self.web = self.server()
+                self.live(self.web, Life(Observed.DOWN, flavor=SMALL.id))
+                self.resized(MEDIUM)
+                self.assertEqual(202, self.act(self.web, keep, ADMIN).code)
+                self.assertEqual(code, self.act(self.web, body).code, (keep, body))
+                self.assertEqual("VERIFY_RESIZE", self.shown(self.web)["status"])
+                self.assertEqual(done, self.act(self.web, body, ADMIN).code)
+                self.assertEqual(202, self.act(self.web, end, ADMIN).code)
+
     def test_others(self) -> None:
         """Somebody else's server is not there."""
         for body in (
