@@ -39,7 +39,7 @@ class Call:
     address: str
     version: Version
     arguments: Mapping[str, Sequence[str]]
-    body: Any = None
+    body: Any = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
     subject: str | None = field(default=None, repr=False)
     repeat_key: str | None = None

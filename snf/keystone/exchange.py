@@ -39,7 +39,7 @@ class Answer:
 
     status: int
     content: Any
-    token: str | None
+    token: str | None = field(repr=False)
     now: float | None
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from attrs import frozen
+from attrs import field, frozen
 from psycopg2.errors import UniqueViolation
 
 from snf.core.errors import Conflict
@@ -17,7 +17,7 @@ class Credentials:
     """A user and what is kept of the password."""
 
     user: User
-    password: str
+    password: str = field(repr=False)
 
 
 @frozen
