@@ -148,6 +148,31 @@ def saw_job(txn: Transaction, cluster_id: int, job: int) -> None:
     )
 
 
+def recognize(txn: Transaction, cluster_id: int, uuid: str) -> bool:
+    """
+    Remember which cluster answers; return whether there was another one before.
+
+    Its jobs are then counted from 1 again: those of what is still to be done are not
+    above what was seen of the other one's.
+    """
+    row = one(txn, "SELECT uuid FROM cluster WHERE id = %s FOR UPDATE", (cluster_id,))
+    if row is None or row[0] == uuid:
+        return False
+    another = row[0] is not None
+    txn.execute(
+        "UPDATE cluster SET uuid = %s, last_job = CASE WHEN %s THEN 0 ELSE last_job END"
+        " WHERE id = %s",
+        (uuid, another, cluster_id),
+    )
+    if another:
+        txn.execute(
+            "UPDATE orders SET job_floor = 0 WHERE cluster_id = %s"
+            " AND state IN ('new', 'submitting') AND job_floor IS NOT NULL",
+            (cluster_id,),
+        )
+    return another
+
+
 def set_reachable(txn: Transaction, cluster_id: int, reachable: bool) -> None:
     """Remember since when a cluster has not been reached, or that it has been."""
     txn.execute(
