@@ -256,14 +256,8 @@ _IMAGE_STATUSES = {
 def time(moment: datetime) -> str:
     """Return a time, in UTC, as most fields write it: whole seconds."""
     # A third of what isoformat takes for a time with a zone.
-    return "%04d-%02d-%02dT%02d:%02d:%02dZ" % (
-        moment.year,
-        moment.month,
-        moment.day,
-        moment.hour,
-        moment.minute,
-        moment.second,
-    )
+    day = f"{moment.year:04}-{moment.month:02}-{moment.day:02}"
+    return f"{day}T{moment.hour:02}:{moment.minute:02}:{moment.second:02}Z"
 
 
 def precise(moment: datetime | None) -> str | None:
