@@ -12,6 +12,7 @@ from snf.core.placement import Need
 from snf.core.server_group import Company
 from snf.storage import capacities
 from snf.storage.database import Transaction
+from snf.storage.prepared import Prepared
 from snf.storage.rows import every, one, required
 
 _COLUMNS = (
@@ -30,6 +31,9 @@ def listing(txn: Transaction) -> list[Cluster]:
     """Return all clusters, by name."""
     rows = every(txn, f"SELECT {_COLUMNS} FROM cluster c ORDER BY c.name")
     return [_from_row(row) for row in rows]
+
+
+_GET = Prepared("cluster_get", f"SELECT {_COLUMNS} FROM cluster c WHERE c.id = $1")
 
 
 def choose(
@@ -51,7 +55,7 @@ def choose(
         )
     if chosen is None:
         raise Unavailable("No cluster takes new servers of this kind now")
-    row = one(txn, f"SELECT {_COLUMNS} FROM cluster c WHERE c.id = %s", (chosen,))
+    row = _GET.one(txn, chosen)
     assert row is not None
     return _from_row(row)
 
