@@ -101,7 +101,7 @@ class MistakeTests(ConfigTestCase):
             LEAST + "[apis]\n",
             "apis",
             "not known; one of database, "
-            "broker, services, api, identity, quota, stats, ganeti, submitter, "
+            "broker, services, api, identity, quota, network, stats, ganeti, submitter, "
             "reconciler, retention",
         )
         self.assert_wrong(LEAST + "[api]\nport = 1\n", "api", "port")

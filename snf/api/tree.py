@@ -23,6 +23,8 @@ from snf.api.compute.images import Images as ComputeImages
 from snf.api.compute.limits import Limits
 from snf.api.compute.metadata import Meta, Metadata
 from snf.api.compute.quotas import QuotaSets
+from snf.api.compute.security_groups import Groups as ComputeSecurityGroups
+from snf.api.compute.security_groups import OfServer as SecurityGroupsOfServer
 from snf.api.compute.server_groups import ServerGroups
 from snf.api.compute.servers import Servers
 from snf.api.compute.stats import NO_GRAPHS, Graphs, Stats
@@ -45,11 +47,19 @@ from snf.api.identity.tokens import Tokens
 from snf.api.image.images import Images
 from snf.api.image.schemas import Schemas
 from snf.api.json import Edge
-from snf.api.network import networks, ports, subnets
+from snf.api.network import (
+    networks,
+    ports,
+    security_group_rules,
+    security_groups,
+    subnets,
+)
 from snf.api.network.extensions import Extensions
 from snf.api.network.networks import Networks
 from snf.api.network.ports import Ports
 from snf.api.network.quotas import Quotas
+from snf.api.network.security_group_rules import SecurityGroupRules
+from snf.api.network.security_groups import SecurityGroups
 from snf.api.network.subnets import Subnets
 from snf.api.site import ApiSite, Branch, Noun, Nouns
 from snf.config import Api, Identity
@@ -172,6 +182,9 @@ def _compute(parts: Parts) -> IResource:
             "images": ComputeImages(edge, size),
             "limits": Limits(edge, parts.limits),
             "os-quota-sets": QuotaSets(edge, parts.limits),
+            "os-security-groups": ComputeSecurityGroups(
+                edge, parts.builder.firewall, size
+            ),
             "os-server-groups": ServerGroups(edge, size, parts.limits),
             **_of_operators(edge, size),
         }
@@ -217,6 +230,7 @@ def _of_a_server(parts: Parts, edge: Edge, version: str) -> dict[str, Any]:
         "meta": Meta(edge),
         "metadata": Metadata(edge),
         "os-instance-actions": History(edge, parts.api.page_size),
+        "os-security-groups": SecurityGroupsOfServer(edge),
         "stats": Stats(edge, parts.instance_prefix, parts.graphs),
         "tags": Tags(edge),
         "topology": Topology(edge),
@@ -235,12 +249,18 @@ def _image(parts: Parts) -> IResource:
 
 def _network(parts: Parts) -> IResource:
     edge = parts.edge("/network/v2.0", dialect.Network())
-    size = parts.api.page_size
+    size, offered = parts.api.page_size, parts.builder.firewall
     nouns: dict[str, Any] = {
         "extensions": Extensions(edge),
         "networks": Networks(edge, networks.collection(size)),
         "ports": Ports(edge, ports.collection(size)),
         "quotas": Quotas(edge, parts.limits),
+        "security-groups": SecurityGroups(
+            edge, security_groups.collection(size), offered, parts.limits
+        ),
+        "security-group-rules": SecurityGroupRules(
+            edge, security_group_rules.collection(size), offered, parts.limits
+        ),
         "subnets": Subnets(edge, subnets.collection(size)),
     }
     children = {name: Noun(noun) for name, noun in nouns.items()}

@@ -19,6 +19,7 @@ from snf.bus.connect import open_bus
 from snf.bus.interface import Bus
 from snf.bus.topology import queue_names
 from snf.config import ConfigError, Cyclades, Stats, load, secret
+from snf.core.firewall import Offered, Profile
 from snf.core.quota import Resource
 from snf.logic.confirmations import Confirmations
 from snf.logic.connections import Connections
@@ -111,7 +112,13 @@ def _api(reactor: Any, settings: Cyclades, database: Database) -> IService:
             verify=checker.verify,
             digest=checker.digest,
             new_token=partial(secrets.token_urlsafe, 32),
-            builder=Builder(limits=limits),
+            builder=Builder(
+                limits=limits,
+                firewall=Offered(
+                    Profile(settings.network.default_firewall),
+                    settings.network.firewall_profiles,
+                ),
+            ),
             limits=limits,
             graphs=_graphs(settings.stats),
         )

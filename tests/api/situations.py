@@ -7,14 +7,23 @@ reads a body, one in :data:`ASKED`.
 import re
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from attrs import evolve, field, frozen
 
 from snf.api.identity.catalog import catalog
 from snf.core.identity import Group, Project, Role, User
+from snf.core.quota import NO_LIMITS
 from snf.core.server import Life, Observed
-from snf.storage import flavors, grants, groups, images, networks, tags
+from snf.storage import (
+    flavors,
+    grants,
+    groups,
+    images,
+    networks,
+    security_groups,
+    tags,
+)
 from snf.storage import users as accounts
 from snf.storage.grants import Holder
 from snf.testing import world
@@ -84,6 +93,7 @@ THINGS: Mapping[str, Thing] = {
     f"{_COMPUTE}/images/{{image}}": Thing("image"),
     f"{_COMPUTE}/os-hypervisors/{{hypervisor}}": Thing("cluster"),
     f"{_COMPUTE}/os-quota-sets/{{project}}": _LIMITED,
+    f"{_COMPUTE}/os-security-groups/{{group}}": Thing("security group"),
     f"{_COMPUTE}/os-services/{{service}}": Thing("cluster"),
     f"{_COMPUTE}/os-simple-tenant-usage/{{project}}": _LIMITED,
     f"{_COMPUTE}/servers/{{server}}": Thing("server"),
@@ -116,6 +126,8 @@ THINGS: Mapping[str, Thing] = {
     f"{_V2}/networks/{{item}}": Thing("network"),
     f"{_V2}/ports/{{item}}": Thing("port"),
     f"{_V2}/quotas/{{project}}": _LIMITED,
+    f"{_V2}/security-group-rules/{{item}}": Thing("rule"),
+    f"{_V2}/security-groups/{{item}}": Thing("security group"),
     f"{_V2}/subnets/{{item}}": Thing("subnet"),
 }
 
@@ -154,6 +166,16 @@ _NEW_SERVER = {
     "metadata": {"k": "v"},
 }
 _NEW_FLAVOR = {"name": "new", "vcpus": 1, "ram": 128, "disk": 1}
+_GROUP = uuid5(UUID(int=0x5EC), "alice")
+_NEW_RULE = {
+    "security_group_id": str(_GROUP),
+    "direction": "ingress",
+    "ethertype": "IPv4",
+    "protocol": "tcp",
+    "port_range_min": 22,
+    "port_range_max": 22,
+    "remote_ip_prefix": "192.0.2.0/24",
+}
 _MADE_KEY = frozenset({"key"})
 _META = {"meta": {"k": "v"}}
 _METADATA = {"metadata": {"k": "v"}}
@@ -185,6 +207,9 @@ ASKED: Mapping[str, Asked] = {
             {"reboot": {"type": "SOFT"}},
             {"lock": {"locked_reason": "r"}},
             {"unlock": None},
+            {"addSecurityGroup": {"name": "default"}},
+            {"removeSecurityGroup": {"name": "default"}},
+            {"firewallProfile": {"profile": "ENABLED"}},
         ),
     ),
     f"POST {_COMPUTE}/servers/{{server}}/meta": Asked(_METADATA),
@@ -231,6 +256,12 @@ ASKED: Mapping[str, Asked] = {
     # There are none yet.
     f"GET {_V2}/extensions/{{extension}}": Asked(code=404),
     f"PUT {_V2}/quotas/{{project}}": Asked({"quota": {"port": 100}}),
+    f"POST {_V2}/security-groups": Asked({"security_group": {"name": "new"}}),
+    f"PUT {_V2}/security-groups/{{item}}": Asked({"security_group": {"name": "new"}}),
+    f"POST {_V2}/security-group-rules": Asked({"security_group_rule": _NEW_RULE}),
+    f"PUT {_V2}/security-group-rules/{{item}}": Asked(
+        {"security_group_rule": {"description": "other"}}
+    ),
 }
 
 
@@ -316,6 +347,7 @@ class SituationTestCase(ApiTestCase):
         return {
             **own,
             **self._server(user),
+            **self._security_group(user, project),
             "cluster": str(cluster),
             "flavor": str(flavor),
             "image": str(image),
@@ -333,6 +365,12 @@ class SituationTestCase(ApiTestCase):
         [(port,)] = self.sql("SELECT id FROM port WHERE server_id = %s", number)
         request = reply.header("x-openstack-request-id") or ""
         return {"server": server, "port": str(port), "request": request}
+
+    def _security_group(self, user: User, project: Project) -> Belongings:
+        group = uuid5(UUID(int=0x5EC), user.name)
+        self.run_in(security_groups.add, group, project.id, "mine", "", NO_LIMITS)
+        found = self.run_in(security_groups.get, None, group)
+        return {"security group": str(group), "rule": str(found.rules[0].id)}
 
     def _belongings_of_user(self, user: User) -> Belongings:
         group = Group(uuid4(), f"friends of {user.name}")

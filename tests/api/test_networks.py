@@ -104,6 +104,7 @@ class ShapeTests(NetworkTestCase):
         """A server's port."""
         server = self.server()
         [(port, mac)] = self.sql("SELECT id, mac::text FROM port")
+        [(group,)] = self.sql("SELECT id FROM security_group")
         address = {"subnet_id": str(SUBNET.id), "ip_address": "192.0.2.10"}
         self.assert_shown(
             "port",
@@ -121,7 +122,7 @@ class ShapeTests(NetworkTestCase):
                 "fixed_ips": [address],
                 "allowed_address_pairs": [],
                 "extra_dhcp_opts": [],
-                "security_groups": [],
+                "security_groups": [str(group)],
                 "description": "",
                 "binding:vnic_type": "normal",
                 "port_security_enabled": True,

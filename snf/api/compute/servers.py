@@ -7,7 +7,16 @@ from attrs import frozen
 
 from snf.api.audit import note
 from snf.api.call import Call, identifier
-from snf.api.compute import batch, filters, locks, resizes, versions, view
+from snf.api.compute import (
+    batch,
+    filters,
+    firewall,
+    locks,
+    resizes,
+    security_groups,
+    versions,
+    view,
+)
 from snf.api.compute.actions import act, named
 from snf.api.compute.build import (
     YOUNG,
@@ -17,6 +26,7 @@ from snf.api.compute.build import (
     Hostname,
     Name,
     NewServer,
+    SecurityGroupRef,
     check,
     check_hostname,
 )
@@ -45,6 +55,8 @@ class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
 
     server: Changes
 
+
+_DEFAULT = (SecurityGroupRef("default"),)
 
 _YOUNG = {name: YOUNG[name] for name in ("description", "hostname")}
 
@@ -105,7 +117,9 @@ class Servers:
             "id": str(first),
             "links": view.links(call, "servers", first),
             "OS-DCF:diskConfig": "MANUAL",
-            "security_groups": [{"name": "default"}],
+            "security_groups": [
+                {"name": group.name} for group in wanted.security_groups or _DEFAULT
+            ],
         }
         return Told({"server": shown}, f"{call.base}/servers/{first}")
 
@@ -151,6 +165,11 @@ class Servers:
         if len(call.body) == 1 and resizes.NAMES.intersection(call.body):
             locks.check(txn, call, uuid)
             return resizes.change(txn, call, uuid, call.body, self.builder.limits)
+        for other in (firewall, security_groups):
+            if len(call.body) == 1 and other.NAMES.intersection(call.body):
+                locks.check(txn, call, uuid)
+                other.change(txn, call, uuid, call.body, self.builder.firewall)
+                return None
         action = named(call.body)
         locks.check(txn, call, uuid)
         act(txn, call, owner(call), uuid, action)
