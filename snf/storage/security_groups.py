@@ -281,8 +281,8 @@ def add_rule(txn: Transaction, rule: Rule) -> None:
     try:
         txn.execute(
             "INSERT INTO security_group_rule (id, group_id, direction, family,"
-            " protocol, number, first, last, remote, description)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " protocol, number, first, last, remote, description, created)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (
                 rule.id,
                 rule.group,
@@ -294,6 +294,7 @@ def add_rule(txn: Transaction, rule: Rule) -> None:
                 match.last,
                 None if match.remote is None else str(match.remote),
                 rule.description,
+                rule.created,
             ),
         )
     except UniqueViolation:

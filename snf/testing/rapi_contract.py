@@ -16,7 +16,7 @@ from snf.rapi.client import Rapi
 from snf.rapi.errors import Refused, WrongCredentials
 from snf.rapi.jobs import Job, reports
 from snf.rapi.nodes import capacity
-from snf.rapi.orders import Request, exclude, request
+from snf.rapi.orders import Request, after, exclude, firewall, request
 
 _STEP_S = 0.2
 _LONGEST_S = 120.0
@@ -82,6 +82,19 @@ class Subject:
         """Return all that the cluster tells of a server's instance."""
         path = f"/2/instances/{self.name(server)}"
         return (await self.rapi.exchange.ask(Request("GET", path))).content
+
+    async def retag(self, server: int, add: set[str], remove: set[str]) -> list[Job]:
+        """Change the tags of a server's instance; return the jobs that did."""
+        order = Order(id=uuid4(), server=server, kind=Kind.FIREWALL)
+        name = self.name(server)
+        asked = firewall(order, name, self.build.os, add, remove)
+        numbers: list[int] = []
+        for one in asked:
+            wanted = after(one, numbers[-1]) if numbers else one
+            numbers.append(await self.rapi.submit(wanted))
+        jobs = [await self.ended(number) for number in numbers]
+        assert {job.order for job in jobs} == {order.id}
+        return jobs
 
     async def clean(self) -> None:
         """Remove the instances that the tests have left."""
@@ -291,13 +304,15 @@ class _RapiTests(TestCase):
         """What is asked of a machine that is not there ends in an error job."""
         sizes = Sizes(vcpus=1, ram_mib=128, disk_gib=1)
         for kind in Kind:
-            if kind is Kind.CREATE:
+            if kind in (Kind.CREATE, Kind.FIREWALL):
                 continue
             job = await self.subject.do(kind, 99, sizes=sizes)
             [op] = job.ops
             self.assertEqual(
                 (JobStatus.ERROR, "unknown_entity"), (job.status, op.error_code)
             )
+        for job in await self.subject.retag(99, {"tag"}, set()):
+            self.assertEqual(JobStatus.ERROR, job.status)
         self.assertIsNone(await self.status_of(99))
 
     async def test_deleted_while_building(self) -> None:
@@ -399,6 +414,43 @@ class _RapiTests(TestCase):
         job = await self.subject.ended(await self.rapi.submit(wanted))
         self.assertEqual(JobStatus.ERROR, job.status)
         self.assertIsNone(await self.rapi.instance(self.subject.name(1)))
+
+    async def test_retagged(self) -> None:
+        """Tags come and go in as many jobs as they need, in their order."""
+        await self.subject.create(1)
+        many = {f"snf:rule:{uuid4()}:6:tcp:{n}-{n}:2001:db8::/32" for n in range(70)}
+        profile = "synnefo:network:0:protected"
+        for add, remove in ((many, set()), ({profile}, many), (set(), {profile})):
+            jobs = await self.subject.retag(1, add, remove)
+            self.assertEqual(
+                {JobStatus.SUCCESS},
+                {job.status for job in jobs},
+                [job.ops[0].error for job in jobs],
+            )
+            # Only the last one is about the instance, as news of it are.
+            self.assertEqual(
+                [False] * (len(jobs) - 1) + [True],
+                [bool(reports(job, self.subject.prefix)) for job in jobs],
+            )
+            self.assertEqual("OP_INSTANCE_SET_PARAMS", jobs[-1].ops[0].opcode)
+            instance = await self.rapi.instance(self.subject.name(1))
+            assert instance is not None
+            self.assertEqual(add, set(instance.tags))
+            self.assertEqual(self.subject.build.os, instance.os)
+
+    async def test_retagged_wrongly(self) -> None:
+        """A tag that is not there, or cannot be, fails its job and those behind it."""
+        await self.subject.create(1)
+        for add, remove in (
+            (set(), {"synnefo:network:0:limited"}),
+            ({"snf:rule:a b"}, set()),
+            ({"x" * 129}, set()),
+        ):
+            jobs = await self.subject.retag(1, add, remove)
+            self.assertEqual([JobStatus.ERROR] * 2, [job.status for job in jobs])
+        instance = await self.rapi.instance(self.subject.name(1))
+        assert instance is not None
+        self.assertEqual((), instance.tags)
 
     async def test_bad_request(self) -> None:
         """What makes no sense is refused with a reason, and no job is made."""

@@ -1,5 +1,6 @@
 """What is asked of Ganeti for an order."""
 
+from urllib.parse import urlencode
 from uuid import UUID
 
 from hypothesis import given
@@ -8,16 +9,19 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from snf.core.naming import order_id
 from snf.core.order import Build, Kind, Order, Sizes
-from snf.rapi.orders import request
+from snf.rapi.orders import after, firewall, request
 
 SIZES = Sizes(vcpus=2, ram_mib=512, disk_gib=3)
 BUILD = Build(vcpus=1, ram_mib=64, disk_gib=1, disk_template="file", os="x")
+
+# A FIREWALL is several.
+ONE_CALL = [kind for kind in Kind if kind is not Kind.FIREWALL]
 
 
 class RequestTests(SynchronousTestCase):
     """``request``; how Ganeti understands it is the contract's matter."""
 
-    @given(st.uuids(), st.sampled_from(Kind), st.booleans())
+    @given(st.uuids(), st.sampled_from(ONE_CALL), st.booleans())
     def test_reason(self, id: UUID, kind: Kind, hard: bool) -> None:
         """Every request names its order in its URL, in ASCII."""
         order = Order(id=id, server=1, kind=kind, build=BUILD, hard=hard, sizes=SIZES)
@@ -44,6 +48,41 @@ class RequestTests(SynchronousTestCase):
             ],
             [(asked.method, asked.path) for asked in self.all_kinds()],
         )
+
+    def test_firewall(self) -> None:
+        """Tags are added before any is removed, some at a time; then the node is told."""
+        order = Order(UUID(int=1), 1, Kind.FIREWALL)
+        many = {f"snf:rule:{n}" for n in range(40)}
+        asked = [*firewall(order, "snf-1", "os+v", many, {"synnefo:network:0:limited"})]
+        self.assertEqual(
+            [
+                ("PUT", "/2/instances/snf-1/tags", 32),
+                ("PUT", "/2/instances/snf-1/tags", 8),
+                ("DELETE", "/2/instances/snf-1/tags", 1),
+                ("PUT", "/2/instances/snf-1/modify", 0),
+            ],
+            [
+                (one.method, one.path, [name for name, _ in one.query].count("tag"))
+                for one in asked
+            ],
+        )
+        reason = ("reason", "cyclades:00000000-0000-0000-0000-000000000001")
+        self.assertEqual({reason}, {one.query[-1] for one in asked})
+        self.assertEqual({"os_name": "os+v", "force": True}, asked[-1].body)
+        self.assertEqual(
+            {"depends": [[7, ["success"]]]}, dict(after(asked[0], 7).body or {})
+        )
+        self.assertRaises(ValueError, request, order, "snf-1", 9)
+
+    def test_firewall_first_line(self) -> None:
+        """The longest tags there can be fit into the first line that Ganeti reads."""
+        order = Order(UUID(int=1), 1, Kind.FIREWALL)
+        tag = (
+            f"snf:rule:{UUID(int=1)}:6:udplite:65534-65535:{':'.join(['ffff'] * 8)}/128"
+        )
+        tags = {f"{tag[:-1]}{n}"[:128] for n in range(100, 200)}
+        for one in firewall(order, "snf-1.example.org", "os", tags, set()):
+            self.assertLess(len(urlencode(one.query)) + len(one.path) + 200, 8192)
 
     def test_no_dependency(self) -> None:
         """Nothing is waited for that is not named."""
@@ -85,5 +124,5 @@ class RequestTests(SynchronousTestCase):
     def all_kinds(self):
         return [
             request(Order(UUID(int=1), 1, kind, build=BUILD, sizes=SIZES), "snf-1", 9)
-            for kind in Kind
+            for kind in ONE_CALL
         ]

@@ -126,7 +126,7 @@ def change(
     """
     [(action, argument)] = body.items()
     name = argument.get("name") if isinstance(argument, dict) else None
-    if not isinstance(name, str) or not name or len(argument) > 1:
+    if not isinstance(name, str) or not name or "\0" in name or len(argument) > 1:
         raise BadRequest(f"{action}.name: must be the name or the id of a group")
     server = servers.get(txn, owner(call), uuid)
     [group] = named(txn, server.project, [name], offered)

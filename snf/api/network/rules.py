@@ -88,8 +88,8 @@ def match(wanted: NewRule) -> Match:
     """
     if wanted.remote_group_id is not None or wanted.remote_address_group_id is not None:
         raise SecurityGroupRuleNotSupported(
-            "remote_group_id, remote_address_group_id: are not offered; name the "
-            "addresses by remote_ip_prefix"
+            "remote_group_id, remote_address_group_id: groups of addresses are not "
+            "offered; name the addresses by remote_ip_prefix"
         )
     family = _FAMILIES.get(wanted.ethertype or "IPv4")
     if family is None:
@@ -127,7 +127,8 @@ def _protocol(wanted: NewRule, family: int) -> int | None:
 def _span(
     wanted: NewRule, protocol: int | None, family: int
 ) -> tuple[int | None, int | None]:
-    first, last = _number(wanted.port_range_min), _number(wanted.port_range_max)
+    first = _number("port_range_min", wanted.port_range_min)
+    last = _number("port_range_max", wanted.port_range_max)
     if first is None and last is None:
         return None, None
     if protocol is None:
@@ -140,8 +141,9 @@ def _span(
         raise SecurityGroupInvalidProtocolForPort(
             f"port_range_min, port_range_max: protocol {wanted.protocol} has no ports"
         )
-    if 0 in (first, last):
-        raise SecurityGroupInvalidPortValue("Invalid value for port 0")
+    for name, port in (("port_range_min", first), ("port_range_max", last)):
+        if port == 0:
+            raise SecurityGroupInvalidPortValue(f"{name}: Invalid value for port 0")
     if first is None or last is None or first > last:
         raise SecurityGroupInvalidPortRange(
             "For TCP/UDP protocols, port_range_min must be <= port_range_max"
@@ -166,12 +168,12 @@ def _types(first: int | None, last: int | None) -> tuple[int | None, int | None]
     return first, last
 
 
-def _number(value: int | str | None) -> int | None:
+def _number(name: str, value: int | str | None) -> int | None:
     if value is None or value == "" or int(value) == -1:
         return None
     number = int(value)
     if number > 65535:
-        raise SecurityGroupInvalidPortValue(f"Invalid value for port {number}")
+        raise SecurityGroupInvalidPortValue(f"{name}: Invalid value for port {number}")
     return number
 
 

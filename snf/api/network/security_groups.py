@@ -7,12 +7,12 @@ import msgspec
 from attrs import frozen
 
 from snf.api.audit import note
-from snf.api.call import UUID_TEXT, Call
+from snf.api.call import Call
+from snf.api.compute.quotas import whose
 from snf.api.json import Edge, new_app, route
 from snf.api.network.collection import (
     Collection,
     Json,
-    PolicyNotAuthorized,
     owner,
     times,
 )
@@ -155,7 +155,7 @@ class SecurityGroups:
     def _made(self, txn: Transaction, call: Call, wanted: NewGroup) -> Json:
         _check_name(wanted.name)
         group = uuid4()
-        project = project_of(call, wanted)
+        project = project_of(txn, call, wanted)
         try:
             security_groups.add(
                 txn, group, project, wanted.name, wanted.description, self.limits
@@ -180,21 +180,18 @@ def collection(page_size: int) -> Collection[Group]:
     )
 
 
-def project_of(call: Call, wanted: Any) -> UUID:
+def project_of(txn: Transaction, call: Call, wanted: Any) -> UUID:
     """
     Return whose something new is to be.
 
     :raises Forbidden: Somebody else's, and the caller is no admin.
     :raises BadRequest: That is nobody's id.
     """
-    text = wanted.project_id or wanted.tenant_id
-    if not text:
-        return call.project.id
-    if not UUID_TEXT.fullmatch(text):
-        raise BadRequest("project_id: must be the id of a project")
-    if UUID(text) != call.project.id and not call.is_admin:
-        raise PolicyNotAuthorized("It can be made for one's own project only")
-    return UUID(text)
+    for field in ("project_id", "tenant_id"):
+        text = getattr(wanted, field)
+        if text:
+            return whose(txn, call, text, field)
+    return call.project.id
 
 
 def _check_name(name: str | None) -> None:
