@@ -264,7 +264,7 @@ class Builder:
         try:
             found = named(txn, call.project.id, names, self.firewall)
         except NotFound as failure:
-            raise BadRequest(str(failure)) from None
+            raise BadRequest(f"server.security_groups: {failure}") from None
         return [] if set(names) == {"default"} else found
 
     def _enter(self, txn: Transaction, call: Call, group: str) -> Entry:
