@@ -3,7 +3,7 @@
 from enum import Enum
 from uuid import UUID
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from snf.core.errors import Conflict
 from snf.core.order import Kind, Order, State
@@ -63,6 +63,8 @@ class Action(Enum):
     RESIZE = "resize"
     CONFIRM_RESIZE = "confirmResize"
     REVERT_RESIZE = "revertResize"
+    ATTACH = "attach_interface"
+    DETACH = "detach_interface"
 
 
 @frozen
@@ -82,6 +84,8 @@ class Life:
     it stays, so that the remains of a failed build never pass for a stopped server.
     ``deletion_asked`` is whether its owner has ever asked for it to be deleted.
     ``clock`` is the (time, job) of the newest news that has been taken in.
+    ``restarted`` is when news that has just been taken in says that its guest was
+    another process from then on, or none; it is not stored.
     ``flavor`` names what it is to be like; None leaves it as it is.  ``disk_gib`` is
     what its disk has grown to, where that may be more than its flavor says.
     """
@@ -96,6 +100,7 @@ class Life:
     resize: Resize | None = None
     flavor: UUID | None = None
     disk_gib: int | None = None
+    restarted: float = field(default=0.0, eq=False)
 
     @property
     def task(self) -> Task | None:
@@ -104,7 +109,7 @@ class Life:
             if order.state.open and order.kind is Kind.DELETE:
                 return Task.DELETING
         for order in reversed(self.orders):
-            if order.state.open:
+            if order.state.open and order.kind not in _QUIET:
                 return _task(order, self.resize)
         return None
 
@@ -123,6 +128,9 @@ class Life:
             return Status.ERROR
         return _PLAIN[self.observed]
 
+
+# A server is as it was while its interfaces change, as Nova has it.
+_QUIET = frozenset({Kind.ATTACH, Kind.DETACH})
 
 _WHILE_UP: dict[Task | None, Status] = {
     Task.REBOOTING: Status.REBOOT,
@@ -154,6 +162,9 @@ ALLOWED: dict[Action, frozenset[Status]] = {
     Action.RESIZE: frozenset({Status.ACTIVE, Status.SHUTOFF}),
     Action.CONFIRM_RESIZE: frozenset({Status.VERIFY_RESIZE}),
     Action.REVERT_RESIZE: frozenset({Status.VERIFY_RESIZE}),
+    # nova/compute/api.py, attach_interface and detach_interface.
+    Action.ATTACH: frozenset({Status.ACTIVE, Status.SHUTOFF}),
+    Action.DETACH: frozenset({Status.ACTIVE, Status.SHUTOFF}),
 }
 
 _DURING_TASKS = frozenset({Action.RENAME, Action.DELETE})

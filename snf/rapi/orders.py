@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from snf.core.naming import EXCLUSION, order_reason
+from snf.core.naming import EXCLUSION, network_name, order_reason
 from snf.core.order import Build, Kind, NicRequest, Order
 
 
@@ -28,6 +28,7 @@ def request(
     shutdown_timeout_s: int,
     after_job: int | None = None,
     needs_success: bool = False,
+    hotplug: str = "hotplug_if_possible",
 ) -> Request:
     """
     Return the request that carries out an order on the instance of a given name.
@@ -37,9 +38,13 @@ def request(
     :param after_job: A job that has to end before, well or badly.  It has to be one
         that Ganeti knows: otherwise the new job fails at once.
     :param needs_success: Whether it has to end well.
-    :raises ValueError: The order does not say what to build, or how large to make it.
+    :param hotplug: What the cluster calls a change of a NIC that reaches a running
+        guest where this is possible: see :func:`hotplug_word`.
+    :raises ValueError: The order does not say what to build or to change.
     """
     method, path, query, body = _call(order, name, shutdown_timeout_s)
+    if order.kind in (Kind.ATTACH, Kind.DETACH):
+        body[hotplug] = True
     if after_job is not None:
         # No status named: any final one will do (Ganeti doc/design-chained-jobs.rst).
         body["depends"] = [[after_job, ["success"] if needs_success else []]]
@@ -78,11 +83,37 @@ def _call(order: Order, name: str, shutdown_timeout_s: int) -> _Call:
         case Kind.DELETE:
             # Nothing on its disks will be needed again.
             return "DELETE", path, (), {"shutdown_timeout": 0}
-        case Kind.GROW | Kind.MODIFY:
-            return _resize(order, path)
+        case Kind.GROW | Kind.MODIFY | Kind.ATTACH | Kind.DETACH:
+            return _change(order, path)
 
 
-def _resize(order: Order, path: str) -> _Call:
+def hotplug_word(version: str) -> str:
+    """
+    Return the parameter that has a change reach a running guest where it can.
+
+    From Ganeti 3.1 on ``hotplug`` does not insist (lib/cmdlib/instance_set_params.py,
+    _CheckHotplug), and there is no other.
+
+    :param version: Of Ganeti, like ``3.0.2``.
+    """
+    numbers = version.split(".")[:2]
+    if all(number.isdigit() for number in numbers):
+        parts = tuple(map(int, numbers))
+        return "hotplug" if parts >= (3, 1) else "hotplug_if_possible"
+    return "hotplug"
+
+
+def _nic_change(order: Order) -> list[object]:
+    if order.nic is None:
+        raise ValueError(f"order {order.id} does not say which NIC")
+    if order.kind is Kind.ATTACH:
+        return ["add", -1, _nic(order.nic)]
+    return ["remove", order.nic.name, {}]
+
+
+def _change(order: Order, path: str) -> _Call:
+    if order.kind in (Kind.ATTACH, Kind.DETACH):
+        return "PUT", f"{path}/modify", (), {"nics": [_nic_change(order)]}
     if order.sizes is None:
         raise ValueError(f"order {order.id} does not say how large")
     sizes = order.sizes
@@ -132,12 +163,13 @@ def exclude(reason: str) -> Request:
 
 
 def _nic(nic: NicRequest) -> dict[str, str]:
-    parameters = {
+    given: dict[str, str | None] = {
         "name": nic.name,
         "mac": nic.mac,
+        "ip": nic.ip,
         "mode": nic.mode,
         "link": nic.link,
+        # With one Ganeti takes neither mode nor link: they are the network's.
+        "network": None if nic.network is None else network_name(nic.network),
     }
-    if nic.ip is not None:
-        parameters["ip"] = nic.ip
-    return parameters
+    return {key: value for key, value in given.items() if value is not None}

@@ -78,11 +78,6 @@ def add(
     return mac, [_take_address(txn, subnet, port) for subnet in network.subnets]
 
 
-def release(txn: Transaction, servers: Sequence[int]) -> None:
-    """Remove the ports of servers, and so free their addresses."""
-    txn.execute("DELETE FROM port WHERE server_id = ANY(%s)", (list(servers),))
-
-
 def seen(txn: Transaction, nics: Mapping[int, Sequence[Nic]]) -> None:
     """Note which of the ports of servers Ganeti has made, by its NICs of each."""
     found = [
@@ -97,6 +92,7 @@ def seen(txn: Transaction, nics: Mapping[int, Sequence[Nic]]) -> None:
         "UPDATE port p SET state = 'ACTIVE', updated = now()"
         " FROM unnest(%s::bigint[], %s::uuid[], %s::macaddr[]) v (server, id, mac)"
         " WHERE p.server_id = v.server AND p.state <> 'ACTIVE'"
+        " AND NOT p.changing AND NOT p.waits"
         " AND (p.id = v.id OR p.mac = v.mac)",
         (list(owners), list(names), list(macs)),
     )
