@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from attrs import evolve
+from twisted.internet.defer import Deferred
 
 from snf.core.catalog import Subnet
 from snf.core.naming import instance_name, network_name, nic_name
@@ -15,12 +16,16 @@ from snf.rapi.orders import request
 from snf.storage import cluster_networks, lives, networks, orders, ports, quotas
 from snf.testing import world
 from snf.testing.ganeti import Fault
+from snf.testing.ganeti.opcodes import opcode
 from tests.logic.case import LogicTestCase
 from tests.logic.test_submitter import Faulty
 
-OTHER = evolve(world.NETWORK, id=uuid4(), name="other", is_default=False)
+_RANGE = uuid4()
+OTHER = evolve(
+    world.NETWORK, id=uuid4(), name="other", is_default=False, subnets=(_RANGE,)
+)
 RANGE = Subnet(
-    id=uuid4(),
+    id=_RANGE,
     network=OTHER.id,
     cidr="198.51.100.0/24",
     pool_start=ip_address("198.51.100.10"),
@@ -150,8 +155,8 @@ class LifeTests(PortTestCase):
             await self.attach(server)
         await self.rests(server)
         self.assertEqual(4, len(self.nics(server)))
-        for opcode in ("NETWORK_ADD", "NETWORK_CONNECT"):
-            self.assertEqual(1, len(self.cluster.jobs(opcode)), opcode)
+        for word in ("NETWORK_ADD", "NETWORK_CONNECT"):
+            self.assertEqual(1, len(self.cluster.jobs(word)), word)
 
     async def test_kept(self) -> None:
         """A port that was made by itself outlives its interface and its server."""
@@ -208,8 +213,6 @@ class LifeTests(PortTestCase):
 
     async def working(self, going_on: Any) -> None:
         """Let the cluster work until something is done."""
-        from twisted.internet.defer import Deferred
-
         done: list[Any] = []
         Deferred.fromCoroutine(going_on).addBoth(done.append)
 
@@ -388,7 +391,7 @@ class DeathTests(PortTestCase):
             self.clock.advance(1)
             self.ganeti.queue.archive()
             self.cluster.deaf = False
-            again = self.submit(claimant=kind.value.__len__() * 100)
+            again = self.submit(claimant=jobs + 100)
             await self.rests(server)
             await again.stopService()
             self.assertEqual(jobs, len(self.cluster.jobs("SET_PARAMS")))
@@ -407,8 +410,6 @@ class DeathTests(PortTestCase):
                 },
             ),
         ):
-            from snf.testing.ganeti.opcodes import opcode
-
             given = {"network_name": NAME, "conflicts_check": False, "reason": []}
             self.ganeti.queue.submit(opcode(op, {**given, **more}))
             for _ in range(5):
