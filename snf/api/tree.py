@@ -20,6 +20,7 @@ from snf.api.compute.flavors import Flavors
 from snf.api.compute.history import History
 from snf.api.compute.hosts import Hypervisors, Services, Zones
 from snf.api.compute.images import Images as ComputeImages
+from snf.api.compute.interfaces import Interfaces
 from snf.api.compute.limits import Limits
 from snf.api.compute.metadata import Meta, Metadata
 from snf.api.compute.quotas import QuotaSets
@@ -217,6 +218,7 @@ def _of_a_server(parts: Parts, edge: Edge, version: str) -> dict[str, Any]:
         "meta": Meta(edge),
         "metadata": Metadata(edge),
         "os-instance-actions": History(edge, parts.api.page_size),
+        "os-interface": Interfaces(edge, parts.builder.plugger),
         "stats": Stats(edge, parts.instance_prefix, parts.graphs),
         "tags": Tags(edge),
         "topology": Topology(edge),
@@ -239,7 +241,7 @@ def _network(parts: Parts) -> IResource:
     nouns: dict[str, Any] = {
         "extensions": Extensions(edge),
         "networks": Networks(edge, networks.collection(size)),
-        "ports": Ports(edge, ports.collection(size)),
+        "ports": Ports(edge, ports.collection(size), parts.builder.plugger),
         "quotas": Quotas(edge, parts.limits),
         "subnets": Subnets(edge, subnets.collection(size)),
     }

@@ -145,7 +145,17 @@ def _carried(order: Order, report: JobReport) -> Order:
     if report.status is JobStatus.SUCCESS or _done_already(order, report):
         return order.ended(None, end=end)
     error = report.error or f"job {report.job} was {report.status.value}"
-    return order.ended(error, end=end)
+    return order.ended(error, end=None if _taken(order, report) else end)
+
+
+def _taken(order: Order, report: JobReport) -> bool:
+    """
+    Whether the MAC address of what was to be made is in use already.
+
+    It may be its own: then another job of the same order has made it.  The next
+    levelling tells.
+    """
+    return order.kind is Kind.ATTACH and report.error_code == "resource_not_unique"
 
 
 def _done_already(order: Order, report: JobReport) -> bool:
@@ -154,8 +164,7 @@ def _done_already(order: Order, report: JobReport) -> bool:
         # Neither of a NIC nor of an instance that is no more is anything left.
         return report.error_code == "unknown_entity"
     if order.kind is Kind.ATTACH:
-        # The name is the port's own, so it is the one that was to be made.  A MAC that
-        # is in use has the same code.
+        # The name is the port's own, so it is the one that was to be made.
         taken = report.error_code == "resource_not_unique"
         return taken and "NIC name" in (report.error or "")
     return _removed_already(report)

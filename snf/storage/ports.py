@@ -20,7 +20,8 @@ _COLUMNS = (
     "p.id, p.network_id, p.project_id, p.mac::text, p.created, p.updated, s.uuid,"
     " p.name, p.state, coalesce((SELECT jsonb_agg(jsonb_build_array(a.subnet_id,"
     " host(a.address)) ORDER BY a.address) FROM address a WHERE a.port_id = p.id),"
-    " '[]'::jsonb), p.description, p.tags, p.revision"
+    " '[]'::jsonb), p.description, p.tags, p.revision,"
+    " p.waits"
 )
 
 
@@ -28,8 +29,8 @@ def _from_row(row: tuple) -> Port:
     addresses = tuple(
         FixedIP(UUID(subnet), ip_address(address)) for subnet, address in row[9]
     )
-    description, tags, revision = row[10:]
-    values = (*row[:9], addresses, description, tuple(tags), revision)
+    description, tags, revision, waits = row[10:]
+    values = (*row[:9], addresses, description, tuple(tags), revision, waits)
     return Port(*values)
 
 
@@ -87,7 +88,7 @@ def add(
     mac = _add_with_free_mac(
         txn, port, network.id, project, server, position, mac_prefix, random_bytes
     )
-    return mac, [_take_address(txn, subnet, port) for subnet in network.subnets]
+    return mac, [take_address(txn, subnet, port) for subnet in network.subnets]
 
 
 def seen(txn: Transaction, nics: Mapping[int, Sequence[Nic]]) -> None:
@@ -155,7 +156,23 @@ _TAKE = """
 """
 
 
-def _take_address(txn: Transaction, subnet: UUID, port: UUID) -> FixedIP:
+def addresses(txn: Transaction, port: UUID) -> list[FixedIP]:
+    """Return the addresses of a port."""
+    rows = every(
+        txn,
+        "SELECT subnet_id, host(address) FROM address WHERE port_id = %s"
+        " ORDER BY address",
+        (port,),
+    )
+    return [FixedIP(subnet, ip_address(address)) for subnet, address in rows]
+
+
+def take_address(txn: Transaction, subnet: UUID, port: UUID) -> FixedIP:
+    """
+    Give a port the lowest address that is free in a subnet's pool.
+
+    :raises Conflict: None is.
+    """
     try:
         row = one(txn, _TAKE, {"subnet": subnet, "port": port})
     except UniqueViolation:

@@ -328,7 +328,7 @@ class _RapiTests(TestCase):
             [op] = job.ops
             self.assertEqual(code, op.error_code, op.error)
             if code == "resource_not_unique":
-                self.assertIn("NIC name", op.error or "")
+                self.assertRegex(op.error or "", "MAC address '.*' already in use")
             instance = await self.rapi.instance(self.subject.name(1))
             assert instance is not None
             names = [one.name for one in instance.nics]

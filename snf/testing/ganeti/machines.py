@@ -146,7 +146,7 @@ class Machines:
         asked = [nic["mac"] for nic in nics if nic.get("mac") not in (None, "auto")]
         for mac in asked:
             if mac in taken:
-                text = f"MAC address {mac} already in use in cluster"
+                text = f"MAC address '{mac}' already in use in cluster"
                 raise OpFailure("OpPrereqError", text, "resource_not_unique")
         return asked
 
@@ -207,10 +207,10 @@ class Machines:
             if action == "remove":
                 _place(machine, which)
                 continue
+            self._free_macs([given])
             if any(nic["name"] == given["name"] for nic in machine.nics):
                 text = f"NIC name '{given['name']}' already used"
                 raise OpFailure("OpPrereqError", text, "resource_not_unique")
-            self._free_macs([given])
             check_nic(self.networks, self.groups, given)
         if op["hotplug"] and not self._hotplugs(machine):
             text = f"Hotplug is not possible: Instance {machine.name} is probably down"
