@@ -176,8 +176,8 @@ def put_on(
     """
     txn.execute(
         "UPDATE port SET server_id = %s, position = %s, state = 'BUILD',"
-        " changing = %s, waits = false, clock = 0, nic_tag = %s, updated = now(),"
-        " revision = revision + 1 WHERE id = %s",
+        " changing = %s, waits = false, clock = 0, nic_tag = %s, updated = now()"
+        " WHERE id = %s",
         (server, position, changing, tag, port),
     )
 
