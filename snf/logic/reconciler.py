@@ -26,7 +26,7 @@ from snf.logic.wiring import Wirer
 from snf.rapi.errors import RapiError, Unreachable, WrongCredentials
 from snf.rapi.instances import Instance, Listing
 from snf.rapi.jobs import reports
-from snf.storage import clusters, lives, networks, nics, orders
+from snf.storage import clusters, lives, networks, nics, orders, suspensions
 from snf.storage.database import Database, Transaction
 
 _log = Logger()
@@ -212,6 +212,8 @@ class Reconciler(Service):
             changed += await self.database.run(_level_servers, chosen, findings)
         last = await rapi.last_job(cluster.last_job)
         await self.database.run(_reached, cluster, last)
+        for server in await self.database.run(suspensions.enforce, cluster.id):
+            _log.warn("suspended server {server} runs: stopping it", server=server)
         return Summary(
             cluster=cluster.name,
             servers=len(servers),

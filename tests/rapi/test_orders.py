@@ -41,6 +41,9 @@ class RequestTests(SynchronousTestCase):
                 ("PUT", "/2/instances/snf-1/modify"),
                 ("PUT", "/2/instances/snf-1/modify"),
                 ("PUT", "/2/instances/snf-1/modify"),
+                ("PUT", "/2/instances/snf-1/failover"),
+                ("PUT", "/2/instances/snf-1/migrate"),
+                ("PUT", "/2/instances/snf-1/failover"),
             ],
             [(asked.method, asked.path) for asked in self.all_kinds()],
         )

@@ -33,6 +33,7 @@ class Durations:
     modify: float = 0.2
     tag: float = 0.1
     network: float = 0.1
+    move: float = 2.0
 
     def of(self, op_id: str) -> float:
         """Return how long an opcode runs."""
@@ -49,6 +50,8 @@ class Durations:
             "OP_NETWORK_REMOVE": self.network,
             "OP_NETWORK_CONNECT": self.network,
             "OP_NETWORK_DISCONNECT": self.network,
+            "OP_INSTANCE_FAILOVER": self.move,
+            "OP_INSTANCE_MIGRATE": self.move,
         }[op_id]
 
 
