@@ -23,6 +23,7 @@ from snf.api.compute.flavors import Flavors
 from snf.api.compute.history import History
 from snf.api.compute.hosts import Hypervisors, Services, Zones
 from snf.api.compute.images import Images as ComputeImages
+from snf.api.compute.interfaces import Interfaces
 from snf.api.compute.limits import Limits
 from snf.api.compute.metadata import Meta, Metadata
 from snf.api.compute.migrations import Migrations
@@ -248,6 +249,7 @@ def _of_a_server(parts: Parts, edge: Edge, version: str) -> dict[str, Any]:
         "metadata": Metadata(edge),
         "migrations": MigrationsOfServer(edge, size),
         "os-instance-actions": History(edge, size),
+        "os-interface": Interfaces(edge, parts.builder.plugger),
         "os-security-groups": SecurityGroupsOfServer(edge),
         "stats": Stats(edge, parts.instance_prefix, parts.graphs),
         "tags": Tags(edge),
@@ -271,7 +273,7 @@ def _network(parts: Parts) -> IResource:
     nouns: dict[str, Any] = {
         "extensions": Extensions(edge),
         "networks": Networks(edge, networks.collection(size)),
-        "ports": Ports(edge, ports.collection(size)),
+        "ports": Ports(edge, ports.collection(size), parts.builder.plugger),
         "quotas": Quotas(edge, parts.limits),
         "security-groups": SecurityGroups(
             edge, security_groups.collection(size), offered, parts.limits

@@ -21,6 +21,9 @@ TAG_AT_MOST = 128
 # of their environment, and Linux takes 128 KiB for one: eight ports fit.
 RULES_AT_MOST = 128
 
+# That a port may be in.
+GROUPS_AT_MOST = 32
+
 _PROFILE = "synnefo:network:"
 _RULE = "snf:rule:"
 # Of a port whose own rules hold, also where there are none.

@@ -30,10 +30,11 @@ from snf.core.report import JobReport
 from snf.logic import tagging
 from snf.logic.connections import Connections
 from snf.logic.dispatcher import fold
+from snf.logic.wiring import Wirer
 from snf.rapi.client import Rapi
 from snf.rapi.errors import RapiError, Refused, Trouble, Unreachable, WrongCredentials
 from snf.rapi.jobs import Job, reports
-from snf.rapi.orders import exclude, request
+from snf.rapi.orders import exclude, hotplug_word, request
 from snf.storage import clusters, lives, orders
 from snf.storage.database import Database, Transaction
 from snf.storage.orders import Claim
@@ -72,6 +73,7 @@ class Submitter(Service):
     alive: Callable[[], bool]
     _lanes: dict[int, _Lane] = field(init=False, factory=dict)
     _loop: LoopingCall = field(init=False)
+    _wirer: Wirer = field(init=False)
     _looking: bool = field(init=False, default=False)
     _look_again: bool = field(init=False, default=False)
     _under_way: "set[Deferred[None]]" = field(init=False, factory=set)
@@ -79,6 +81,7 @@ class Submitter(Service):
     def __attrs_post_init__(self) -> None:
         self._loop = LoopingCall(self.wake)
         self._loop.clock = self.clock
+        self._wirer = Wirer(self.clock, self.database)
 
     def startService(self) -> None:
         super().startService()
@@ -197,6 +200,8 @@ class Submitter(Service):
                 return found.id, reports(found, prefix)
             tagging.check_ended(order, jobs)
         needed = await self._excluding(rapi, order)
+        await self._wirer.ensure(rapi, claim.cluster, _networks(order))
+        hotplug = await _hotplug(rapi, order)
         after = await self._after(rapi, claim) if needed is None else needed
         if not self.alive():
             # Somebody else may have taken it for a dead one's by now.
@@ -206,7 +211,14 @@ class Submitter(Service):
             return await tagging.retag(rapi, self.database, order, name), ()
         order = await tagging.protected(self.database, order)
         timeout_s = self.ganeti.shutdown_timeout_s
-        asked = request(order, name, timeout_s, after, needed is not None)
+        asked = request(
+            order,
+            name,
+            timeout_s,
+            after,
+            needs_success=needed is not None,
+            hotplug=hotplug,
+        )
         return await rapi.submit(asked), ()
 
     async def _after(self, rapi: Rapi, claim: Claim) -> int | None:
@@ -330,6 +342,20 @@ def _of(claim: Claim, jobs: tuple[Job, ...]) -> Job | None:
     if carrying and not first:
         raise Refused("Ganeti has an instance of that name already", 409)
     return min(first, key=lambda job: job.id, default=None)
+
+
+def _networks(order: Order) -> set[UUID]:
+    """Return the networks that the NICs are on that an order makes."""
+    nics = order.build.nics if order.build is not None else ()
+    if order.nic is not None and order.kind is Kind.ATTACH:
+        nics = (order.nic,)
+    return {nic.network for nic in nics if nic.network is not None}
+
+
+async def _hotplug(rapi: Rapi, order: Order) -> str:
+    if order.nic is None:
+        return ""
+    return hotplug_word((await rapi.info()).version)
 
 
 def _refused(

@@ -5,10 +5,9 @@ from ipaddress import ip_network
 from uuid import UUID
 
 from snf.core import firewall
-from snf.core.errors import BadRequest, NotFound
+from snf.core.errors import BadRequest
 from snf.core.firewall import RULES_AT_MOST, Match, Port
 from snf.core.order import Kind
-from snf.storage import security_groups
 from snf.storage.database import Transaction
 from snf.storage.rows import every, one
 
@@ -109,23 +108,50 @@ def order_for_group(txn: Transaction, group: UUID, request_id: str) -> None:
     order(txn, [server for (server,) in rows], request_id)
 
 
+def order_for_port(txn: Transaction, port: UUID, request_id: str) -> None:
+    """Have Ganeti follow what is let in to a port now, if it is on a server."""
+    rows = every(
+        txn,
+        "SELECT server_id FROM port WHERE id = %s AND server_id IS NOT NULL",
+        (port,),
+    )
+    order(txn, [server for (server,) in rows], request_id)
+
+
+def prepare(txn: Transaction, server: int, port: UUID, request_id: str) -> None:
+    """
+    Have the tags of a port there before its NIC is, which is ordered next.
+
+    :param server: The server that it has just been put on.
+    """
+    mine = [one for one in ports(txn, [server])[server] if one.id == port]
+    if firewall.tags(mine):
+        order(txn, [server], request_id)
+
+
+def hold(txn: Transaction, project: UUID, groups: Sequence[UUID]) -> set[UUID]:
+    """
+    Hold groups of a project, none of which changes until the transaction has ended.
+
+    Returns those that it does not have.  To be called before a server is locked, as
+    whoever changes a group does.
+    """
+    known = every(
+        txn,
+        "SELECT id FROM security_group WHERE id = ANY(%s) AND project_id = %s"
+        " ORDER BY id FOR KEY SHARE",
+        (list(groups), project),
+    )
+    return set(groups) - {found for (found,) in known}
+
+
 def put(txn: Transaction, port: UUID, groups: Sequence[UUID]) -> None:
     """
     Put a port into these groups, and into no others; they are to hold for it again.
 
-    The groups are those of a project that may have the port.
-
+    :param groups: Of its project, and held.
     :raises BadRequest: They have too many rules together.
-    :raises NotFound: There is no such group (any more).
     """
-    # None of them changes meanwhile; and they are locked in the order of their ids.
-    known = every(
-        txn,
-        "SELECT id FROM security_group WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE",
-        (list(groups),),
-    )
-    for group in set(groups) - {found for (found,) in known}:
-        raise NotFound(security_groups.missing(group))
     row = one(
         txn,
         "SELECT count(*) FROM security_group_rule WHERE group_id = ANY(%s)"
@@ -148,9 +174,11 @@ def put(txn: Transaction, port: UUID, groups: Sequence[UUID]) -> None:
 
 
 def put_all(txn: Transaction, server: int, groups: Sequence[UUID]) -> None:
-    """Put all ports of a server into these groups, as :func:`put` does."""
-    for port in ports(txn, [server])[server]:
-        put(txn, port.id, groups)
+    """Put the ports that were made for a server into these groups, as :func:`put`."""
+    for (port,) in every(
+        txn, "SELECT id FROM port WHERE server_id = %s AND NOT kept", (server,)
+    ):
+        put(txn, port, groups)
 
 
 def set_profile(txn: Transaction, port: UUID, word: str) -> None:

@@ -1,11 +1,13 @@
 """Networks and their subnets."""
 
+from collections.abc import Collection
 from ipaddress import ip_address
+from uuid import UUID
 
 from snf.core.catalog import Network, Subnet
 from snf.storage.database import Transaction
 from snf.storage.lists import Field, Listed, Type
-from snf.storage.rows import one
+from snf.storage.rows import every, one
 
 _NETWORK = (
     "n.id, n.name, n.mode, n.link, n.created, n.updated, n.project_id, n.shared,"
@@ -101,6 +103,30 @@ SUBNETS = Listed(
 )
 
 
+def of_ids(txn: Transaction, ids: Collection[UUID]) -> list[Network]:
+    """Return networks by their ids, whosever they are."""
+    rows = every(
+        txn,
+        f"SELECT {_NETWORK} FROM network n WHERE n.id = ANY(%s) ORDER BY n.id",
+        (list(ids),),
+    )
+    return [_network_from(row) for row in rows]
+
+
+def subnets_of(txn: Transaction, ids: Collection[UUID]) -> dict[UUID, list[Subnet]]:
+    """Return the subnets of networks, oldest first."""
+    rows = every(
+        txn,
+        f"SELECT {_SUBNET} FROM subnet s JOIN network n ON n.id = s.network_id"
+        " WHERE n.id = ANY(%s) ORDER BY s.created, s.id",
+        (list(ids),),
+    )
+    found: dict[UUID, list[Subnet]] = {}
+    for subnet in map(_subnet_from, rows):
+        found.setdefault(subnet.network, []).append(subnet)
+    return found
+
+
 def named(txn: Transaction, name: str) -> Network | None:
     """Return an operator's network by its name; None when there is none."""
     row = one(
@@ -130,6 +156,11 @@ def add(txn: Transaction, network: Network) -> None:
             network.updated,
         ),
     )
+
+
+def remove(txn: Transaction, network: UUID) -> None:
+    """Remove a network that has no ports, and that no cluster has, with its subnets."""
+    txn.execute("DELETE FROM network WHERE id = %s", (network,))
 
 
 def add_subnet(txn: Transaction, subnet: Subnet) -> None:

@@ -26,7 +26,7 @@ _COLUMNS = (
     " p.name, p.state, coalesce((SELECT jsonb_agg(jsonb_build_array(a.subnet_id,"
     " host(a.address)) ORDER BY a.address) FROM address a WHERE a.port_id = p.id),"
     " '[]'::jsonb), p.description, p.tags, p.revision,"
-    f" {_GROUPS}"
+    f" p.waits, {_GROUPS}"
 )
 
 
@@ -34,8 +34,8 @@ def _from_row(row: tuple) -> Port:
     addresses = tuple(
         FixedIP(UUID(subnet), ip_address(address)) for subnet, address in row[9]
     )
-    description, tags, revision, groups = row[10:]
-    mine = (description, tuple(tags), revision, tuple(groups))
+    description, tags, revision, waits, groups = row[10:]
+    mine = (description, tuple(tags), revision, waits, tuple(groups))
     values = (*row[:9], addresses, *mine)
     return Port(*values)
 
@@ -95,12 +95,7 @@ def add(
     mac = _add_with_free_mac(
         txn, port, network.id, project, server, position, mac_prefix, random_bytes
     )
-    return mac, [_take_address(txn, subnet, port) for subnet in network.subnets]
-
-
-def release(txn: Transaction, servers: Sequence[int]) -> None:
-    """Remove the ports of servers, and so free their addresses."""
-    txn.execute("DELETE FROM port WHERE server_id = ANY(%s)", (list(servers),))
+    return mac, [take_address(txn, subnet, port) for subnet in network.subnets]
 
 
 def seen(txn: Transaction, nics: Mapping[int, Sequence[Nic]]) -> None:
@@ -117,6 +112,7 @@ def seen(txn: Transaction, nics: Mapping[int, Sequence[Nic]]) -> None:
         "UPDATE port p SET state = 'ACTIVE', updated = now()"
         " FROM unnest(%s::bigint[], %s::uuid[], %s::macaddr[]) v (server, id, mac)"
         " WHERE p.server_id = v.server AND p.state <> 'ACTIVE'"
+        " AND NOT p.changing AND NOT p.waits"
         " AND (p.id = v.id OR p.mac = v.mac)",
         (list(owners), list(names), list(macs)),
     )
@@ -167,7 +163,23 @@ _TAKE = """
 """
 
 
-def _take_address(txn: Transaction, subnet: UUID, port: UUID) -> FixedIP:
+def addresses(txn: Transaction, port: UUID) -> list[FixedIP]:
+    """Return the addresses of a port."""
+    rows = every(
+        txn,
+        "SELECT subnet_id, host(address) FROM address WHERE port_id = %s"
+        " ORDER BY address",
+        (port,),
+    )
+    return [FixedIP(subnet, ip_address(address)) for subnet, address in rows]
+
+
+def take_address(txn: Transaction, subnet: UUID, port: UUID) -> FixedIP:
+    """
+    Give a port the lowest address that is free in a subnet's pool.
+
+    :raises Conflict: None is.
+    """
     try:
         row = one(txn, _TAKE, {"subnet": subnet, "port": port})
     except UniqueViolation:

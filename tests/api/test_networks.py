@@ -6,7 +6,15 @@ from attrs import evolve
 
 from snf.core.server import Life, Observed
 from snf.storage import networks
-from snf.testing.world import ADMIN, ALICE, BOB, NETWORK, PROJECT_A, PROJECT_B, SUBNET
+from snf.testing.world import (
+    ADMIN,
+    ALICE,
+    BOB,
+    NETWORK,
+    PROJECT_A,
+    PROJECT_B,
+    SUBNET,
+)
 from tests.api.case import ROOT, ApiTestCase, Reply
 
 V2 = "/network/v2.0"

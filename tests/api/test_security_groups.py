@@ -472,6 +472,81 @@ class ServerTests(GroupCase):
         self.assertEqual(404, self.call("GET", path, by=ALICE, version="2.36").code)
 
 
+class PortTests(GroupCase):
+    """Ports that are in groups of their own."""
+
+    def port(self, **more: Any) -> dict[str, Any]:
+        """Return a new port."""
+        body = {"port": {"network_id": str(NETWORK.id), **more}}
+        reply = self.call("POST", f"{V2}/ports", body, by=ALICE)
+        self.assertEqual(201, reply.code, reply.text)
+        return reply.json["port"]
+
+    def put(self, port: str, groups: Any) -> Reply:
+        """Ask for other groups of a port."""
+        body = {"port": {"security_groups": groups}}
+        return self.call("PUT", f"{V2}/ports/{port}", body, by=ALICE)
+
+    def test_made(self) -> None:
+        """A new port is in the groups that are named, in none, or in the default one."""
+        group = self.group()["id"]
+        for more, expected in (
+            ({}, [self.default()["id"]]),
+            ({"security_groups": [group, group]}, [group]),
+            ({"security_groups": []}, []),
+            ({"security_groups": None}, []),
+        ):
+            self.assertEqual(expected, self.port(**more)["security_groups"])
+
+    def test_changed(self) -> None:
+        """A port of a running server changes its groups, and Ganeti follows."""
+        group = self.group()["id"]
+        server = self.running()
+        [(port,)] = self.sql("SELECT id FROM port")
+        reply = self.put(str(port), [group])
+        self.assertEqual([group], reply.json["port"]["security_groups"], reply.text)
+        self.assertEqual([server], self.firewalls())
+        query = f"security_groups={group}&fields=id"
+        found = self.call("GET", f"{V2}/ports?{query}", by=ALICE).json["ports"]
+        self.assertEqual([{"id": str(port)}], found)
+
+    def test_refused(self) -> None:
+        """Groups that are not there, or somebody else's."""
+        port = self.port()["id"]
+        for group in (self.group(by=BOB)["id"], str(uuid4()), "nonsense"):
+            reply = self.put(port, [group])
+            self.assertEqual(404, reply.code)
+            self.assertEqual(
+                "SecurityGroupNotFound", reply.json["NeutronError"]["type"]
+            )
+            self.assertIn(group, reply.message)
+
+    def test_attached(self) -> None:
+        """The tags of a port that is not open are there before its NIC is."""
+        server = self.running()
+        number = self.sql("SELECT id FROM server")[0][0]
+        for port in (self.port(), self.port(security_groups=[])):
+            body = {"interfaceAttachment": {"port_id": port["id"]}}
+            path = f"{SERVERS}/{server}/os-interface"
+            self.assertEqual(200, self.call("POST", path, body, by=ALICE).code)
+        kinds = self.sql(
+            "SELECT kind FROM orders WHERE server_id = %s AND state = 'new'"
+            " ORDER BY number",
+            number,
+        )
+        self.assertEqual([("attach",), ("firewall",), ("attach",)], kinds)
+
+    def test_given(self) -> None:
+        """A port that a server is made with keeps its own groups, as with Nova."""
+        group = self.group()["id"]
+        port = self.port(security_groups=[group])["id"]
+        server = self.server(
+            networks=[{"port": port}], security_groups=[{"name": "default"}]
+        )
+        names = [one["name"] for one in self.shown(server)["security_groups"]]
+        self.assertEqual(["web"], names)
+
+
 class ProfileTests(GroupCase):
     """``firewallProfile``."""
 

@@ -12,8 +12,6 @@ from attrs import frozen
 NOT_OFFERED: Mapping[str, str] = {
     "console-output-base": "there are no consoles yet",
     "console-output-latest": "there are no consoles yet",
-    "interfaces-base": "interfaces are shown as ports only",
-    "interfaces-latest": "interfaces are shown as ports only",
     "keypair-create-base": "there are no key pairs yet",
     "keypair-delete": "there are no key pairs yet",
     "keypair-show-latest": "there are no key pairs yet",
@@ -87,10 +85,5 @@ DIFFERENCES = (
         "net-security-groups",
         "*/standard_attr_id",
         "it is a key of Neutron's own database",
-    ),
-    Difference(
-        "net-security-groups",
-        "*/remote_group_id",
-        "what a default group admits is the operator's choice, by address only",
     ),
 )

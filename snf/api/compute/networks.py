@@ -9,9 +9,8 @@ from snf.api.compute.versions import BEFORE_PROXIES_WENT
 from snf.api.json import Edge, new_app, route
 from snf.core.catalog import Network
 from snf.core.errors import NotFound
-from snf.storage import lists
+from snf.storage import lists, networks
 from snf.storage.database import Transaction
-from snf.storage.networks import NETWORKS
 
 _MISSING = "Network not found"
 
@@ -35,15 +34,16 @@ class Networks:
     @route(app, "GET", "/", until=BEFORE_PROXIES_WENT)
     def list(self, txn: Transaction, call: Call) -> dict:
         """List them."""
-        wanted = lists.Wanted(project=call.grant.project_id, marker=call.marker())
-        found = lists.listing(txn, NETWORKS, wanted, call.limit(self.page_size))
+        wanted = lists.Wanted(call.grant.project_id, marker=call.marker())
+        limit = call.limit(self.page_size)
+        found = lists.listing(txn, networks.NETWORKS, wanted, limit)
         return {"networks": [_shown(one) for one in found]}
 
     @route(app, "GET", "/<network>", until=BEFORE_PROXIES_WENT)
     def show(self, txn: Transaction, call: Call, network: str) -> dict:
         """Show one."""
         known = identifier(network, _MISSING)
-        found = lists.get(txn, NETWORKS, call.grant.project_id, known)
+        found = lists.get(txn, networks.NETWORKS, call.grant.project_id, known)
         if found is None:
             raise NotFound(_MISSING)
         return {"network": _shown(found)}

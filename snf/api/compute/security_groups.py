@@ -93,9 +93,12 @@ def named(
     :raises Conflict: There are several.
     """
     default = security_groups.default(txn, project, offered.default)
-    return [
+    found = [
         default if name == "default" else _named(txn, project, name) for name in names
     ]
+    for gone in firewalls.hold(txn, project, found):
+        raise NotFound(f"Security group {gone} not found.")  # just now
+    return found
 
 
 def _named(txn: Transaction, project: UUID, name: str) -> UUID:
@@ -138,6 +141,7 @@ def change(
         group in of for of in known.values()
     ):
         raise NotFound(f"Security group {name} not associated with the instance {uuid}")
+    firewalls.hold(txn, server.project, [one for of in known.values() for one in of])
     for port, groups in known.items():
         others = [one for one in groups if one != group]
         added = [group] if action == "addSecurityGroup" else []

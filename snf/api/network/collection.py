@@ -16,6 +16,7 @@ from attrs import field, frozen
 
 from snf.api.call import UUID_TEXT, Call
 from snf.core.errors import BadRequest, Forbidden, NotFound, SnfError
+from snf.core.port import InvalidInput
 from snf.storage import lists
 from snf.storage.database import Transaction
 from snf.storage.lists import Field, Key, Listed, Type, Wanted
@@ -26,10 +27,6 @@ _Thing = TypeVar("_Thing")
 
 # Filters of one name that stand for those of others; see Collection.
 Reader = Callable[[Sequence[str]], Mapping[str, Sequence[str]]]
-
-
-class InvalidInput(BadRequest):
-    """Named as Neutron names it."""
 
 
 class PolicyNotAuthorized(Forbidden):
