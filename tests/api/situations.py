@@ -14,7 +14,7 @@ from attrs import evolve, field, frozen
 from snf.api.identity.catalog import catalog
 from snf.core.identity import Group, Project, Role, User
 from snf.core.server import Life, Observed
-from snf.storage import flavors, grants, groups, images, networks, tags
+from snf.storage import flavors, grants, groups, images, networks, subnets, tags
 from snf.storage import users as accounts
 from snf.storage.grants import Holder
 from snf.testing import world
@@ -307,7 +307,7 @@ class SituationTestCase(ApiTestCase):
                 NETWORK, id=network, project=project.id, shared=False, is_default=False
             ),
         )
-        self.run_in(networks.add_subnet, evolve(SUBNET, id=subnet, network=network))
+        self.run_in(subnets.add, evolve(SUBNET, id=subnet, network=network))
         [(cluster,)] = self.sql("SELECT id FROM cluster")
         own = self._belongings_of_user(user)
         group = UUID(own["group"])

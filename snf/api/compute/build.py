@@ -12,9 +12,10 @@ from snf.api.call import Call, identifier
 from snf.api.compute import versions
 from snf.api.compute.actions import remember
 from snf.api.compute.tags import TagList
-from snf.core.catalog import Cluster, Flavor, Image, Network
+from snf.core.catalog import Cluster, Flavor, Image
 from snf.core.errors import BadRequest, NotFound
 from snf.core.naming import apart_tag, host_name, nic_name
+from snf.core.network import Network
 from snf.core.order import Build, Kind, NicRequest, Order
 from snf.core.placement import Need
 from snf.core.quota import NO_LIMITS, Amounts, Resource

@@ -6,8 +6,8 @@ from snf.api.call import Call
 from snf.api.json import Edge, new_app, route
 from snf.api.network.collection import Collection, Json, owner, times
 from snf.api.policy import Reach
-from snf.core.catalog import Network
 from snf.core.errors import NotFound
+from snf.core.network import Network
 from snf.storage.database import Transaction
 from snf.storage.networks import NETWORKS
 
@@ -51,7 +51,7 @@ def _view(call: Call, network: Network) -> Json:
         "name": network.name,
         **owner(network.project),
         "admin_state_up": True,
-        "mtu": 1500,
+        "mtu": network.mtu,
         "status": "ACTIVE",
         "subnets": [str(subnet) for subnet in network.subnets],
         "shared": network.shared,

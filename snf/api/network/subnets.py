@@ -6,10 +6,10 @@ from snf.api.call import Call
 from snf.api.json import Edge, new_app, route
 from snf.api.network.collection import Collection, Json, owner, times
 from snf.api.policy import Reach
-from snf.core.catalog import Subnet
 from snf.core.errors import NotFound
+from snf.core.subnet import Subnet
 from snf.storage.database import Transaction
-from snf.storage.networks import SUBNETS
+from snf.storage.subnets import SUBNETS
 
 
 class SubnetNotFound(NotFound):
@@ -51,17 +51,20 @@ def _view(call: Call, subnet: Subnet) -> Json:
         "name": subnet.name,
         **owner(subnet.project),
         "network_id": str(subnet.network),
-        "ip_version": subnet.pool_start.version,
+        "ip_version": subnet.version,
         "subnetpool_id": None,
         "enable_dhcp": subnet.dhcp,
-        "ipv6_ra_mode": None,
-        "ipv6_address_mode": None,
+        "ipv6_ra_mode": "slaac" if subnet.eui64 else None,
+        "ipv6_address_mode": "slaac" if subnet.eui64 else None,
         "gateway_ip": subnet.gateway and str(subnet.gateway),
         "cidr": subnet.cidr,
         "allocation_pools": [
-            {"start": str(subnet.pool_start), "end": str(subnet.pool_end)}
+            {"start": str(pool.first), "end": str(pool.last)} for pool in subnet.pools
         ],
-        "host_routes": [],
+        "host_routes": [
+            {"destination": route.destination, "nexthop": str(route.via)}
+            for route in subnet.routes
+        ],
         "dns_nameservers": [str(address) for address in subnet.dns],
         "description": subnet.description,
         "service_types": [],
