@@ -1,6 +1,5 @@
 """Networks: their kinds, and what follows from a kind on Ganeti's nodes."""
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
@@ -19,6 +18,16 @@ class NetworkInUse(Conflict):
         super().__init__(
             f"Unable to complete operation on network {network}. There are one or more "
             "ports still in use on the network."
+        )
+
+
+class InvalidSharedSetting(Conflict):
+    """Named as Neutron names it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Unable to reconfigure sharing settings for network {name}. Multiple "
+            "tenants are using it."
         )
 
 
@@ -176,12 +185,15 @@ class Plan:
         return Wiring("bridged", f"{self.bridge_prefix}{segment}", None, self.mtu)
 
 
-# Twenty bits: nodes compare as many (ganeti/network/nic.py, PREFIX_MASK).
-MAC_PREFIX = re.compile(r"[0-9a-f]{2}:[0-9a-f]{2}:[0-9a-f]")
+USUAL = Plan()
 
 
 def prefix_number(prefix: str) -> int:
-    """Return a prefix of MAC addresses as a number: ``aa:01:0`` is 0xaa010."""
+    """
+    Return a prefix of MAC addresses as a number: ``aa:01:0`` is 0xaa010.
+
+    Twenty bits: nodes compare as many (ganeti/network/nic.py, PREFIX_MASK).
+    """
     return int(prefix.replace(":", ""), 16)
 
 

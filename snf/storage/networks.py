@@ -7,7 +7,14 @@ from uuid import UUID
 from attrs import evolve
 
 from snf.core.errors import Conflict, NotFound
-from snf.core.network import Kind, Network, NetworkInUse, NoNetworkAvailable, Plan
+from snf.core.network import (
+    InvalidSharedSetting,
+    Kind,
+    Network,
+    NetworkInUse,
+    NoNetworkAvailable,
+    Plan,
+)
 from snf.storage import lists
 from snf.storage.database import Transaction
 from snf.storage.lists import Field, Listed, Type
@@ -147,6 +154,11 @@ def wired(
     )
 
 
+def as_given(network: Network, plan: Plan) -> Network:
+    """Return a network of one's own mode and link with what else it needs."""
+    return evolve(network, mtu=network.mtu or plan.mtu)
+
+
 def _taken(txn: Transaction, kind: Kind, segment: int) -> bool:
     found = one(
         txn,
@@ -172,20 +184,37 @@ def _lowest(txn: Transaction, kind: Kind, first: int, last: int) -> int:
     return row[0]
 
 
-_CHANGEABLE = frozenset(
+# What of a network may become another.
+CHANGEABLE = frozenset(
     {"name", "description", "shared", "external", "is_default", "mtu", "drained"}
 )
 
 
 def change(txn: Transaction, network: UUID, changes: Mapping[str, Any]) -> None:
     """Store what of a network is another from now on; nothing counts as a change too."""
-    assert changes.keys() <= _CHANGEABLE
+    assert changes.keys() <= CHANGEABLE
     setting = "".join(f", {name} = %({name})s" for name in changes)
     txn.execute(
         f"UPDATE network SET updated = now(), revision = revision + 1{setting}"
         " WHERE id = %(id)s",
         {**changes, "id": network},
     )
+
+
+def check_unshared(txn: Transaction, network: Network) -> None:
+    """
+    Return if a network can be its project's alone (again).
+
+    :raises InvalidSharedSetting: Others have ports on it.
+    """
+    others = one(
+        txn,
+        "SELECT true FROM port WHERE network_id = %s"
+        " AND project_id IS DISTINCT FROM %s LIMIT 1",
+        (network.id, network.project),
+    )
+    if others:
+        raise InvalidSharedSetting(network.name)
 
 
 def left(txn: Transaction, which: Sequence[UUID]) -> set[UUID]:
