@@ -19,9 +19,9 @@ from snf.api.compute.owned import MISSING, locate
 from snf.api.json import Edge, new_app, route
 from snf.api.plugging import Plugger, PortInUse, Wish
 from snf.api.policy import Reach
-from snf.core.catalog import Network
 from snf.core.errors import BadRequest, Conflict, NotFound
 from snf.core.identity import Role
+from snf.core.network import Network
 from snf.core.port import Port
 from snf.storage import lists, plugs
 from snf.storage.database import Transaction
