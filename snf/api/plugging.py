@@ -11,10 +11,10 @@ from snf.api.call import Call
 from snf.api.compute import locks
 from snf.api.compute.actions import remember
 from snf.api.compute.owned import owner
-from snf.core.catalog import Network
 from snf.core.errors import Conflict, NotFound, QuotaExceeded
 from snf.core.firewall import OFFERED, Offered
 from snf.core.naming import nic_name
+from snf.core.network import Network
 from snf.core.order import Kind, NicRequest, Order
 from snf.core.port import NICS_AT_MOST, Fixed, FixedIP, places
 from snf.core.quota import NO_LIMITS, Amounts, Resource
@@ -23,14 +23,13 @@ from snf.storage import (
     cluster_networks,
     firewalls,
     lives,
-    networks,
     nics,
     orders,
     plugs,
-    ports,
     quotas,
     security_groups,
     servers,
+    subnets,
 )
 from snf.storage.database import Transaction
 from snf.storage.plugs import Held, NewPort
@@ -93,21 +92,21 @@ class Plugger:
         :raises Conflict: Somebody else has one of them, or the MAC address.
         """
         network = wish.network
-        subnets = networks.subnets_of(txn, [network.id]).get(network.id, [])
-        wanted = places(subnets, network.id, wish.fixed)
+        known = subnets.of_networks(txn, [network.id]).get(network.id, [])
+        wanted = places(known, network.id, wish.fixed)
         port = uuid4()
         new = NewPort(
             id=port,
             network=network.id,
             project=wish.project,
-            mac_prefix=mac_prefix,
+            mac_prefix=network.mac_prefix or mac_prefix,
             mac=wish.mac,
             name=wish.name,
             description=wish.description,
             kept=wish.kept,
         )
-        plugs.add(txn, new, self.random_bytes)
-        given = plugs.give(txn, port, wanted)
+        mac = plugs.add(txn, new, self.random_bytes)
+        given = plugs.give(txn, port, mac, wanted)
         if wish.groups is None:
             security_groups.default(txn, wish.project, self.firewall.default)
         else:
@@ -185,7 +184,7 @@ class Plugger:
         if held.server is not None:
             raise PortInUse(f"Port {port} is still in use.")
         plugs.put_on(txn, port, server, position, changing, tag)
-        return _nic(txn, held, ports.addresses(txn, port))
+        return _nic(txn, held, plugs.held(txn, port))
 
     def detach(
         self, txn: Transaction, call: Call, server: UUID, port: UUID, delete: bool

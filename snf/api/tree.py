@@ -62,14 +62,19 @@ from snf.api.network import (
     subnets,
 )
 from snf.api.network.extensions import Extensions
+from snf.api.network.networks import Maker as NetworkMaker
 from snf.api.network.networks import Networks
 from snf.api.network.ports import Ports
 from snf.api.network.quotas import Quotas
+from snf.api.network.routers import Routers
 from snf.api.network.security_group_rules import SecurityGroupRules
 from snf.api.network.security_groups import SecurityGroups
 from snf.api.network.subnets import Subnets
+from snf.api.network.tags import Tags as NetworkTags
+from snf.api.network.zones import Zones as NetworkZones
 from snf.api.site import ApiSite, Branch, Noun, Nouns
 from snf.config import Api, Identity
+from snf.core.network import USUAL, Plan
 from snf.core.quota import NO_LIMITS, Amounts
 from snf.storage.database import Database
 
@@ -85,6 +90,7 @@ class Parts:
     :ivar new_token: Makes a token.
     :ivar limits: What a project may have for which an operator has set nothing.
     :ivar graphs: What draws graphs of servers.
+    :ivar plan: The networks that there may be.
     :ivar keystone: A Keystone that knows the accounts; None when they are our own.
     """
 
@@ -99,6 +105,7 @@ class Parts:
     builder: Builder
     limits: Amounts = NO_LIMITS
     graphs: Graphs = NO_GRAPHS
+    plan: Plan = USUAL
     keystone: Authority | None = None
 
     @property
@@ -197,6 +204,7 @@ def _compute(parts: Parts) -> IResource:
             "images": ComputeImages(edge, size),
             "limits": Limits(edge, parts.limits),
             "os-networks": ComputeNetworks(edge, size),
+            "os-tenant-networks": ComputeNetworks(edge, size, ("cidr",)),
             "os-quota-sets": QuotaSets(edge, parts.limits),
             "os-security-groups": ComputeSecurityGroups(
                 edge, parts.builder.firewall, size
@@ -272,8 +280,7 @@ def _network(parts: Parts) -> IResource:
     size, offered = parts.api.page_size, parts.builder.firewall
     nouns: dict[str, Any] = {
         "extensions": Extensions(edge),
-        "networks": Networks(edge, networks.collection(size)),
-        "ports": Ports(edge, ports.collection(size), parts.builder.plugger),
+        "availability_zones": NetworkZones(edge),
         "quotas": Quotas(edge, parts.limits),
         "security-groups": SecurityGroups(
             edge, security_groups.collection(size), offered, parts.limits
@@ -281,9 +288,23 @@ def _network(parts: Parts) -> IResource:
         "security-group-rules": SecurityGroupRules(
             edge, security_group_rules.collection(size), offered, parts.limits
         ),
-        "subnets": Subnets(edge, subnets.collection(size)),
+        "routers": Routers(edge),
     }
-    children = {name: Noun(noun) for name, noun in nouns.items()}
+    known: dict[str, Any] = {
+        "network": networks.collection(size),
+        "port": ports.collection(size),
+        "subnet": subnets.collection(size),
+    }
+    maker = NetworkMaker(parts.plan, parts.limits)
+    tagged: dict[str, Any] = {
+        "network": Networks(edge, known["network"], maker),
+        "port": Ports(edge, known["port"], parts.builder.plugger),
+        "subnet": Subnets(edge, known["subnet"], known["network"], parts.limits),
+    }
+    children: dict[str, IResource] = {name: Noun(noun) for name, noun in nouns.items()}
+    for table, noun in tagged.items():
+        tags = NetworkTags(edge, known[table], table)
+        children[f"{table}s"] = Nouns(noun, {"tags": tags})
     v2 = Branch(edge, children, Noun(Contents(edge, discovery.network_v2)))
     return Branch(edge, {"v2.0": v2}, _document(edge, discovery.network))
 

@@ -8,15 +8,11 @@ from uuid import UUID
 from attrs import frozen
 
 from snf.core.address import IPAddress
-from snf.core.catalog import Subnet
 from snf.core.errors import BadRequest
+from snf.core.subnet import InvalidInput, Subnet
 
 # What a server may have at once.
 NICS_AT_MOST = 8
-
-
-class InvalidInput(BadRequest):
-    """Named as Neutron names it."""
 
 
 class InvalidIpForNetwork(BadRequest):
@@ -97,8 +93,9 @@ def _place(
         named = [subnet for subnet in subnets if subnet.id == wanted.subnet]
         if not named:
             raise InvalidInput(
-                f"Invalid input for operation: Failed to create port on network {network}"
-                f", because fixed_ips included invalid subnet {wanted.subnet}."
+                "operation",
+                f"Failed to create port on network {network}, because fixed_ips included "
+                f"invalid subnet {wanted.subnet}.",
             )
         if address is not None and not _may_have(named[0], address):
             raise InvalidIpForSubnet(
@@ -107,8 +104,7 @@ def _place(
         return wanted.subnet, address
     if address is None:
         raise InvalidInput(
-            "Invalid input for fixed_ips. Reason: IP allocation requires subnet_id or "
-            "ip_address."
+            "fixed_ips", "IP allocation requires subnet_id or ip_address."
         )
     for subnet in subnets:
         if address in ip_network(subnet.cidr):

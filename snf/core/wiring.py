@@ -11,8 +11,9 @@ from uuid import UUID
 from attrs import frozen
 
 from snf.core.address import IPAddress
-from snf.core.catalog import Network, Subnet
 from snf.core.naming import network_name
+from snf.core.network import Kind, Network
+from snf.core.subnet import Subnet
 
 # Ganeti's networks must have an IPv4 range, of /30 to /16 (lib/network.py); where ours
 # have none that would do, nothing is ever taken from this one.
@@ -70,14 +71,23 @@ def wiring(network: Network, subnets: Sequence[Subnet]) -> Wiring:
     first6 = _first(subnets, 6)
     return Wiring(
         network=network.id,
-        mode=network.mode,
+        # Of a bridge Ganeti asks whether it is there before the node could make it; of
+        # Open vSwitch's it asks nothing, and leaves the rest to our script.
+        mode="openvswitch" if network.kind is Kind.VXLAN else network.mode,
         link=network.link,
         range4=None if first4 is None else IPv4Network(first4.cidr),
         gateway4=None if first4 is None else _gateway(first4),
         range6=None if first6 is None else IPv6Network(first6.cidr),
         gateway6=None if first6 is None else _gateway(first6),
+        mac_prefix=network.mac_prefix and _octets(network.mac_prefix),
         tags=_tags(network, subnets),
     )
+
+
+def _octets(prefix: str) -> str:
+    """Return a prefix of MAC addresses as whole octets, which Ganeti wants three of."""
+    digits = prefix.replace(":", "").ljust(6, "0")[:6]
+    return ":".join((digits[:2], digits[2:4], digits[4:]))
 
 
 def _first(subnets: Sequence[Subnet], version: int) -> Subnet | None:
@@ -94,10 +104,31 @@ def _gateway(subnet: Subnet) -> IPAddress | None:
     return subnet.gateway if inside else None
 
 
+_KINDS = {
+    Kind.IP_LESS_ROUTED: ("ip-less-routed", "public"),
+    Kind.MAC_FILTERED: ("private-filtered", "private"),
+    Kind.PHYSICAL_VLAN: ("physical-vlan", "private"),
+    Kind.VXLAN: ("vxlan", "private"),
+    Kind.CUSTOM: (),
+}
+
+_USUAL_MTU = 1500
+
+
 def _tags(network: Network, subnets: Sequence[Subnet]) -> tuple[str, ...]:
     """Return what the scripts and the DHCP of the nodes are told (docs/nodes.md)."""
-    tags = ["public" if network.external else "private"]
-    if any(subnet.dhcp for subnet in subnets):
+    tags = list(_KINDS[network.kind])
+    if network.kind is Kind.VXLAN:
+        tags.append(f"vni:{network.segment}")
+    if any(subnet.dhcp or subnet.version == 6 for subnet in subnets):
         tags.append("nfdhcpd")
+    if network.mtu != _USUAL_MTU:
+        tags.append(f"snf:mtu:{network.mtu}")
     servers = {address: None for subnet in subnets for address in subnet.dns}
-    return (*tags, *(f"snf:dns:{address}" for address in servers))
+    tags += [f"snf:dns:{address}" for address in servers]
+    tags += [
+        f"snf:route:{route.destination}@{route.via}"
+        for subnet in subnets
+        for route in subnet.routes
+    ]
+    return tuple(tags)

@@ -26,15 +26,7 @@ from snf.logic.wiring import Wirer
 from snf.rapi.errors import RapiError, Unreachable, WrongCredentials
 from snf.rapi.instances import Instance, Listing
 from snf.rapi.jobs import reports
-from snf.storage import (
-    clusters,
-    firewalls,
-    lives,
-    networks,
-    nics,
-    orders,
-    suspensions,
-)
+from snf.storage import clusters, firewalls, lives, nics, orders, suspensions
 from snf.storage.database import Database, Transaction
 
 _log = Logger()
@@ -163,7 +155,7 @@ class Reconciler(Service):
             _report(await self._tried(cluster))
             rapi = self.connections.of(cluster)
             await measure(self.clock, self.database, rapi, cluster)
-            await self._wirer.clear(rapi, cluster.id, networks.remove)
+            await self._wirer.clear(rapi, cluster.id)
         except RapiError as failure:
             _log.warn("not levelled: {reason}", reason=str(failure))
         except Unavailable as failure:

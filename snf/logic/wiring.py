@@ -5,7 +5,6 @@ network is written down before it is asked, and what it has already it leaves as
 """
 
 from collections.abc import Collection
-from typing import Protocol
 from uuid import UUID
 
 from attrs import define, field
@@ -22,7 +21,7 @@ from snf.rapi.errors import RapiError, Refused, Trouble
 from snf.rapi.orders import Request
 from snf.storage import cluster_networks
 from snf.storage.cluster_networks import Connected
-from snf.storage.database import Database, Transaction
+from snf.storage.database import Database
 
 _log = Logger()
 
@@ -33,13 +32,6 @@ _LONGEST_S = 120.0
 
 # Node groups change seldom, and a network that a new one lacks is connected later.
 _GROUPS_S = 60.0
-
-
-class Release(Protocol):
-    """What frees all that a network holds, when no cluster has it any more."""
-
-    def __call__(self, txn: Transaction, network: UUID) -> None:
-        """Remove it."""
 
 
 @define(eq=False)
@@ -93,13 +85,12 @@ class Wirer:
                 groups=", ".join(missing),
             )
 
-    async def clear(self, rapi: Rapi, cluster: int, release: Release) -> None:
+    async def clear(self, rapi: Rapi, cluster: int) -> None:
         """
-        Remove the networks from a cluster that are no more.
+        Remove the networks from a cluster that are no more, and free what they held.
 
         What cannot be removed now is left for the next time.
 
-        :param release: Is called for one that no cluster has any more.
         :raises Unreachable: The cluster does not answer.
         """
         for network in await self.database.run(cluster_networks.condemned, cluster):
@@ -112,12 +103,7 @@ class Wirer:
             except (Refused, Trouble) as failure:
                 _log.warn("{name} is not removed: {why}", name=name, why=str(failure))
                 continue
-
-            def forget(txn: Transaction, gone: UUID = network) -> None:
-                if cluster_networks.removed(txn, cluster, gone):
-                    release(txn, gone)
-
-            await self.database.run(forget)
+            await self.database.run(cluster_networks.removed, cluster, network)
             _log.info("network {name} is removed", name=name)
 
     async def _groups_of(self, rapi: Rapi, cluster: int) -> frozenset[str]:

@@ -6,7 +6,7 @@ from uuid import UUID
 from attrs import frozen
 
 from snf.core.wiring import Wiring, wiring
-from snf.storage import networks
+from snf.storage import networks, subnets
 from snf.storage.database import Transaction
 from snf.storage.rows import every
 
@@ -27,9 +27,9 @@ class Connected:
 
 def wirings(txn: Transaction, ids: Collection[UUID]) -> dict[UUID, Wiring]:
     """Return what clusters are told of networks."""
-    subnets = networks.subnets_of(txn, ids)
+    known = subnets.of_networks(txn, ids)
     return {
-        network.id: wiring(network, subnets.get(network.id, ()))
+        network.id: wiring(network, known.get(network.id, ()))
         for network in networks.of_ids(txn, ids)
     }
 
@@ -67,42 +67,27 @@ def made(
     """Store that a cluster has a network, connected to node groups."""
     txn.execute(
         "UPDATE cluster_network SET state = 'made', groups = %s"
-        " WHERE cluster_id = %s AND network_id = %s AND state <> 'removing'",
+        " WHERE cluster_id = %s AND network_id = %s",
         (sorted(groups), cluster, network),
     )
 
 
-def condemn(txn: Transaction, network: UUID) -> bool:
-    """
-    Have all clusters that have a network remove it; return whether any has it.
-
-    It must have no ports, and can get none from here on.
-    """
-    txn.execute(
-        "UPDATE cluster_network SET state = 'removing' WHERE network_id = %s",
-        (network,),
-    )
-    return txn.rowcount > 0
-
-
 def condemned(txn: Transaction, cluster: int) -> Sequence[UUID]:
-    """Return the networks that a cluster is to remove."""
+    """Return the networks that have been deleted and that a cluster may have still."""
     rows = every(
         txn,
-        "SELECT network_id FROM cluster_network WHERE cluster_id = %s"
-        " AND state = 'removing' ORDER BY network_id",
+        "SELECT c.network_id FROM cluster_network c JOIN network n"
+        " ON n.id = c.network_id WHERE c.cluster_id = %s AND n.deleted IS NOT NULL"
+        " ORDER BY c.network_id",
         (cluster,),
     )
     return [network for (network,) in rows]
 
 
-def removed(txn: Transaction, cluster: int, network: UUID) -> bool:
-    """Store that a cluster has a network no more; return whether none has it."""
+def removed(txn: Transaction, cluster: int, network: UUID) -> None:
+    """Store that a cluster has a network no more, and free it where none has it."""
     txn.execute(
         "DELETE FROM cluster_network WHERE cluster_id = %s AND network_id = %s",
         (cluster, network),
     )
-    left = every(
-        txn, "SELECT FROM cluster_network WHERE network_id = %s LIMIT 1", (network,)
-    )
-    return not left
+    networks.free(txn, [network])

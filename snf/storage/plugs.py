@@ -1,6 +1,7 @@
 """Ports that come and go: what of them is stored when somebody asks for that."""
 
 from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
@@ -8,18 +9,10 @@ from attrs import frozen
 
 from snf.core.address import IPAddress, mac_address
 from snf.core.errors import Conflict, Unavailable
-from snf.core.port import FixedIP
-from snf.storage import ports
+from snf.core.port import FixedIP, Places
+from snf.storage import addresses
 from snf.storage.database import Transaction
 from snf.storage.rows import every, one
-
-
-class IpAddressInUse(Conflict):
-    """Named as Neutron names it."""
-
-
-class IpAddressGenerationFailure(Conflict):
-    """Named as Neutron names it: no address is free."""
 
 
 class MacAddressInUse(Conflict):
@@ -91,51 +84,38 @@ def add(txn: Transaction, new: NewPort, random_bytes: Callable[[int], bytes]) ->
     raise Unavailable(f"No free MAC address with prefix {new.mac_prefix} was found")
 
 
-def give(
-    txn: Transaction, port: UUID, asked: Sequence[tuple[UUID, IPAddress | None]]
-) -> list[FixedIP]:
+def give(txn: Transaction, port: UUID, mac: str, asked: Places) -> list[FixedIP]:
     """
     Give a port addresses: of each subnet this one, or where it is None any.
 
-    :raises IpAddressInUse: Another port has one.
-    :raises IpAddressGenerationFailure: A subnet has none left.
+    :raises Conflict: Another port has one, or a subnet gives none.
     """
-    return [
-        _lowest(txn, subnet, port)
-        if address is None
-        else _take(txn, subnet, port, address)
-        for subnet, address in asked
-    ]
+    given: list[FixedIP] = []
+    for subnet, address in asked:
+        if address is None:
+            given += addresses.give(txn, [subnet], port, mac)
+        else:
+            given.append(addresses.take(txn, subnet, port, address))
+    return given
 
 
-def _take(txn: Transaction, subnet: UUID, port: UUID, address: IPAddress) -> FixedIP:
-    txn.execute("SELECT FROM subnet WHERE id = %s FOR UPDATE", (subnet,))
-    txn.execute(
-        "INSERT INTO address (subnet_id, address, port_id) VALUES (%s, %s, %s)"
-        " ON CONFLICT DO NOTHING",
-        (subnet, str(address), port),
-    )
-    if not txn.rowcount:
-        raise IpAddressInUse(
-            "Unable to complete operation for network. The IP address "
-            f"{address} is in use."
-        )
-    return FixedIP(subnet, address)
-
-
-def _lowest(txn: Transaction, subnet: UUID, port: UUID) -> FixedIP:
-    try:
-        return ports.take_address(txn, subnet, port)
-    except Conflict as failure:
-        raise IpAddressGenerationFailure(str(failure)) from None
-
-
-def take_back(txn: Transaction, port: UUID, addresses: Sequence[IPAddress]) -> None:
+def take_back(txn: Transaction, port: UUID, which: Sequence[IPAddress]) -> None:
     """Free addresses of a port that has no NIC."""
     txn.execute(
         "DELETE FROM address WHERE port_id = %s AND address = ANY(%s::inet[])",
-        (port, [str(address) for address in addresses]),
+        (port, [str(address) for address in which]),
     )
+
+
+def held(txn: Transaction, port: UUID) -> list[FixedIP]:
+    """Return the addresses of a port."""
+    rows = every(
+        txn,
+        "SELECT subnet_id, host(address) FROM address WHERE port_id = %s"
+        " ORDER BY address",
+        (port,),
+    )
+    return [FixedIP(subnet, ip_address(address)) for subnet, address in rows]
 
 
 def lock(txn: Transaction, port: UUID) -> Held | None:
@@ -220,11 +200,11 @@ def server_of(txn: Transaction, port: UUID) -> UUID | None:
 
 
 def tags_of(txn: Transaction, server: UUID) -> dict[UUID, str | None]:
-    """Return what the owner of a server calls its interfaces, by their ports."""
+    """Return what the owner of a server calls its interfaces, by port, in their order."""
     rows = every(
         txn,
         "SELECT p.id, p.nic_tag FROM port p JOIN server s ON s.id = p.server_id"
-        " WHERE s.uuid = %s",
+        " WHERE s.uuid = %s ORDER BY p.position, p.id",
         (server,),
     )
     return dict(rows)

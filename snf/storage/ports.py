@@ -4,17 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
 from uuid import UUID
 
-from psycopg2.errors import UniqueViolation
-
 from snf.core.address import mac_address
-from snf.core.catalog import Network
-from snf.core.errors import Conflict, Unavailable
+from snf.core.errors import Unavailable
 from snf.core.naming import port_id
+from snf.core.network import Network
 from snf.core.port import FixedIP, Port
 from snf.core.report import Nic
+from snf.storage import addresses
 from snf.storage.database import Transaction
 from snf.storage.lists import Field, Listed, Type
-from snf.storage.rows import every, one
 
 _GROUPS = (
     "ARRAY(SELECT m.group_id FROM port_group m WHERE m.port_id = p.id"
@@ -31,12 +29,12 @@ _COLUMNS = (
 
 
 def _from_row(row: tuple) -> Port:
-    addresses = tuple(
+    fixed = tuple(
         FixedIP(UUID(subnet), ip_address(address)) for subnet, address in row[9]
     )
     description, tags, revision, waits, groups = row[10:]
     mine = (description, tuple(tags), revision, waits, tuple(groups))
-    values = (*row[:9], addresses, *mine)
+    values = (*row[:9], fixed, *mine)
     return Port(*values)
 
 
@@ -92,10 +90,11 @@ def add(
 
     :raises Conflict: A subnet of the network has no free address left.
     """
+    prefix = network.mac_prefix or mac_prefix
     mac = _add_with_free_mac(
-        txn, port, network.id, project, server, position, mac_prefix, random_bytes
+        txn, port, network.id, project, server, position, prefix, random_bytes
     )
-    return mac, [take_address(txn, subnet, port) for subnet in network.subnets]
+    return mac, addresses.give(txn, network.subnets, port, mac)
 
 
 def seen(txn: Transaction, nics: Mapping[int, Sequence[Nic]]) -> None:
@@ -138,58 +137,3 @@ def _add_with_free_mac(
         if txn.rowcount:
             return mac
     raise Unavailable(f"No free MAC address with prefix {mac_prefix} was found")
-
-
-# The start of the pool, or else what follows the first address that nothing follows.
-# The row lock makes takers of one subnet's addresses queue up; it is a statement of its
-# own, so that the next one sees what those before have taken.
-_TAKE = """
-    SELECT FROM subnet WHERE id = %(subnet)s FOR UPDATE;
-    INSERT INTO address (subnet_id, address, port_id)
-    SELECT found.id, found.free, %(port)s FROM (
-        SELECT s.id, coalesce(
-            (SELECT s.pool_start WHERE NOT EXISTS (
-                SELECT FROM address a
-                WHERE a.subnet_id = s.id AND a.address = s.pool_start)),
-            (SELECT taken.address + 1 FROM (
-                SELECT a.address, lead(a.address) OVER (ORDER BY a.address) AS next
-                FROM address a WHERE a.subnet_id = s.id AND a.address >= s.pool_start
-             ) taken
-             WHERE taken.next IS DISTINCT FROM taken.address + 1
-             AND taken.address < s.pool_end ORDER BY taken.address LIMIT 1)) AS free
-        FROM subnet s WHERE s.id = %(subnet)s) found
-    WHERE found.free IS NOT NULL
-    RETURNING host(address)
-"""
-
-
-def addresses(txn: Transaction, port: UUID) -> list[FixedIP]:
-    """Return the addresses of a port."""
-    rows = every(
-        txn,
-        "SELECT subnet_id, host(address) FROM address WHERE port_id = %s"
-        " ORDER BY address",
-        (port,),
-    )
-    return [FixedIP(subnet, ip_address(address)) for subnet, address in rows]
-
-
-def take_address(txn: Transaction, subnet: UUID, port: UUID) -> FixedIP:
-    """
-    Give a port the lowest address that is free in a subnet's pool.
-
-    :raises Conflict: None is.
-    """
-    try:
-        row = one(txn, _TAKE, {"subnet": subnet, "port": port})
-    except UniqueViolation:
-        # That no address is had twice is the primary key's business all the same.
-        raise Conflict("An IP address is already allocated") from None
-    if row is None:
-        raise Conflict(f"No more IP addresses available on subnet {_cidr(txn, subnet)}")
-    return FixedIP(subnet, ip_address(row[0]))
-
-
-def _cidr(txn: Transaction, subnet: UUID) -> str:
-    [(cidr,)] = every(txn, "SELECT cidr::text FROM subnet WHERE id = %s", (subnet,))
-    return cidr

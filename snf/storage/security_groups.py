@@ -189,13 +189,11 @@ def add(
     project: UUID,
     name: str,
     description: str,
-    defaults: Amounts,
-) -> None:
+) -> Amounts:
     """
     Store a new group, which admits nothing and lets everything out.
 
-    :param defaults: The limits of a project for which none are set.
-    :raises QuotaExceeded: The project may have no more.
+    Returns what it is to be counted for.
     """
     txn.execute(
         "INSERT INTO security_group (id, project_id, name, description)"
@@ -204,8 +202,7 @@ def add(
     )
     made = _everything_out()
     _insert(txn, group, made)
-    wanted = {Resource.SECURITY_GROUPS: 1, Resource.SECURITY_GROUP_RULES: len(made)}
-    quotas.take(txn, project, wanted, defaults)
+    return {Resource.SECURITY_GROUPS: 1, Resource.SECURITY_GROUP_RULES: len(made)}
 
 
 def _everything_out() -> list[tuple[Direction, Match]]:

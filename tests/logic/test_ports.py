@@ -7,13 +7,13 @@ from uuid import UUID, uuid4
 from attrs import evolve
 from twisted.internet.defer import Deferred
 
-from snf.core.catalog import Subnet
 from snf.core.naming import instance_name, network_name, nic_name
 from snf.core.order import Kind, NicRequest, Order
 from snf.core.quota import NO_LIMITS, Resource
 from snf.core.server import Status, with_order
+from snf.core.subnet import Pool, Subnet
 from snf.rapi.orders import request
-from snf.storage import cluster_networks, lives, networks, orders, ports, quotas
+from snf.storage import lives, networks, orders, ports, quotas, subnets
 from snf.testing import world
 from snf.testing.ganeti import Fault
 from snf.testing.ganeti.opcodes import opcode
@@ -28,8 +28,7 @@ RANGE = Subnet(
     id=_RANGE,
     network=OTHER.id,
     cidr="198.51.100.0/24",
-    pool_start=ip_address("198.51.100.10"),
-    pool_end=ip_address("198.51.100.99"),
+    pools=(Pool(ip_address("198.51.100.10"), ip_address("198.51.100.99")),),
     created=world.SUBNET.created,
     gateway=ip_address("198.51.100.1"),
     dns=(ip_address("192.0.2.53"),),
@@ -79,7 +78,7 @@ class PortTestCase(LogicTestCase):
     async def setUp(self) -> None:
         await super().setUp()
         await self.database.run(networks.add, OTHER)
-        await self.database.run(networks.add_subnet, RANGE)
+        await self.database.run(subnets.add, RANGE)
 
     async def attach(self, server: int, kept: bool = False) -> UUID:
         return await self.database.run(attach, server, self.cluster.id, kept)
@@ -134,7 +133,7 @@ class LifeTests(PortTestCase):
         made = self.ganeti.machines.networks[NAME]
         self.assertEqual({"default": ("bridged", "br0")}, made.groups)
         self.assertEqual(
-            ("198.51.100.0/24", "198.51.100.1", ["private", "nfdhcpd", _DNS]),
+            ("198.51.100.0/24", "198.51.100.1", ["nfdhcpd", _DNS]),
             (made.told["network"], made.told["gateway"], made.told["tags"]),
         )
         self.assertEqual((1, 1), await self.used())
@@ -196,13 +195,10 @@ class LifeTests(PortTestCase):
         server = await self.active()
         port = await self.attach(server)
         await self.rests(server)
-        await self.database.run(cluster_networks.condemn, OTHER.id)
         clear = self.reconciler()._round
-        # With a NIC on it Ganeti does not let go of it.
-        await self.working(clear())
-        self.assertIn(NAME, self.ganeti.machines.networks)
         await self.detach(server, port)
         await self.rests(server)
+        await self.database.run(networks.delete, OTHER.id)
         self.ganeti.faults.next(Fault.LOSE, part="/disconnect")
         await self.working(clear())
         await self.working(clear())

@@ -15,10 +15,11 @@ from snf.api.compute.actions import remember
 from snf.api.compute.security_groups import named
 from snf.api.compute.tags import TagList
 from snf.api.plugging import Plugger, Wish
-from snf.core.catalog import Cluster, Flavor, Image, Network
+from snf.core.catalog import Cluster, Flavor, Image
 from snf.core.errors import BadRequest, NotFound
 from snf.core.firewall import GROUPS_AT_MOST, OFFERED, Offered
 from snf.core.naming import apart_tag, host_name
+from snf.core.network import Network
 from snf.core.order import Build, Kind, NicRequest, Order
 from snf.core.placement import Need
 from snf.core.port import NICS_AT_MOST, Fixed

@@ -19,9 +19,9 @@ from snf.api.compute.owned import MISSING, locate
 from snf.api.json import Edge, new_app, route
 from snf.api.plugging import Plugger, PortInUse, Wish
 from snf.api.policy import Reach
-from snf.core.catalog import Network
 from snf.core.errors import BadRequest, Conflict, NotFound
 from snf.core.identity import Role
+from snf.core.network import Network
 from snf.core.port import Port
 from snf.storage import lists, plugs
 from snf.storage.database import Transaction
@@ -68,10 +68,13 @@ class Interfaces:
     def listing(self, txn: Transaction, call: Call, server: str) -> Json:
         """List the interfaces of one."""
         _, uuid = locate(txn, call, server)
+        ports = {port.id: port for port in _ports(txn, uuid)}
         tags = plugs.tags_of(txn, uuid)
         return {
             "interfaceAttachments": [
-                _view(call, port, tags.get(port.id)) for port in _ports(txn, uuid)
+                _view(call, ports[port], tag)
+                for port, tag in tags.items()
+                if port in ports
             ]
         }
 

@@ -28,12 +28,13 @@ from snf.api.policy import Reach
 from snf.core.errors import BadRequest, NotFound
 from snf.core.firewall import GROUPS_AT_MOST
 from snf.core.identity import Role
-from snf.core.port import Fixed, InvalidInput, Port, matched, places
+from snf.core.port import Fixed, Port, matched, places
 from snf.core.quota import Resource
-from snf.storage import firewalls, lists, networks, plugs, users
+from snf.core.subnet import InvalidInput
+from snf.storage import firewalls, lists, plugs, subnets, users
 from snf.storage.database import Transaction
 from snf.storage.networks import NETWORKS
-from snf.storage.ports import PORTS, addresses
+from snf.storage.ports import PORTS
 
 _Nothing = Annotated[list[Any], msgspec.Meta(max_length=0)]
 
@@ -213,10 +214,11 @@ class Ports:
         :raises PortInUse: It is on a server, whose NIC has the old ones.
         """
         held = plugs.lock(txn, port.id)
-        subnets = networks.subnets_of(txn, [port.network]).get(port.network, [])
-        asked = places(subnets, port.network, wanted)
-        keep, fresh = matched(addresses(txn, port.id), asked)
-        gone = [one for one in addresses(txn, port.id) if one not in keep]
+        known = subnets.of_networks(txn, [port.network]).get(port.network, [])
+        asked = places(known, port.network, wanted)
+        had = plugs.held(txn, port.id)
+        keep, fresh = matched(had, asked)
+        gone = [one for one in had if one not in keep]
         if not fresh and not gone:
             return
         if held is None or held.server is not None:
@@ -224,7 +226,7 @@ class Ports:
                 f"The addresses of port {port.id} cannot change while it is on a server"
             )
         plugs.take_back(txn, port.id, [one.address for one in gone])
-        plugs.give(txn, port.id, fresh)
+        plugs.give(txn, port.id, held.mac, fresh)
         more = {Resource.FIXED_IPS: len(fresh) - len(gone)}
         self.plugger.take(txn, port.project, more)
 
@@ -283,9 +285,7 @@ def _groups(
 
 def _network_id(text: str) -> UUID:
     if not UUID_TEXT.fullmatch(text):
-        raise InvalidInput(
-            f"Invalid input for network_id. Reason: '{text[:60]}' is not a valid UUID."
-        )
+        raise InvalidInput("network_id", f"'{text[:60]}' is not a valid UUID.")
     return UUID(text)
 
 
@@ -319,15 +319,13 @@ def _fixed(asked: Sequence[FixedIp]) -> Sequence[Fixed]:
             address = None if text is None else ip_address(text)
         except ValueError:
             raise InvalidInput(
-                f"Invalid input for fixed_ips. Reason: {text!r:.60} is not a valid IP "
-                "address."
+                "fixed_ips", f"{text!r:.60} is not a valid IP address."
             ) from None
         subnet = None
         if one.subnet_id is not None:
             if not UUID_TEXT.fullmatch(one.subnet_id):
                 raise InvalidInput(
-                    f"Invalid input for fixed_ips. Reason: '{one.subnet_id[:60]}' is not "
-                    "a valid UUID."
+                    "fixed_ips", f"'{one.subnet_id[:60]}' is not a valid UUID."
                 )
             subnet = UUID(one.subnet_id)
         found.append(Fixed(address, subnet))
@@ -339,10 +337,7 @@ _MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}", re.IGNORECASE)
 
 def _mac(text: str) -> str:
     if not _MAC.fullmatch(text) or text == "00:00:00:00:00:00":
-        raise InvalidInput(
-            f"Invalid input for mac_address. Reason: '{text[:60]}' is not a valid MAC "
-            "address."
-        )
+        raise InvalidInput("mac_address", f"'{text[:60]}' is not a valid MAC address.")
     return text.lower()
 
 
@@ -352,10 +347,7 @@ def _fixed_ips(texts: Sequence[str]) -> Mapping[str, Sequence[str]]:
     for text in texts:
         name, _, value = text.partition("=")
         if name not in ("ip_address", "subnet_id"):
-            raise InvalidInput(
-                "Invalid input for fixed_ips. Reason: must be ip_address=... or "
-                "subnet_id=..."
-            )
+            raise InvalidInput("fixed_ips", "must be ip_address=... or subnet_id=...")
         found.setdefault(f"fixed_ips:{name}", []).append(value)
     return found
 

@@ -10,14 +10,15 @@ from attrs import frozen
 from snf.api.audit import note
 from snf.api.call import UUID_TEXT, Call
 from snf.api.json import Edge, new_app, route
+from snf.api.network import limits
 from snf.api.network.collection import Collection, Json, owner, sight, times
 from snf.api.network.rules import NewRule, Text, match
 from snf.api.policy import Reach
-from snf.core.errors import BadRequest, Conflict, NotFound, QuotaExceeded
+from snf.core.errors import BadRequest, Conflict, NotFound
 from snf.core.firewall import RULES_AT_MOST, Direction, Offered, Rule
 from snf.core.identity import Role
 from snf.core.quota import Amounts, Resource
-from snf.storage import firewalls, quotas, security_groups
+from snf.storage import firewalls, security_groups
 from snf.storage.database import Transaction
 from snf.storage.security_groups import RULES
 
@@ -42,10 +43,6 @@ class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
     """The body of ``PUT /security-group-rules/{id}``."""
 
     security_group_rule: Changes
-
-
-class OverQuota(Conflict):
-    """Named as Neutron names it."""
 
 
 class SecurityGroupNotFound(NotFound):
@@ -164,14 +161,9 @@ class SecurityGroupRules:
         counts: dict[UUID, int] = {}
         for rule in rules:
             counts[rule.project] = counts.get(rule.project, 0) + 1
-        try:
-            for project in sorted(counts):
-                wanted = {Resource.SECURITY_GROUP_RULES: counts[project]}
-                quotas.take(txn, project, wanted, self.limits)
-        except QuotaExceeded:
-            raise OverQuota(
-                "Quota exceeded for resources: ['security_group_rule']."
-            ) from None
+        for project in sorted(counts):
+            wanted = {Resource.SECURITY_GROUP_RULES: counts[project]}
+            limits.take(txn, project, wanted, self.limits)
 
 
 def _held(txn: Transaction, call: Call, groups: Sequence[str]) -> Sequence[UUID]:

@@ -10,6 +10,7 @@ from snf.api.audit import note
 from snf.api.call import Call
 from snf.api.compute.quotas import whose
 from snf.api.json import Edge, new_app, route
+from snf.api.network import limits
 from snf.api.network.collection import (
     Collection,
     Json,
@@ -18,12 +19,11 @@ from snf.api.network.collection import (
 )
 from snf.api.network.rules import Text
 from snf.api.network.security_group_rules import (
-    OverQuota,
     SecurityGroupNotFound,
     shown,
 )
 from snf.api.policy import Reach
-from snf.core.errors import BadRequest, Conflict, QuotaExceeded
+from snf.core.errors import BadRequest, Conflict
 from snf.core.firewall import Group, Offered
 from snf.core.identity import Role
 from snf.core.quota import Amounts
@@ -156,14 +156,8 @@ class SecurityGroups:
         _check_name(wanted.name)
         group = uuid4()
         project = project_of(txn, call, wanted)
-        try:
-            security_groups.add(
-                txn, group, project, wanted.name, wanted.description, self.limits
-            )
-        except QuotaExceeded:
-            raise OverQuota(
-                "Quota exceeded for resources: ['security_group']."
-            ) from None
+        made = security_groups.add(txn, group, project, wanted.name, wanted.description)
+        limits.take(txn, project, made, self.limits)
         note(txn, call, "security group create", group)
         return self.groups.show(txn, call, str(group))["security_group"]
 

@@ -19,9 +19,8 @@ CREATE TABLE cluster_network (
     cluster_id integer NOT NULL REFERENCES cluster ON DELETE CASCADE,
     network_id uuid NOT NULL REFERENCES network,
     state      text NOT NULL DEFAULT 'making'
-               CHECK (state IN ('making', 'made', 'removing')),
+               CHECK (state IN ('making', 'made')),
     groups     text[] NOT NULL DEFAULT '{}',   -- node groups that it is connected to
     PRIMARY KEY (cluster_id, network_id)
 );
-CREATE INDEX cluster_network_removed ON cluster_network (cluster_id)
-    WHERE state = 'removing';
+CREATE INDEX cluster_network_of ON cluster_network (network_id);
