@@ -23,13 +23,15 @@ from snf.api.compute.flavors import Flavors
 from snf.api.compute.history import History
 from snf.api.compute.hosts import Hypervisors, Services, Zones
 from snf.api.compute.images import Images as ComputeImages
+from snf.api.compute.interfaces import Interfaces
 from snf.api.compute.limits import Limits
 from snf.api.compute.metadata import Meta, Metadata
 from snf.api.compute.migrations import Migrations
 from snf.api.compute.migrations import OfServer as MigrationsOfServer
 from snf.api.compute.networks import Networks as ComputeNetworks
 from snf.api.compute.quotas import QuotaSets
-from snf.api.compute.security import SecurityGroups
+from snf.api.compute.security_groups import Groups as ComputeSecurityGroups
+from snf.api.compute.security_groups import OfServer as SecurityGroupsOfServer
 from snf.api.compute.server_groups import ServerGroups
 from snf.api.compute.servers import Servers
 from snf.api.compute.stats import NO_GRAPHS, Graphs, Stats
@@ -52,10 +54,27 @@ from snf.api.identity.tokens import Tokens
 from snf.api.image.images import Images
 from snf.api.image.schemas import Schemas
 from snf.api.json import Edge
+from snf.api.network import (
+    networks,
+    ports,
+    security_group_rules,
+    security_groups,
+    subnets,
+)
+from snf.api.network.extensions import Extensions
+from snf.api.network.networks import Maker as NetworkMaker
+from snf.api.network.networks import Networks
+from snf.api.network.ports import Ports
 from snf.api.network.quotas import Quotas
-from snf.api.network.readonly import Extensions, collections
+from snf.api.network.routers import Routers
+from snf.api.network.security_group_rules import SecurityGroupRules
+from snf.api.network.security_groups import SecurityGroups
+from snf.api.network.subnets import Subnets
+from snf.api.network.tags import Tags as NetworkTags
+from snf.api.network.zones import Zones as NetworkZones
 from snf.api.site import ApiSite, Branch, Noun, Nouns
 from snf.config import Api, Identity
+from snf.core.network import USUAL, Plan
 from snf.core.quota import NO_LIMITS, Amounts
 from snf.storage.database import Database
 
@@ -71,6 +90,7 @@ class Parts:
     :ivar new_token: Makes a token.
     :ivar limits: What a project may have for which an operator has set nothing.
     :ivar graphs: What draws graphs of servers.
+    :ivar plan: The networks that there may be.
     :ivar keystone: A Keystone that knows the accounts; None when they are our own.
     """
 
@@ -85,6 +105,7 @@ class Parts:
     builder: Builder
     limits: Amounts = NO_LIMITS
     graphs: Graphs = NO_GRAPHS
+    plan: Plan = USUAL
     keystone: Authority | None = None
 
     @property
@@ -183,7 +204,11 @@ def _compute(parts: Parts) -> IResource:
             "images": ComputeImages(edge, size),
             "limits": Limits(edge, parts.limits),
             "os-networks": ComputeNetworks(edge, size),
+            "os-tenant-networks": ComputeNetworks(edge, size, ("cidr",)),
             "os-quota-sets": QuotaSets(edge, parts.limits),
+            "os-security-groups": ComputeSecurityGroups(
+                edge, parts.builder.firewall, size
+            ),
             "os-server-groups": ServerGroups(edge, size, parts.limits),
             **_of_operators(edge, size),
         }
@@ -232,7 +257,8 @@ def _of_a_server(parts: Parts, edge: Edge, version: str) -> dict[str, Any]:
         "metadata": Metadata(edge),
         "migrations": MigrationsOfServer(edge, size),
         "os-instance-actions": History(edge, size),
-        "os-security-groups": SecurityGroups(edge),
+        "os-interface": Interfaces(edge, parts.builder.plugger),
+        "os-security-groups": SecurityGroupsOfServer(edge),
         "stats": Stats(edge, parts.instance_prefix, parts.graphs),
         "tags": Tags(edge),
         "topology": Topology(edge),
@@ -251,12 +277,34 @@ def _image(parts: Parts) -> IResource:
 
 def _network(parts: Parts) -> IResource:
     edge = parts.edge("/network/v2.0", dialect.Network())
-    children: dict[str, IResource] = {
-        name: Noun(noun)
-        for name, noun in collections(edge, parts.api.page_size).items()
+    size, offered = parts.api.page_size, parts.builder.firewall
+    nouns: dict[str, Any] = {
+        "extensions": Extensions(edge),
+        "availability_zones": NetworkZones(edge),
+        "quotas": Quotas(edge, parts.limits),
+        "security-groups": SecurityGroups(
+            edge, security_groups.collection(size), offered, parts.limits
+        ),
+        "security-group-rules": SecurityGroupRules(
+            edge, security_group_rules.collection(size), offered, parts.limits
+        ),
+        "routers": Routers(edge),
     }
-    children["extensions"] = Noun(Extensions(edge))
-    children["quotas"] = Noun(Quotas(edge, parts.limits))
+    known: dict[str, Any] = {
+        "network": networks.collection(size),
+        "port": ports.collection(size),
+        "subnet": subnets.collection(size),
+    }
+    maker = NetworkMaker(parts.plan, parts.limits)
+    tagged: dict[str, Any] = {
+        "network": Networks(edge, known["network"], maker),
+        "port": Ports(edge, known["port"], parts.builder.plugger),
+        "subnet": Subnets(edge, known["subnet"], known["network"], parts.limits),
+    }
+    children: dict[str, IResource] = {name: Noun(noun) for name, noun in nouns.items()}
+    for table, noun in tagged.items():
+        tags = NetworkTags(edge, known[table], table)
+        children[f"{table}s"] = Nouns(noun, {"tags": tags})
     v2 = Branch(edge, children, Noun(Contents(edge, discovery.network_v2)))
     return Branch(edge, {"v2.0": v2}, _document(edge, discovery.network))
 

@@ -22,11 +22,12 @@ from snf.core.server import Life
 from snf.logic.capacity import measure
 from snf.logic.connections import Connections
 from snf.logic.rounds import Rounds
+from snf.logic.wiring import Wirer
 from snf.rapi.client import Rapi
 from snf.rapi.errors import RapiError, Unreachable, WrongCredentials
 from snf.rapi.instances import Instance, Listing
 from snf.rapi.jobs import reports
-from snf.storage import clusters, lives, orders, ports, suspensions
+from snf.storage import clusters, firewalls, lives, nics, orders, suspensions
 from snf.storage.database import Database, Transaction
 
 _log = Logger()
@@ -86,6 +87,17 @@ class _Findings:
             return life
         return news.level(life, self._sighting(server))
 
+    def wiring(self, servers: Sequence[int]) -> nics.Seen:
+        """Return what the listing has of the NICs of some servers."""
+        known = {one: self.instances[one] for one in servers if one in self.instances}
+        return nics.Seen(
+            time=self.time,
+            nics={server: one.nics for server, one in known.items()},
+            stopped=frozenset(
+                server for server, one in known.items() if one.running is False
+            ),
+        )
+
     def _sighting(self, server: int) -> Sighting:
         found = self.instances.get(server)
         return Sighting(
@@ -110,8 +122,10 @@ class Reconciler(Service):
     prefix: str
     interval_s: float
     _rounds: Rounds = field(init=False)
+    _wirer: Wirer = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._wirer = Wirer(self.clock, self.database)
         self._rounds = Rounds(self.clock, self.interval_s, self._round)
 
     def startService(self) -> None:
@@ -140,9 +154,9 @@ class Reconciler(Service):
     async def _level(self, cluster: Cluster) -> None:
         try:
             _report(await self._tried(cluster))
-            await measure(
-                self.clock, self.database, self.connections.of(cluster), cluster
-            )
+            rapi = self.connections.of(cluster)
+            await measure(self.clock, self.database, rapi, cluster)
+            await self._wirer.clear(rapi, cluster.id)
         except RapiError as failure:
             _log.warn("not levelled: {reason}", reason=str(failure))
         except Unavailable as failure:
@@ -267,22 +281,27 @@ def _level_servers(
 ) -> int:
     # Most are as they should be, and those need not be locked.
     seen = lives.look(txn, servers)
-    differing = [
+    differing = {
         server
         for server, life in seen.items()
         if findings.levelled(server, life) != life
-    ]
+    }
+    wiring = findings.wiring(servers)
+    differing.update(one.server for one in nics.differences(txn, wiring, seen))
     before = lives.load(txn, differing)
     after = {server: findings.levelled(server, life) for server, life in before.items()}
-    ports.seen(
-        txn,
-        {
-            server: findings.instances[server].nics
-            for server in seen
-            if server in findings.instances
-        },
-    )
-    return len(lives.save(txn, before, after))
+    # Again, now that nothing else changes them.
+    found = nics.differences(txn, wiring, before)
+    changed = lives.save(txn, before, after, found)
+    # Whatever is under way with a server may be about this; afterwards it is looked at
+    # again.
+    resting = {
+        server: findings.instances[server].tags
+        for server, life in seen.items()
+        if not life.orders and server in findings.instances
+    }
+    firewalls.order(txn, firewalls.astray(txn, resting))
+    return len({*changed, *(one.server for one in found)})
 
 
 def _without_lost(life: Life, lost: Set[int]) -> Life:

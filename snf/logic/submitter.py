@@ -27,12 +27,14 @@ from snf.core.errors import Unavailable
 from snf.core.naming import instance_name
 from snf.core.order import Kind, Order
 from snf.core.report import JobReport
+from snf.logic import tagging
 from snf.logic.connections import Connections
 from snf.logic.dispatcher import fold
+from snf.logic.wiring import Wirer
 from snf.rapi.client import Rapi
 from snf.rapi.errors import RapiError, Refused, Trouble, Unreachable, WrongCredentials
 from snf.rapi.jobs import Job, reports
-from snf.rapi.orders import exclude, request
+from snf.rapi.orders import exclude, hotplug_word, request
 from snf.storage import clusters, lives, orders
 from snf.storage.database import Database, Transaction
 from snf.storage.orders import Claim
@@ -71,6 +73,7 @@ class Submitter(Service):
     alive: Callable[[], bool]
     _lanes: dict[int, _Lane] = field(init=False, factory=dict)
     _loop: LoopingCall = field(init=False)
+    _wirer: Wirer = field(init=False)
     _looking: bool = field(init=False, default=False)
     _look_again: bool = field(init=False, default=False)
     _under_way: "set[Deferred[None]]" = field(init=False, factory=set)
@@ -78,6 +81,7 @@ class Submitter(Service):
     def __attrs_post_init__(self) -> None:
         self._loop = LoopingCall(self.wake)
         self._loop.clock = self.clock
+        self._wirer = Wirer(self.clock, self.database)
 
     def startService(self) -> None:
         super().startService()
@@ -155,6 +159,8 @@ class Submitter(Service):
             job, news_of_it = await self._submit(self.connections.of(cluster), claim)
         except Refused as failure:
             await self._refuse(claim, str(failure))
+        except tagging.Early as failure:
+            await self._put_off(claim, _pause(1), failure, counts=False)
         except Trouble as failure:
             await self._trouble(claim, failure)
         except Unreachable as failure:
@@ -188,28 +194,43 @@ class Submitter(Service):
         order = claim.order
         prefix = self.ganeti.instance_prefix
         if claim.again:
-            found = _of(claim, await rapi.jobs_after(claim.floor, archived=True))
+            jobs = await rapi.jobs_after(claim.floor, archived=True)
+            found = _of(claim, jobs)
             if found is not None:
                 return found.id, reports(found, prefix)
-        after = claim.after
+            tagging.check_ended(order, jobs)
         needed = await self._excluding(rapi, order)
-        if order.kind is Kind.DELETE and after is not None:
-            # What has not begun need not be done; the deletion comes after it in
-            # either case, so how this goes does not matter.
-            await _quietly(rapi.cancel(after))
-            if not await rapi.jobs([after]):
-                # A job that waits for one that Ganeti has forgotten would fail.
-                after = None
+        await self._wirer.ensure(rapi, claim.cluster, _networks(order))
+        hotplug = await _hotplug(rapi, order)
+        after = await self._after(rapi, claim) if needed is None else needed
         if not self.alive():
             # Somebody else may have taken it for a dead one's by now.
             raise Unavailable(f"order {order.id} is left to whoever finds it")
         name = instance_name(prefix, order.server)
+        if order.kind is Kind.FIREWALL:
+            return await tagging.retag(rapi, self.database, order, name), ()
+        order = await tagging.protected(self.database, order)
         timeout_s = self.ganeti.shutdown_timeout_s
-        if needed is None:
-            asked = request(order, name, timeout_s, after)
-        else:
-            asked = request(order, name, timeout_s, needed, needs_success=True)
+        asked = request(
+            order,
+            name,
+            timeout_s,
+            after,
+            needs_success=needed is not None,
+            hotplug=hotplug,
+        )
         return await rapi.submit(asked), ()
+
+    async def _after(self, rapi: Rapi, claim: Claim) -> int | None:
+        """Return the job whose end an order's has to wait for; None if there is none."""
+        after = claim.after
+        if claim.order.kind is not Kind.DELETE or after is None:
+            return after
+        # What has not begun need not be done; the deletion comes after it in either
+        # case, so how this goes does not matter.
+        await _quietly(rapi.cancel(after))
+        # A job that waits for one that Ganeti has forgotten would fail.
+        return after if await rapi.jobs([after]) else None
 
     async def _excluding(self, rapi: Rapi, order: Order) -> int | None:
         """
@@ -310,7 +331,9 @@ def _of(claim: Claim, jobs: tuple[Job, ...]) -> Job | None:
 
     :raises Refused: There is no other: the instance is not of this order's making.
     """
-    carrying = [job for job in jobs if job.order == claim.order.id]
+    carrying = [
+        job for job in jobs if job.order == claim.order.id and not tagging.prepares(job)
+    ]
     first = [
         job
         for job in carrying
@@ -319,6 +342,20 @@ def _of(claim: Claim, jobs: tuple[Job, ...]) -> Job | None:
     if carrying and not first:
         raise Refused("Ganeti has an instance of that name already", 409)
     return min(first, key=lambda job: job.id, default=None)
+
+
+def _networks(order: Order) -> set[UUID]:
+    """Return the networks that the NICs are on that an order makes."""
+    nics = order.build.nics if order.build is not None else ()
+    if order.nic is not None and order.kind is Kind.ATTACH:
+        nics = (order.nic,)
+    return {nic.network for nic in nics if nic.network is not None}
+
+
+async def _hotplug(rapi: Rapi, order: Order) -> str:
+    if order.nic is None:
+        return ""
+    return hotplug_word((await rapi.info()).version)
 
 
 def _refused(

@@ -4,11 +4,11 @@ Every request carries the order's id as the reason: Ganeti keeps that with the j
 the moment it accepts it, also when the job fails and when it is archived.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from snf.core.naming import EXCLUSION, order_reason
+from snf.core.naming import EXCLUSION, network_name, order_reason
 from snf.core.order import Build, Kind, NicRequest, Order, Sizes
 
 
@@ -28,6 +28,7 @@ def request(
     shutdown_timeout_s: int,
     after_job: int | None = None,
     needs_success: bool = False,
+    hotplug: str = "hotplug_if_possible",
 ) -> Request:
     """
     Return the request that carries out an order on the instance of a given name.
@@ -37,18 +38,29 @@ def request(
     :param after_job: A job that has to end before, well or badly.  It has to be one
         that Ganeti knows: otherwise the new job fails at once.
     :param needs_success: Whether it has to end well.
-    :raises ValueError: The order does not say what to build, or how large to make it.
+    :param hotplug: What the cluster calls a change of a NIC that reaches a running
+        guest where this is possible: see :func:`hotplug_word`.
+    :raises ValueError: The order does not say what to build or to change; or it is a
+        FIREWALL, which is several requests.
     """
+    if order.kind is Kind.FIREWALL:
+        raise ValueError(f"order {order.id} is not one request")
     method, path, query, body = _call(order, name, shutdown_timeout_s)
-    if after_job is not None:
-        # No status named: any final one will do (Ganeti doc/design-chained-jobs.rst).
-        body["depends"] = [[after_job, ["success"] if needs_success else []]]
-    return Request(
-        method=method,
-        path=path,
-        query=(*query, ("reason", order_reason(order.id))),
-        body=body,
-    )
+    if order.kind in (Kind.ATTACH, Kind.DETACH):
+        body[hotplug] = True
+    asked = Request(method, path, (*query, _reason(order)), body)
+    return asked if after_job is None else after(asked, after_job, needs_success)
+
+
+def after(asked: Request, job: int, needs_success: bool = True) -> Request:
+    """Return a request whose job waits for the end of another, as in :func:`request`."""
+    # No status named: any final one will do (Ganeti doc/design-chained-jobs.rst).
+    depends = [[job, ["success"] if needs_success else []]]
+    return evolve(asked, body={**(asked.body or {}), "depends": depends})
+
+
+def _reason(order: Order) -> tuple[str, str]:
+    return "reason", order_reason(order.id)
 
 
 _Call = tuple[str, str, tuple[tuple[str, str], ...], dict[str, object]]
@@ -57,6 +69,38 @@ _Call = tuple[str, str, tuple[tuple[str, str], ...], dict[str, object]]
 def _call(order: Order, name: str, shutdown_timeout_s: int) -> _Call:
     """Return method, path, query and body, without what all have."""
     return _CALLS[order.kind](order, f"/2/instances/{name}", shutdown_timeout_s)
+
+
+def hotplug_word(version: str) -> str:
+    """
+    Return the parameter that has a change reach a running guest where it can.
+
+    From Ganeti 3.1 on ``hotplug`` does not insist (lib/cmdlib/instance_set_params.py,
+    _CheckHotplug), and there is no other.
+
+    :param version: Of Ganeti, like ``3.0.2``.
+    """
+    numbers = version.split(".")[:2]
+    if all(number.isdigit() for number in numbers):
+        parts = tuple(map(int, numbers))
+        return "hotplug" if parts >= (3, 1) else "hotplug_if_possible"
+    return "hotplug"
+
+
+def _attach(order: Order, path: str, _timeout_s: int) -> _Call:
+    added = ["add", -1, _nic(_requested(order))]
+    return "PUT", f"{path}/modify", (), {"nics": [added]}
+
+
+def _detach(order: Order, path: str, _timeout_s: int) -> _Call:
+    removed = ["remove", _requested(order).name, {}]
+    return "PUT", f"{path}/modify", (), {"nics": [removed]}
+
+
+def _requested(order: Order) -> NicRequest:
+    if order.nic is None:
+        raise ValueError(f"order {order.id} does not say which NIC")
+    return order.nic
 
 
 def _create(order: Order, path: str, _timeout_s: int) -> _Call:
@@ -129,6 +173,8 @@ _CALLS: dict[Kind, Callable[[Order, str, int], _Call]] = {
     Kind.DELETE: _delete,
     Kind.GROW: _grow,
     Kind.MODIFY: _modify,
+    Kind.ATTACH: _attach,
+    Kind.DETACH: _detach,
     Kind.MIGRATE: _migrate,
     Kind.MIGRATE_LIVE: _migrate_live,
     Kind.EVACUATE: _evacuate,
@@ -173,21 +219,50 @@ def _new(build: Build, name: str) -> dict[str, object]:
     return body
 
 
+def firewall(
+    order: Order, name: str, os: str, add: Collection[str], remove: Collection[str]
+) -> Iterator[Request]:
+    """
+    Return the requests that carry out a FIREWALL order, each to follow those before it.
+
+    What is to be let in is added before anything is removed, so that nothing else is
+    meanwhile.  The last one changes nothing: it is there for the hook that has the
+    instance's node look at the tags again.
+
+    :param os: What the instance has been made with, so that this can be left as it is.
+    """
+    path = f"/2/instances/{name}"
+    for method, tags in (("PUT", sorted(add)), ("DELETE", sorted(remove))):
+        for start in range(0, len(tags), _TAGS_AT_ONCE):
+            chosen = tags[start : start + _TAGS_AT_ONCE]
+            query = [("tag", tag) for tag in chosen]
+            yield Request(method, f"{path}/tags", (*query, _reason(order)), {})
+    # Forced, lest Ganeti ask the node whether it has this OS.
+    body = {"os_name": os, "force": True}
+    yield Request("PUT", f"{path}/modify", (_reason(order),), body)
+
+
+# Ganeti reads 8192 bytes of a request's first line (lib/http/server.py), and tags are
+# escaped there.
+_TAGS_AT_ONCE = 32
+
+
 def exclude(reason: str) -> Request:
     """Return the request that has a cluster heed the tags that builds carry."""
     return Request("PUT", "/2/tags", (("tag", EXCLUSION), ("reason", reason)))
 
 
 def _nic(nic: NicRequest) -> dict[str, str]:
-    parameters = {
+    given: dict[str, str | None] = {
         "name": nic.name,
         "mac": nic.mac,
+        "ip": nic.ip,
         "mode": nic.mode,
         "link": nic.link,
+        # With one Ganeti takes neither mode nor link: they are the network's.
+        "network": None if nic.network is None else network_name(nic.network),
     }
-    if nic.ip is not None:
-        parameters["ip"] = nic.ip
-    return parameters
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def _beparams(vcpus: int, ram_mib: int) -> dict[str, int]:

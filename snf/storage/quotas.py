@@ -40,6 +40,9 @@ _PORTS = (
     " JOIN port p ON p.id = a.port_id WHERE {0} GROUP BY 1"
 )
 
+# Networks that count, and whose subnets do.
+_OWNED = "n.project_id IS NOT NULL AND n.deleted IS NULL"
+
 
 def take(txn: Transaction, project: UUID, wanted: Amounts, defaults: Amounts) -> None:
     """
@@ -48,8 +51,27 @@ def take(txn: Transaction, project: UUID, wanted: Amounts, defaults: Amounts) ->
     :param defaults: The limits of a project for which none are set.
     :raises QuotaExceeded: It would be more than the project may have.
     """
+    counted = count_in(txn, project, wanted)
+    used, limits = {}, dict(defaults)
+    for name, now, most in counted:
+        resource = Resource(name)
+        used[resource] = now - wanted[resource]
+        if most is not None:
+            limits[resource] = most
+    check(wanted, used, limits)
+
+
+def count_in(
+    txn: Transaction, project: UUID, wanted: Amounts
+) -> list[tuple[str, int, int | None]]:
+    """
+    Count what a project gets, however much it may have.
+
+    Returns of each resource its name, how much the project has now, and the limit that
+    is set, if one is.
+    """
     asked = sorted(wanted.items(), key=lambda item: item[0].value)
-    counted = execute_values(
+    return execute_values(
         txn,
         "INSERT INTO quota_usage (project_id, resource, used) VALUES %s"
         f"{_ADD} RETURNING resource, used, (SELECT l.most FROM quota_limit l"
@@ -58,23 +80,22 @@ def take(txn: Transaction, project: UUID, wanted: Amounts, defaults: Amounts) ->
         [(project, resource.value, amount) for resource, amount in asked],
         fetch=True,
     )
-    used, limits = {}, dict(defaults)
-    for name, now, most in counted:
-        resource = Resource(name)
-        used[resource] = now - wanted[resource]
-        if most is not None:
-            limits[resource] = most
-    check(dict(asked), used, limits)
 
 
 def give_back(
-    txn: Transaction, servers: Sequence[int], freed: Mapping[int, Amounts]
+    txn: Transaction,
+    servers: Sequence[int],
+    freed: Mapping[int, Amounts],
+    ports: Sequence[UUID] = (),
 ) -> None:
     """
     Count off what servers hold that are gone, before their ports are removed.
 
+    Ports that outlive their servers are not counted off.
+
     :param freed: What others no longer hold, in the same statement so that all rows
         are written in their order.
+    :param ports: Those of others that are about to be removed.
     """
     parts = [
         (server, resource.value, amount)
@@ -87,12 +108,13 @@ def give_back(
         "others": [server for server, _, _ in parts],
         "resources": [resource for _, resource, _ in parts],
         "amounts": [amount for _, _, amount in parts],
+        "ports": list(ports),
     }
     txn.execute(
         "INSERT INTO quota_usage (project_id, resource, used)"
         " SELECT h.project_id, h.resource, -sum(h.amount) FROM"
         f" ({_HELD.format('s.id = ANY(%(servers)s)')}"
-        f" UNION ALL {_PORTS.format('p.server_id = ANY(%(servers)s)')}"
+        f" UNION ALL {_PORTS.format(_REMOVED)}"
         " UNION ALL SELECT s.project_id, o.resource, o.amount FROM unnest("
         "  %(others)s::bigint[], %(resources)s::text[], %(amounts)s::bigint[])"
         "  o (server_id, resource, amount) JOIN server s ON s.id = o.server_id) h"
@@ -101,11 +123,19 @@ def give_back(
     )
 
 
-def put_back(txn: Transaction, project: UUID, resource: Resource) -> None:
-    """Count off one of what a project has that is no server's."""
+_REMOVED = (
+    "NOT p.kept AND (p.server_id = ANY(%(servers)s) OR p.id = ANY(%(ports)s::uuid[]))"
+)
+
+
+def put_back(
+    txn: Transaction, project: UUID, resource: Resource, count: int = 1
+) -> None:
+    """Count off some of what a project has that is no server's."""
     txn.execute(
-        "UPDATE quota_usage SET used = used - 1 WHERE project_id = %s AND resource = %s",
-        (project, resource.value),
+        "UPDATE quota_usage SET used = used - %s"
+        " WHERE project_id = %s AND resource = %s",
+        (count, project, resource.value),
     )
 
 
@@ -152,7 +182,15 @@ def counted(txn: Transaction) -> Mapping[tuple[UUID, Resource], int]:
         txn,
         f"{_HELD.format('s.deleted IS NULL')} UNION ALL {_PORTS.format('true')}"
         " UNION ALL SELECT project_id, 'server_groups', count(*) FROM server_group"
-        " GROUP BY 1",
+        " GROUP BY 1"
+        " UNION ALL SELECT project_id, 'security_groups', count(*) FROM security_group"
+        " GROUP BY 1"
+        " UNION ALL SELECT g.project_id, 'security_group_rules', count(*)"
+        " FROM security_group_rule r JOIN security_group g ON g.id = r.group_id"
+        " GROUP BY 1 UNION ALL SELECT n.project_id, 'networks', count(*) FROM network n"
+        f" WHERE {_OWNED} GROUP BY 1 UNION ALL SELECT n.project_id, 'subnets', count(*)"
+        " FROM subnet s JOIN network n ON n.id = s.network_id"
+        f" WHERE {_OWNED} GROUP BY 1",
     )
     return {(project, Resource(name)): int(amount) for project, name, amount in rows}
 

@@ -80,6 +80,7 @@ class Server:
     flavor_specs: Mapping[str, str] = field(factory=dict)
     group: UUID | None = None
     image_properties: Mapping[str, str] = field(factory=dict)
+    security_groups: tuple[str, ...] = ()
 
 
 @frozen
@@ -122,6 +123,9 @@ COLUMNS = f"""
      JOIN address a ON a.port_id = p.id WHERE p.server_id = s.id),
     (SELECT e.group_id FROM server_group_member e WHERE e.server_id = s.id),
     (SELECT i.properties FROM image i WHERE i.id = s.image_id),
+    ARRAY(SELECT DISTINCT g.name FROM port p JOIN port_group m ON m.port_id = p.id
+          JOIN security_group g ON g.id = m.group_id WHERE p.server_id = s.id
+          ORDER BY g.name),
     {flavors.COLUMNS}"""
 
 FROM = (
@@ -133,7 +137,7 @@ FROM = (
 def from_row(row: tuple) -> Server:
     """Return the server in a row of :data:`COLUMNS`."""
     named, hostname, locked_by, reason, *others = row[17:26]
-    tags, specs, metadata, places, group, image = row[26:32]
+    tags, specs, metadata, places, group, image, names = row[26:33]
     values = (
         *row[:7],
         Observed(row[7]),
@@ -149,13 +153,14 @@ def from_row(row: tuple) -> Server:
         # One that is as old as the service itself was asked for alone.
         others[1] or f"r-{row[1].hex[:8]}",
         *others[2:],
-        flavors.from_row(row[32:]),
+        flavors.from_row(row[33:]),
         metadata or {},
         tuple(tags),
         tuple(Place(*place) for place in places or ()),
         specs or {},
         group,
         image or {},
+        tuple(names),
     )
     return Server(*values)
 

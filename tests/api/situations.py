@@ -7,7 +7,7 @@ reads a body, one in :data:`ASKED`.
 import re
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from attrs import evolve, field, frozen
 
@@ -23,7 +23,9 @@ from snf.storage import (
     groups,
     images,
     networks,
+    security_groups,
     server_groups,
+    subnets,
     tags,
 )
 from snf.storage import users as accounts
@@ -87,6 +89,7 @@ _USER = Thing("user")
 _LIMITED = Thing("project", hidden=False, missing_code=400)
 _ROLE = Thing(always="member", missing="nothing")
 _KEY = Thing(always="k", missing="nothing")
+_TAG = Thing(always="t", missing="nothing")
 
 # By where the name is: the URL up to it.
 THINGS: Mapping[str, Thing] = {
@@ -96,7 +99,9 @@ THINGS: Mapping[str, Thing] = {
     f"{_COMPUTE}/images/{{image}}": Thing("image"),
     f"{_COMPUTE}/os-hypervisors/{{hypervisor}}": Thing("cluster"),
     f"{_COMPUTE}/os-networks/{{network}}": Thing("network"),
+    f"{_COMPUTE}/os-tenant-networks/{{network}}": Thing("network"),
     f"{_COMPUTE}/os-quota-sets/{{project}}": _LIMITED,
+    f"{_COMPUTE}/os-security-groups/{{group}}": Thing("security group"),
     f"{_COMPUTE}/os-server-groups/{{group}}": Thing("server_group"),
     f"{_COMPUTE}/os-services/{{service}}": Thing("cluster"),
     f"{_COMPUTE}/os-simple-tenant-usage/{{project}}": _LIMITED,
@@ -106,6 +111,7 @@ THINGS: Mapping[str, Thing] = {
     ),
     f"{_COMPUTE}/servers/{{server}}/meta/{{key}}": _KEY,
     f"{_COMPUTE}/servers/{{server}}/metadata/{{key}}": _KEY,
+    f"{_COMPUTE}/servers/{{server}}/os-interface/{{port}}": Thing("port"),
     f"{_COMPUTE}/servers/{{server}}/migrations/{{migration}}": Thing(always=MISSING),
     f"{_COMPUTE}/servers/{{server}}/os-instance-actions/{{done_by}}": Thing(
         "request", missing="req-nothing"
@@ -127,11 +133,17 @@ THINGS: Mapping[str, Thing] = {
     f"{_V3}/users/{{user}}/application_credentials/{{credential}}": Thing("credential"),
     "/image/v2/images/{image}": Thing("image"),
     "/image/v2/schemas/{schema}": Thing(always="image", missing="nothing"),
-    f"{_V2}/extensions/{{extension}}": Thing(always="nothing", missing="nothing"),
+    f"{_V2}/extensions/{{extension}}": Thing(always="provider", missing="nothing"),
     f"{_V2}/networks/{{item}}": Thing("network"),
+    f"{_V2}/networks/{{item}}/tags/{{tag}}": _TAG,
     f"{_V2}/ports/{{item}}": Thing("port"),
+    f"{_V2}/ports/{{item}}/tags/{{tag}}": _TAG,
     f"{_V2}/quotas/{{project}}": _LIMITED,
+    f"{_V2}/security-group-rules/{{item}}": Thing("rule"),
+    f"{_V2}/security-groups/{{item}}": Thing("security group"),
+    f"{_V2}/routers/{{router}}": Thing(always=MISSING),
     f"{_V2}/subnets/{{item}}": Thing("subnet"),
+    f"{_V2}/subnets/{{item}}/tags/{{tag}}": _TAG,
 }
 
 
@@ -169,6 +181,26 @@ _NEW_SERVER = {
     "metadata": {"k": "v"},
 }
 _NEW_FLAVOR = {"name": "new", "vcpus": 1, "ram": 128, "disk": 1}
+_GROUP = uuid5(UUID(int=0x5EC), "alice")
+_NEW_RULE = {
+    "security_group_id": str(_GROUP),
+    "direction": "ingress",
+    "ethertype": "IPv4",
+    "protocol": "tcp",
+    "port_range_min": 22,
+    "port_range_max": 22,
+    "remote_ip_prefix": "192.0.2.0/24",
+}
+# On a network that is nobody's, since everybody sends the same.
+_NEW_SUBNET = {
+    "network_id": MISSING,
+    "cidr": "198.51.100.0/24",
+    "ip_version": 4,
+    "gateway_ip": "198.51.100.1",
+    "allocation_pools": [{"start": "198.51.100.2", "end": "198.51.100.9"}],
+    "dns_nameservers": ["198.51.100.1"],
+    "host_routes": [{"destination": "203.0.113.0/24", "nexthop": "198.51.100.1"}],
+}
 _MADE_KEY = frozenset({"key"})
 _META = {"meta": {"k": "v"}}
 _METADATA = {"metadata": {"k": "v"}}
@@ -205,6 +237,9 @@ ASKED: Mapping[str, Asked] = {
             {"reboot": {"type": "SOFT"}},
             {"lock": {"locked_reason": "r"}},
             {"unlock": None},
+            {"addSecurityGroup": {"name": "default"}},
+            {"removeSecurityGroup": {"name": "default"}},
+            {"firewallProfile": {"profile": "ENABLED"}},
             {"resize": {"flavorRef": str(SMALL.id)}},
             {"confirmResize": None},
             {"revertResize": None},
@@ -222,6 +257,18 @@ ASKED: Mapping[str, Asked] = {
     f"PUT {_COMPUTE}/servers/{{server}}/metadata": Asked(_METADATA),
     f"PUT {_COMPUTE}/servers/{{server}}/metadata/{{key}}": Asked(
         _META, makes=_MADE_KEY
+    ),
+    f"POST {_COMPUTE}/servers/{{server}}/os-interface": Asked(
+        {"interfaceAttachment": {"net_id": str(NETWORK.id)}},
+        also=(
+            {"interfaceAttachment": {"port_id": MISSING}},
+            {
+                "interfaceAttachment": {
+                    "net_id": str(NETWORK.id),
+                    "fixed_ips": [{"ip_address": "192.0.2.77"}],
+                }
+            },
+        ),
     ),
     # None is under way.
     f"GET {_COMPUTE}/servers/{{server}}/migrations/{{migration}}": Asked(code=404),
@@ -267,9 +314,47 @@ ASKED: Mapping[str, Asked] = {
     f"POST {_V3}/users/{{user}}/password": Asked(
         {"user": {"original_password": world.PASSWORD, "password": "other"}}
     ),
-    # There are none yet.
-    f"GET {_V2}/extensions/{{extension}}": Asked(code=404),
+    f"POST {_V2}/ports": Asked(
+        {"port": {"network_id": str(NETWORK.id)}},
+        also=(
+            {
+                "port": {
+                    "network_id": str(NETWORK.id),
+                    "fixed_ips": [{"subnet_id": "x"}],
+                }
+            },
+            {"port": {"network_id": str(NETWORK.id), "mac_address": "x"}},
+            {"ports": [{"network_id": str(NETWORK.id), "project_id": "x"}]},
+        ),
+    ),
+    f"PUT {_V2}/ports/{{item}}": Asked(
+        {"port": {"name": "n"}}, also=({"port": {"device_id": ""}},)
+    ),
+    f"POST {_V2}/networks": Asked(
+        {"network": {"name": "new"}}, also=({"networks": [{"name": "new"}]},)
+    ),
+    f"PUT {_V2}/networks/{{item}}": Asked({"network": {"name": "other"}}),
+    f"POST {_V2}/routers": Asked({"router": {"name": "new"}}, code=409),
+    f"GET {_V2}/routers/{{router}}": Asked(code=404),
+    f"POST {_V2}/subnets": Asked({"subnet": _NEW_SUBNET}, code=404),
+    f"PUT {_V2}/subnets/{{item}}": Asked({"subnet": {"name": "other"}}),
+    **{
+        f"PUT {_V2}/{place}/{{item}}/tags": Asked({"tags": ["t"]})
+        for place in ("networks", "ports", "subnets")
+    },
+    **{
+        f"PUT {_V2}/{place}/{{item}}/tags/{{tag}}": Asked(
+            url={"tag": Thing(always="new")}, makes=frozenset({"tag"})
+        )
+        for place in ("networks", "ports", "subnets")
+    },
     f"PUT {_V2}/quotas/{{project}}": Asked({"quota": {"port": 100}}),
+    f"POST {_V2}/security-groups": Asked({"security_group": {"name": "new"}}),
+    f"PUT {_V2}/security-groups/{{item}}": Asked({"security_group": {"name": "new"}}),
+    f"POST {_V2}/security-group-rules": Asked({"security_group_rule": _NEW_RULE}),
+    f"PUT {_V2}/security-group-rules/{{item}}": Asked(
+        {"security_group_rule": {"description": "other"}}
+    ),
 }
 
 
@@ -347,7 +432,7 @@ class SituationTestCase(ApiTestCase):
                 NETWORK, id=network, project=project.id, shared=False, is_default=False
             ),
         )
-        self.run_in(networks.add_subnet, evolve(SUBNET, id=subnet, network=network))
+        self.run_in(subnets.add, evolve(SUBNET, id=subnet, network=network))
         together = ServerGroup(uuid4(), project.id, user.id, "g", Policy.AFFINITY)
         self.run_in(server_groups.add, together, NO_LIMITS)
         [(cluster,)] = self.sql("SELECT id FROM cluster")
@@ -358,6 +443,7 @@ class SituationTestCase(ApiTestCase):
         return {
             **own,
             **self._server(user),
+            **self._security_group(user, project),
             "cluster": str(cluster),
             "flavor": str(flavor),
             "image": str(image),
@@ -376,6 +462,12 @@ class SituationTestCase(ApiTestCase):
         [(port,)] = self.sql("SELECT id FROM port WHERE server_id = %s", number)
         request = reply.header("x-openstack-request-id") or ""
         return {"server": server, "port": str(port), "request": request}
+
+    def _security_group(self, user: User, project: Project) -> Belongings:
+        group = uuid5(UUID(int=0x5EC), user.name)
+        self.run_in(security_groups.add, group, project.id, "mine", "")
+        found = self.run_in(security_groups.get, None, group)
+        return {"security group": str(group), "rule": str(found.rules[0].id)}
 
     def _belongings_of_user(self, user: User) -> Belongings:
         group = Group(uuid4(), f"friends of {user.name}")

@@ -1,5 +1,6 @@
 """What is asked of Ganeti for an order."""
 
+from urllib.parse import urlencode
 from uuid import UUID
 
 from hypothesis import given
@@ -7,20 +8,24 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from snf.core.naming import order_id
-from snf.core.order import Build, Kind, Order, Sizes
-from snf.rapi.orders import request
+from snf.core.order import Build, Kind, NicRequest, Order, Sizes
+from snf.rapi.orders import after, firewall, hotplug_word, request
 
 SIZES = Sizes(vcpus=2, ram_mib=512, disk_gib=3)
+NIC = NicRequest("snf-nic-1", "aa:00:00:00:00:01", None, network=UUID(int=5))
 BUILD = Build(vcpus=1, ram_mib=64, disk_gib=1, disk_template="file", os="x")
+
+# A FIREWALL is several.
+ONE_CALL = [kind for kind in Kind if kind is not Kind.FIREWALL]
 
 
 class RequestTests(SynchronousTestCase):
     """``request``; how Ganeti understands it is the contract's matter."""
 
-    @given(st.uuids(), st.sampled_from(Kind), st.booleans())
+    @given(st.uuids(), st.sampled_from(ONE_CALL), st.booleans())
     def test_reason(self, id: UUID, kind: Kind, hard: bool) -> None:
         """Every request names its order in its URL, in ASCII."""
-        order = Order(id=id, server=1, kind=kind, build=BUILD, hard=hard, sizes=SIZES)
+        order = Order(id, 1, kind, build=BUILD, hard=hard, sizes=SIZES, nic=NIC)
         [reason] = [
             value for key, value in request(order, "snf-1", 9).query if key == "reason"
         ]
@@ -38,12 +43,49 @@ class RequestTests(SynchronousTestCase):
                 ("DELETE", "/2/instances/snf-1"),
                 ("POST", "/2/instances/snf-1/disk/0/grow"),
                 ("PUT", "/2/instances/snf-1/modify"),
+                ("PUT", "/2/instances/snf-1/modify"),
+                ("PUT", "/2/instances/snf-1/modify"),
                 ("PUT", "/2/instances/snf-1/failover"),
                 ("PUT", "/2/instances/snf-1/migrate"),
                 ("PUT", "/2/instances/snf-1/failover"),
             ],
             [(asked.method, asked.path) for asked in self.all_kinds()],
         )
+
+    def test_firewall(self) -> None:
+        """Tags are added before any is removed, some at a time; then the node is told."""
+        order = Order(UUID(int=1), 1, Kind.FIREWALL)
+        many = {f"snf:rule:{n}" for n in range(40)}
+        asked = [*firewall(order, "snf-1", "os+v", many, {"synnefo:network:0:limited"})]
+        self.assertEqual(
+            [
+                ("PUT", "/2/instances/snf-1/tags", 32),
+                ("PUT", "/2/instances/snf-1/tags", 8),
+                ("DELETE", "/2/instances/snf-1/tags", 1),
+                ("PUT", "/2/instances/snf-1/modify", 0),
+            ],
+            [
+                (one.method, one.path, [name for name, _ in one.query].count("tag"))
+                for one in asked
+            ],
+        )
+        reason = ("reason", "cyclades:00000000-0000-0000-0000-000000000001")
+        self.assertEqual({reason}, {one.query[-1] for one in asked})
+        self.assertEqual({"os_name": "os+v", "force": True}, asked[-1].body)
+        self.assertEqual(
+            {"depends": [[7, ["success"]]]}, dict(after(asked[0], 7).body or {})
+        )
+        self.assertRaises(ValueError, request, order, "snf-1", 9)
+
+    def test_firewall_first_line(self) -> None:
+        """The longest tags there can be fit into the first line that Ganeti reads."""
+        order = Order(UUID(int=1), 1, Kind.FIREWALL)
+        tag = (
+            f"snf:rule:{UUID(int=1)}:6:udplite:65534-65535:{':'.join(['ffff'] * 8)}/128"
+        )
+        tags = {f"{tag[:-1]}{n}"[:128] for n in range(100, 200)}
+        for one in firewall(order, "snf-1.example.org", "os", tags, set()):
+            self.assertLess(len(urlencode(one.query)) + len(one.path) + 200, 8192)
 
     def test_no_dependency(self) -> None:
         """Nothing is waited for that is not named."""
@@ -76,6 +118,40 @@ class RequestTests(SynchronousTestCase):
             order = Order(id=UUID(int=1), server=1, kind=kind)
             self.assertRaises(ValueError, request, order, "snf-1", 9)
 
+    def test_nics(self) -> None:
+        """A NIC comes with its network, and goes by its name."""
+        bodies = [
+            request(Order(UUID(int=1), 1, kind, nic=NIC), "s", 9, hotplug="hot").body
+            for kind in (Kind.ATTACH, Kind.DETACH)
+        ]
+        added = {
+            "name": "snf-nic-1",
+            "mac": "aa:00:00:00:00:01",
+            "network": f"snf-net-{UUID(int=5)}",
+        }
+        self.assertEqual(
+            [
+                {"nics": [["add", -1, added]], "hot": True},
+                {"nics": [["remove", "snf-nic-1", {}]], "hot": True},
+            ],
+            bodies,
+        )
+        for kind in (Kind.ATTACH, Kind.DETACH):
+            order = Order(id=UUID(int=1), server=1, kind=kind)
+            self.assertRaises(ValueError, request, order, "snf-1", 9)
+
+    def test_hotplug(self) -> None:
+        """Each version of Ganeti is told in its own words to hotplug where it can."""
+        for version, word in (
+            ("2.16.2", "hotplug_if_possible"),
+            ("3.0.2", "hotplug_if_possible"),
+            ("3.1.0", "hotplug"),
+            ("3.10.0~rc1", "hotplug"),
+            ("4.0", "hotplug"),
+            ("unknown", "hotplug"),
+        ):
+            self.assertEqual(word, hotplug_word(version), version)
+
     def test_secrets(self) -> None:
         """What is in a body does not show where requests are printed."""
         build = Build(1, 64, 1, "file", "x", os_parameters={"password": "hunter2"})
@@ -84,6 +160,10 @@ class RequestTests(SynchronousTestCase):
 
     def all_kinds(self):
         return [
-            request(Order(UUID(int=1), 1, kind, build=BUILD, sizes=SIZES), "snf-1", 9)
-            for kind in Kind
+            request(
+                Order(UUID(int=1), 1, kind, build=BUILD, sizes=SIZES, nic=NIC),
+                "snf-1",
+                9,
+            )
+            for kind in ONE_CALL
         ]

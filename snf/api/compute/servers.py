@@ -12,10 +12,12 @@ from snf.api.call import Call, identifier
 from snf.api.compute import (
     batch,
     filters,
+    firewall,
     locks,
     moves,
     repairs,
     resizes,
+    security_groups,
     unoffered,
     versions,
     view,
@@ -29,6 +31,7 @@ from snf.api.compute.build import (
     Hostname,
     Name,
     NewServer,
+    SecurityGroupRef,
     check,
     check_hostname,
 )
@@ -57,6 +60,8 @@ class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
 
     server: Changes
 
+
+_DEFAULT = (SecurityGroupRef("default"),)
 
 # What is not simply ordered: the function of each action's name.
 _OWN_WAYS: dict[str, Callable[[Transaction, Call, UUID, dict], Answer | None]] = {
@@ -125,7 +130,9 @@ class Servers:
             "id": str(first),
             "links": view.links(call, "servers", first),
             "OS-DCF:diskConfig": "MANUAL",
-            "security_groups": [{"name": "default"}],
+            "security_groups": [
+                {"name": group.name} for group in wanted.security_groups or _DEFAULT
+            ],
         }
         return Told({"server": shown}, f"{call.base}/servers/{first}")
 
@@ -172,6 +179,11 @@ class Servers:
         if len(call.body) == 1 and resizes.NAMES.intersection(call.body):
             locks.check(txn, call, uuid)
             return resizes.change(txn, call, uuid, call.body, self.builder.limits)
+        for other in (firewall, security_groups):
+            if len(call.body) == 1 and other.NAMES.intersection(call.body):
+                locks.check(txn, call, uuid)
+                other.change(txn, call, uuid, call.body, self.builder.firewall)
+                return None
         action = named(call.body)
         locks.check(txn, call, uuid)
         act(txn, call, owner(call), uuid, action)

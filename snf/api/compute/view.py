@@ -97,7 +97,7 @@ def server(call: Call, server: Server, prefix: str, alone: bool = False) -> Json
         "key_name": None,
         "OS-SRV-USG:launched_at": precise(server.launched),
         "OS-SRV-USG:terminated_at": precise(server.deleted),
-        "security_groups": [{"name": "default"}],
+        "security_groups": [{"name": name} for name in server.security_groups],
         "OS-EXT-STS:task_state": server.task and server.task.value,
         "OS-EXT-STS:vm_state": vm_state(server.status),
         "OS-EXT-STS:power_state": power_state(server.observed),

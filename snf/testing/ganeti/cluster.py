@@ -9,7 +9,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 
 from snf.testing.ganeti import views
-from snf.testing.ganeti.machines import Machines, OpFailure
+from snf.testing.ganeti.failure import OpFailure
+from snf.testing.ganeti.machines import Machines
 from snf.testing.ganeti.opcodes import Unfit, opcode
 from snf.testing.ganeti.queue import Durations, Entry, JobQueue
 from snf.testing.ganeti.web import Call, Failed, Faults, Front
@@ -82,6 +83,10 @@ class FakeGaneti:
         """Let the next job of an opcode fail at its end, like an OS script that does."""
         failure = OpFailure("OpExecError", text)
         self.queue.spoiled.setdefault(op_id, []).append(failure)
+
+    def cold(self, instance: str) -> None:
+        """Let changes of an instance's NICs not reach its running guest."""
+        self.machines.find(instance).hotplugs = False
 
     def crash(self, instance: str) -> None:
         """Let a guest die by itself."""
@@ -204,11 +209,51 @@ class FakeGaneti:
         return sorted(self.machines.tags)
 
     def _add_tags(self, call: Call) -> int:
-        tag = call.query.get("tag")
-        if tag is None:
-            raise Failed(400, "Please specify a list of tag to add using the 'tag'")
-        static = {"kind": "cluster", "name": None, "tags": [tag]}
-        return self._submit("OP_TAGS_SET", call, "tags", static, None)
+        return self._retag("OP_TAGS_SET", call, None)
+
+    def _instance_tags(self, call: Call, name: str) -> int:
+        op_id = "OP_TAGS_SET" if call.method == "PUT" else "OP_TAGS_DEL"
+        return self._retag(op_id, call, name)
+
+    def _retag(self, op_id: str, call: Call, name: str | None) -> int:
+        static = {
+            "kind": "instance" if name else "cluster",
+            "name": name,
+            "tags": call.tags,
+        }
+        # Ganeti reads nothing else of this body.
+        depends = call.body.get("depends") if isinstance(call.body, dict) else None
+        where = "instances_name_tags" if name else "tags"
+        body = {"depends": depends} if depends else None
+        return self._submit(op_id, call, where, static, body)
+
+    def _groups(self, call: Call) -> Any:
+        return [
+            {"name": name, "uri": f"/2/groups/{name}"} for name in self.machines.groups
+        ]
+
+    def _network_add(self, call: Call) -> int:
+        return self._submit("OP_NETWORK_ADD", call, "networks", {}, call.body)
+
+    def _network_remove(self, call: Call, network: str) -> int:
+        static = {"network_name": network}
+        name = "networks_name"
+        return self._submit("OP_NETWORK_REMOVE", call, name, static, call.body)
+
+    def _network_connect(self, call: Call, network: str) -> int:
+        static = {"network_name": network}
+        name = "networks_name_connect"
+        return self._submit("OP_NETWORK_CONNECT", call, name, static, call.body)
+
+    def _network_disconnect(self, call: Call, network: str) -> int:
+        static = {"network_name": network}
+        name = "networks_name_disconnect"
+        return self._submit("OP_NETWORK_DISCONNECT", call, name, static, call.body)
+
+    def _network(self, call: Call, name: str) -> Any:
+        if name not in self.machines.networks:
+            raise Failed(404)
+        return views.network(self.machines.networks[name])
 
     def _failover(self, call: Call, instance: str) -> int:
         static = {"instance_name": instance}
@@ -334,10 +379,18 @@ _ROUTES: tuple[_Route, ...] = (
     ("PUT", f"/2/instances/{_NAME}/shutdown", FakeGaneti._stop),
     ("POST", f"/2/instances/{_NAME}/reboot", FakeGaneti._reboot),
     ("PUT", f"/2/instances/{_NAME}/modify", FakeGaneti._modify),
+    ("PUT", f"/2/instances/{_NAME}/tags", FakeGaneti._instance_tags),
+    ("DELETE", f"/2/instances/{_NAME}/tags", FakeGaneti._instance_tags),
     ("POST", f"/2/instances/{_NAME}/disk/{_NUMBER}/grow", FakeGaneti._grow),
     ("PUT", f"/2/instances/{_NAME}/failover", FakeGaneti._failover),
     ("PUT", f"/2/instances/{_NAME}/migrate", FakeGaneti._migrate),
     ("GET", f"/2/jobs/{_NUMBER}", FakeGaneti._job),
     ("DELETE", f"/2/jobs/{_NUMBER}", FakeGaneti._cancel),
+    ("GET", "/2/groups", FakeGaneti._groups),
+    ("POST", "/2/networks", FakeGaneti._network_add),
+    ("GET", f"/2/networks/{_NAME}", FakeGaneti._network),
+    ("DELETE", f"/2/networks/{_NAME}", FakeGaneti._network_remove),
+    ("PUT", f"/2/networks/{_NAME}/connect", FakeGaneti._network_connect),
+    ("PUT", f"/2/networks/{_NAME}/disconnect", FakeGaneti._network_disconnect),
     ("PUT", "/2/query/(job|instance|node)", FakeGaneti._query),
 )
