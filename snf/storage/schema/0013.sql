@@ -8,6 +8,8 @@ CREATE TABLE floating_ip (
     port_id     uuid REFERENCES port ON DELETE SET NULL,
     fixed       inet,                       -- that of the port which it stands for
     description text NOT NULL DEFAULT '',
+    tags        text[] NOT NULL DEFAULT '{}',
+    revision    bigint NOT NULL DEFAULT 0,
     -- Deleted for its owner.  The row and its address stay until no node has it.
     deleted     timestamptz,
     created     timestamptz NOT NULL DEFAULT now(),
@@ -25,6 +27,8 @@ CREATE UNIQUE INDEX floating_ip_of_port ON floating_ip (port_id, fixed)
 CREATE TABLE floating_ip_holder (
     floating_ip_id uuid NOT NULL REFERENCES floating_ip ON DELETE CASCADE,
     server_id      bigint NOT NULL REFERENCES server ON DELETE CASCADE,
+    -- The number of the order that ends it, or any later one; NULL: it is to last.
+    ended_by       bigint,
     PRIMARY KEY (floating_ip_id, server_id)
 );
 CREATE INDEX floating_ip_held ON floating_ip_holder (server_id);
@@ -153,3 +157,37 @@ BEGIN
 END $$;
 CREATE TRIGGER subnet_pools BEFORE UPDATE OF pool_start, pool_end ON subnet
     FOR EACH ROW EXECUTE FUNCTION subnet_pools();
+
+-- A port is removed, or leaves its server, only when Ganeti has said that its NIC is
+-- gone; and with that what the node did for its floating IPs is.
+CREATE FUNCTION floating_ip_follows() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM floating_ip_holder h USING floating_ip f
+    WHERE f.port_id = OLD.id AND h.floating_ip_id = f.id
+      AND h.server_id = OLD.server_id AND h.ended_by IS NULL;
+    IF TG_OP = 'DELETE' THEN
+        RETURN OLD;
+    END IF;
+    INSERT INTO floating_ip_holder (floating_ip_id, server_id)
+    SELECT f.id, NEW.server_id FROM floating_ip f
+    WHERE f.port_id = NEW.id AND NEW.server_id IS NOT NULL
+    ON CONFLICT (floating_ip_id, server_id) DO UPDATE SET ended_by = NULL;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER floating_ip_follows_deleted BEFORE DELETE ON port
+    FOR EACH ROW EXECUTE FUNCTION floating_ip_follows();
+CREATE TRIGGER floating_ip_follows_moved BEFORE UPDATE OF server_id ON port FOR EACH ROW
+    WHEN (OLD.server_id IS DISTINCT FROM NEW.server_id)
+    EXECUTE FUNCTION floating_ip_follows();
+
+-- With its last holder a deleted one goes, and its address is free.
+CREATE FUNCTION floating_ip_let_go() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- Of two who let go at once the second sees that it is the last.
+    PERFORM FROM floating_ip WHERE id = OLD.floating_ip_id FOR UPDATE;
+    DELETE FROM floating_ip f WHERE f.id = OLD.floating_ip_id AND f.deleted IS NOT NULL
+        AND NOT EXISTS (SELECT FROM floating_ip_holder h WHERE h.floating_ip_id = f.id);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER floating_ip_let_go AFTER DELETE ON floating_ip_holder
+    FOR EACH ROW EXECUTE FUNCTION floating_ip_let_go();
