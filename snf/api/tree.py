@@ -45,8 +45,12 @@ from snf.api.identity.tokens import Tokens
 from snf.api.image.images import Images
 from snf.api.image.schemas import Schemas
 from snf.api.json import Edge
+from snf.api.network import networks, ports, subnets
+from snf.api.network.extensions import Extensions
+from snf.api.network.networks import Networks
+from snf.api.network.ports import Ports
 from snf.api.network.quotas import Quotas
-from snf.api.network.readonly import Extensions, collections
+from snf.api.network.subnets import Subnets
 from snf.api.site import ApiSite, Branch, Noun, Nouns
 from snf.config import Api, Identity
 from snf.core.quota import NO_LIMITS, Amounts
@@ -231,12 +235,15 @@ def _image(parts: Parts) -> IResource:
 
 def _network(parts: Parts) -> IResource:
     edge = parts.edge("/network/v2.0", dialect.Network())
-    children: dict[str, IResource] = {
-        name: Noun(noun)
-        for name, noun in collections(edge, parts.api.page_size).items()
+    size = parts.api.page_size
+    nouns: dict[str, Any] = {
+        "extensions": Extensions(edge),
+        "networks": Networks(edge, networks.collection(size)),
+        "ports": Ports(edge, ports.collection(size)),
+        "quotas": Quotas(edge, parts.limits),
+        "subnets": Subnets(edge, subnets.collection(size)),
     }
-    children["extensions"] = Noun(Extensions(edge))
-    children["quotas"] = Noun(Quotas(edge, parts.limits))
+    children = {name: Noun(noun) for name, noun in nouns.items()}
     v2 = Branch(edge, children, Noun(Contents(edge, discovery.network_v2)))
     return Branch(edge, {"v2.0": v2}, _document(edge, discovery.network))
 

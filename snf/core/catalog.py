@@ -65,6 +65,9 @@ class Network:
     external: bool = False
     is_default: bool = False
     subnets: tuple[UUID, ...] = ()
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    revision: int = 0
 
 
 @frozen
@@ -87,6 +90,10 @@ class Subnet:
     dns: tuple[IPAddress, ...] = ()
     project: UUID | None = None
     external: bool = False
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    revision: int = 0
+    updated: datetime | None = None
 
 
 @frozen

@@ -11,7 +11,7 @@ from snf.core.catalog import Network, Subnet
 from snf.core.errors import BadRequest, Conflict
 from snf.manage.session import Session
 from snf.manage.table import as_json, show
-from snf.storage import networks
+from snf.storage import lists, networks
 from snf.storage.database import Transaction
 
 _AT_MOST = 10_000
@@ -31,7 +31,9 @@ def listing(session: Session, json: bool) -> None:
         ("id", "name", "mode", "link", "default"),
         [
             (one.id, one.name, one.mode, one.link, one.is_default)
-            for one in session.run(networks.listing, None, networks.Wanted(), _AT_MOST)
+            for one in session.run(
+                lists.listing, networks.NETWORKS, lists.Wanted(), _AT_MOST
+            )
         ],
         json,
     )

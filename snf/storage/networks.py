@@ -1,45 +1,34 @@
 """Networks and their subnets."""
 
-from collections.abc import Sequence
 from ipaddress import ip_address
-from uuid import UUID
-
-from attrs import frozen
 
 from snf.core.catalog import Network, Subnet
 from snf.storage.database import Transaction
-from snf.storage.rows import arguments, every, narrowed, one
-
-# Whose networks a project sees: the shared and external ones, and its own.
-_VISIBLE = "(n.shared OR n.external OR n.project_id = %(project)s)"
+from snf.storage.lists import Field, Listed, Type
+from snf.storage.rows import one
 
 _NETWORK = (
     "n.id, n.name, n.mode, n.link, n.created, n.updated, n.project_id, n.shared,"
     " n.external, n.is_default,"
-    " ARRAY(SELECT s.id FROM subnet s WHERE s.network_id = n.id ORDER BY s.created, s.id)"
+    " ARRAY(SELECT s.id FROM subnet s WHERE s.network_id = n.id ORDER BY s.created, s.id),"
+    " n.description, n.tags, n.revision"
 )
 
 _SUBNET = (
     "s.id, s.network_id, s.cidr::text, host(s.pool_start), host(s.pool_end), s.created,"
     " s.name, host(s.gateway), s.dhcp, ARRAY(SELECT host(d) FROM unnest(s.dns) d),"
-    " n.project_id, n.external"
+    " n.project_id, n.external, s.description, s.tags, s.revision, s.updated"
 )
 
+# A project sees the shared and external ones, and its own.
+_VISIBLE = "(n.shared OR n.external OR n.project_id = %(project)s)"
 
-@frozen
-class Wanted:
-    """Which networks, subnets or ports a listing asks for; None does not narrow it."""
-
-    ids: Sequence[UUID] | None = None
-    names: Sequence[str] | None = None
-    networks: Sequence[UUID] | None = None
-    servers: Sequence[UUID] | None = None
-    is_default: bool | None = None
-    marker: UUID | None = None
+_OWNER = Field("coalesce(n.project_id::text, '')")
 
 
 def _network_from(row: tuple) -> Network:
-    values = (*row[:10], tuple(row[10]))
+    subnets, description, tags, revision = row[10:]
+    values = (*row[:10], tuple(subnets), description, tuple(tags), revision)
     return Network(*values)
 
 
@@ -57,47 +46,59 @@ def _subnet_from(row: tuple) -> Subnet:
         dns=tuple(ip_address(address) for address in row[9]),
         project=row[10],
         external=row[11],
+        description=row[12],
+        tags=tuple(row[13]),
+        revision=row[14],
+        updated=row[15],
     )
 
 
-def listing(
-    txn: Transaction, project: UUID | None, wanted: Wanted, limit: int
-) -> list[Network]:
-    """Return the networks that a project may use, by id."""
-    filters = {
-        "ids": "n.id = ANY(%(ids)s)",
-        "names": "n.name = ANY(%(names)s)",
-        "is_default": "n.is_default = %(is_default)s",
-        "marker": "n.id > %(marker)s",
-    }
-    rows = every(
-        txn,
-        f"SELECT {_NETWORK} FROM network n"
-        f" WHERE {narrowed(_VISIBLE, filters, wanted)}"
-        " ORDER BY n.id LIMIT %(limit)s",
-        arguments(wanted, project=project, limit=limit),
-    )
-    return [_network_from(row) for row in rows]
+NETWORKS = Listed(
+    columns=_NETWORK,
+    source="network n",
+    make=_network_from,
+    id="n.id",
+    visible=_VISIBLE,
+    tags="n.tags",
+    fields={
+        "id": Field("n.id", Type.ID),
+        "name": Field("n.name"),
+        "description": Field("n.description"),
+        "project_id": _OWNER,
+        "tenant_id": _OWNER,
+        "status": Field("'ACTIVE'"),
+        "admin_state_up": Field("true", Type.FLAG),
+        "mtu": Field("1500", Type.NUMBER),
+        "shared": Field("n.shared", Type.FLAG),
+        "router:external": Field("n.external", Type.FLAG),
+        "is_default": Field("n.is_default", Type.FLAG),
+        "revision_number": Field("n.revision", Type.NUMBER),
+    },
+)
 
-
-def subnets(
-    txn: Transaction, project: UUID | None, wanted: Wanted, limit: int
-) -> list[Subnet]:
-    """Return the subnets of the networks that a project may use, by id."""
-    filters = {
-        "ids": "s.id = ANY(%(ids)s)",
-        "names": "s.name = ANY(%(names)s)",
-        "networks": "s.network_id = ANY(%(networks)s)",
-        "marker": "s.id > %(marker)s",
-    }
-    rows = every(
-        txn,
-        f"SELECT {_SUBNET} FROM subnet s JOIN network n ON n.id = s.network_id"
-        f" WHERE {narrowed(_VISIBLE, filters, wanted)}"
-        " ORDER BY s.id LIMIT %(limit)s",
-        arguments(wanted, project=project, limit=limit),
-    )
-    return [_subnet_from(row) for row in rows]
+SUBNETS = Listed(
+    columns=_SUBNET,
+    source="subnet s JOIN network n ON n.id = s.network_id",
+    make=_subnet_from,
+    id="s.id",
+    visible=_VISIBLE,
+    tags="s.tags",
+    fields={
+        "id": Field("s.id", Type.ID),
+        "name": Field("s.name"),
+        "description": Field("s.description"),
+        "network_id": Field("s.network_id", Type.ID),
+        "project_id": _OWNER,
+        "tenant_id": _OWNER,
+        "cidr": Field("s.cidr", Type.CIDR),
+        "ip_version": Field("family(s.cidr)", Type.NUMBER),
+        "gateway_ip": Field("s.gateway", Type.ADDRESS, sorts=False),
+        "enable_dhcp": Field("s.dhcp", Type.FLAG),
+        "shared": Field("n.shared", Type.FLAG),
+        "router:external": Field("n.external", Type.FLAG),
+        "revision_number": Field("s.revision", Type.NUMBER),
+    },
+)
 
 
 def named(txn: Transaction, name: str) -> Network | None:

@@ -13,14 +13,13 @@ from snf.core.report import Nic
 from snf.storage import addresses
 from snf.storage.addresses import Holder
 from snf.storage.database import Transaction
-from snf.storage.networks import Wanted
-from snf.storage.rows import arguments, every, narrowed
+from snf.storage.lists import Field, Listed, Type
 
 _COLUMNS = (
     "p.id, p.network_id, p.project_id, p.mac::text, p.created, p.updated, s.uuid,"
     " p.name, p.state, coalesce((SELECT jsonb_agg(jsonb_build_array(a.subnet_id,"
     " host(a.address)) ORDER BY a.address) FROM address a WHERE a.port_id = p.id),"
-    " '[]'::jsonb)"
+    " '[]'::jsonb), p.description, p.tags, p.revision"
 )
 
 
@@ -28,33 +27,45 @@ def _from_row(row: tuple) -> Port:
     fixed = tuple(
         FixedIP(UUID(subnet), ip_address(address)) for subnet, address in row[9]
     )
-    values = (*row[:9], fixed)
+    description, tags, revision = row[10:]
+    values = (*row[:9], fixed, description, tuple(tags), revision)
     return Port(*values)
 
 
-def listing(
-    txn: Transaction, project: UUID | None, wanted: Wanted, limit: int
-) -> list[Port]:
-    """
-    Return ports, by id.
+_OWNER = Field("p.project_id::text")
+_HELD = "ARRAY(SELECT a.{} FROM address a WHERE a.port_id = p.id)"
 
-    :param project: Whose; None for those of all projects.
-    """
-    filters = {
-        "ids": "p.id = ANY(%(ids)s)",
-        "names": "p.name = ANY(%(names)s)",
-        "networks": "p.network_id = ANY(%(networks)s)",
-        "servers": "s.uuid = ANY(%(servers)s)",
-        "marker": "p.id > %(marker)s",
-    }
-    whose = "(%(project)s IS NULL OR p.project_id = %(project)s)"
-    rows = every(
-        txn,
-        f"SELECT {_COLUMNS} FROM port p LEFT JOIN server s ON s.id = p.server_id"
-        f" WHERE {narrowed(whose, filters, wanted)} ORDER BY p.id LIMIT %(limit)s",
-        arguments(wanted, project=project, limit=limit),
-    )
-    return [_from_row(row) for row in rows]
+PORTS = Listed(
+    columns=_COLUMNS,
+    source="port p LEFT JOIN server s ON s.id = p.server_id",
+    make=_from_row,
+    id="p.id",
+    visible="p.project_id = %(project)s",
+    tags="p.tags",
+    fields={
+        "id": Field("p.id", Type.ID),
+        "name": Field("p.name"),
+        "description": Field("p.description"),
+        "network_id": Field("p.network_id", Type.ID),
+        "project_id": _OWNER,
+        "tenant_id": _OWNER,
+        "mac_address": Field("p.mac", Type.MAC),
+        "admin_state_up": Field("true", Type.FLAG),
+        "status": Field("p.state"),
+        "device_id": Field("coalesce(s.uuid::text, '')"),
+        "device_id:server": Field("s.uuid", Type.ID, sorts=False),
+        "device_owner": Field(
+            "CASE WHEN p.server_id IS NULL THEN '' ELSE 'compute:nova' END"
+        ),
+        "fixed_ips:ip_address": Field(
+            _HELD.format("address"), Type.ADDRESS, many=True, sorts=False
+        ),
+        "fixed_ips:subnet_id": Field(
+            _HELD.format("subnet_id"), Type.ID, many=True, sorts=False
+        ),
+        "revision_number": Field("p.revision", Type.NUMBER),
+    },
+)
 
 
 def add(
