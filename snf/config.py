@@ -121,6 +121,7 @@ class Quota:
     disk_gib: int = -1
     ports: int = -1
     fixed_ips: int = -1
+    floating_ips: int = -1
     server_groups: int = -1
     server_group_members: int = -1
 

@@ -152,7 +152,9 @@ def counted(txn: Transaction) -> Mapping[tuple[UUID, Resource], int]:
         txn,
         f"{_HELD.format('s.deleted IS NULL')} UNION ALL {_PORTS.format('true')}"
         " UNION ALL SELECT project_id, 'server_groups', count(*) FROM server_group"
-        " GROUP BY 1",
+        " GROUP BY 1"
+        " UNION ALL SELECT project_id, 'floating_ips', count(*) FROM floating_ip"
+        " WHERE deleted IS NULL GROUP BY 1",
     )
     return {(project, Resource(name)): int(amount) for project, name, amount in rows}
 

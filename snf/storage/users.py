@@ -177,6 +177,8 @@ _OWNED = (
     ),
     ("images", "SELECT count(*) FROM image WHERE project_id = %s"),
     ("networks", "SELECT count(*) FROM network WHERE project_id = %s"),
+    # Also those that some node may still have: their address is not free yet.
+    ("floating IPs", "SELECT count(*) FROM floating_ip WHERE project_id = %s"),
 )
 
 

@@ -191,3 +191,7 @@ BEGIN
 END $$;
 CREATE TRIGGER floating_ip_let_go AFTER DELETE ON floating_ip_holder
     FOR EACH ROW EXECUTE FUNCTION floating_ip_let_go();
+
+-- As with servers: one asked for while its project is being deleted.
+CREATE TRIGGER floating_ip_project_lives BEFORE INSERT ON floating_ip
+    FOR EACH ROW EXECUTE FUNCTION server_project_lives();
