@@ -122,6 +122,8 @@ class Quota:
     ports: int = -1
     fixed_ips: int = -1
     floating_ips: int = -1
+    security_groups: int = -1
+    security_group_rules: int = -1
     server_groups: int = -1
     server_group_members: int = -1
 
@@ -134,6 +136,37 @@ class Quota:
 
 
 _MOST = 2**31 - 1
+
+
+_PROFILES = ("protected", "limited", "unprotected")
+
+
+@frozen
+class Network:
+    """``[network]``: what the ports of servers are like.
+
+    :ivar default_firewall: The profile whose rules a project's default security group
+        has at first.
+    :ivar firewall_profiles: The profiles that the operator has added on all nodes.
+    """
+
+    default_firewall: str = "unprotected"
+    firewall_profiles: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        if self.default_firewall not in _PROFILES:
+            raise ValueError(f"default_firewall: must be one of {', '.join(_PROFILES)}")
+        for word in self.firewall_profiles:
+            if not _PROFILE.fullmatch(word) or word in (*_PROFILES, "rules"):
+                raise ValueError(
+                    f"firewall_profiles: {word!r}: must be the name of a file of "
+                    "/etc/snf-network/profiles without .nft, of small letters, digits, "
+                    "- and _, other than the built-in ones"
+                )
+
+
+# As ganeti/network/nic.py has it.
+_PROFILE = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 
 
 @frozen
@@ -234,6 +267,7 @@ class Cyclades:
     api: Api = Api()
     identity: Identity = Identity()
     quota: Quota = Quota()
+    network: Network = Network()
     stats: Stats = Stats()
     ganeti: Ganeti = Ganeti()
     submitter: Submitter = Submitter()

@@ -1,6 +1,6 @@
 """Floating IPs: public addresses of a project that stand for addresses of its ports."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from enum import Enum
 from uuid import UUID
@@ -9,7 +9,7 @@ from attrs import frozen
 
 from snf.core.address import IPAddress
 
-PREFIX = "snf:fip:"
+_PREFIX = "snf:fip:"
 
 
 class Status(Enum):
@@ -24,8 +24,7 @@ class FloatingIP:
     """An address that a project has, and what it stands for.
 
     ``fixed`` is the address of ``port`` that it stands for; both or none are None.
-    ``server`` is the uuid of the server that has the port.  ``held`` is whether some
-    node may answer for it, though it may stand for nothing any more.
+    ``server`` is the uuid of the server that has the port.
     """
 
     id: UUID
@@ -58,4 +57,9 @@ class Use:
 
 def tags(uses: Iterable[Use]) -> frozenset[str]:
     """Return the tags of the instance that has the ports (``ganeti/network``)."""
-    return frozenset(f"{PREFIX}{use.port}:{use.floating}@{use.fixed}" for use in uses)
+    return frozenset(f"{_PREFIX}{use.port}:{use.floating}@{use.fixed}" for use in uses)
+
+
+def ours(found: Collection[str]) -> frozenset[str]:
+    """Return those of an instance's tags that are about floating IPs."""
+    return frozenset(tag for tag in found if tag.startswith(_PREFIX))

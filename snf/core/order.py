@@ -17,6 +17,7 @@ class Kind(Enum):
     DELETE = "delete"
     GROW = "grow"
     MODIFY = "modify"
+    FIREWALL = "firewall"
 
 
 class State(Enum):

@@ -18,6 +18,8 @@ class Resource(Enum):
     PORTS = "ports"
     FIXED_IPS = "fixed_ips"
     FLOATING_IPS = "floating_ips"
+    SECURITY_GROUPS = "security_groups"
+    SECURITY_GROUP_RULES = "security_group_rules"
     SERVER_GROUPS = "server_groups"
     # Of each server group by itself: a project has no number of them.
     SERVER_GROUP_MEMBERS = "server_group_members"

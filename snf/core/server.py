@@ -104,7 +104,7 @@ class Life:
             if order.state.open and order.kind is Kind.DELETE:
                 return Task.DELETING
         for order in reversed(self.orders):
-            if order.state.open:
+            if order.state.open and order.kind not in _UNSEEN:
                 return _task(order, self.resize)
         return None
 
@@ -203,6 +203,10 @@ def power_state(observed: Observed) -> int:
 
 
 _POWER_STATES = {Observed.UP: 1, Observed.DOWN: 4}
+
+
+# What goes on beside everything else, and forbids nothing.
+_UNSEEN = frozenset({Kind.FIREWALL})
 
 
 def _task(order: Order, resize: Resize | None) -> Task:

@@ -25,7 +25,7 @@ from snf.logic.rounds import Rounds
 from snf.rapi.errors import RapiError, Unreachable, WrongCredentials
 from snf.rapi.instances import Instance, Listing
 from snf.rapi.jobs import reports
-from snf.storage import clusters, lives, orders, ports
+from snf.storage import clusters, firewalls, holders, lives, orders, ports
 from snf.storage.database import Database, Transaction
 
 _log = Logger()
@@ -265,7 +265,17 @@ def _level_servers(
             if server in findings.instances
         },
     )
-    return len(lives.save(txn, before, after))
+    changed = len(lives.save(txn, before, after))
+    # Whatever is under way with a server may be about this; afterwards it is looked at
+    # again.
+    resting = {
+        server: findings.instances[server].tags
+        for server, life in seen.items()
+        if not life.orders and server in findings.instances
+    }
+    astray = holders.unsettled(txn, resting).union(firewalls.astray(txn, resting))
+    holders.follow(txn, sorted(astray))
+    return changed
 
 
 def _without_lost(life: Life, lost: Set[int]) -> Life:

@@ -27,6 +27,7 @@ from snf.core.errors import Unavailable
 from snf.core.naming import instance_name
 from snf.core.order import Kind, Order
 from snf.core.report import JobReport
+from snf.logic import tagging
 from snf.logic.connections import Connections
 from snf.logic.dispatcher import fold
 from snf.rapi.client import Rapi
@@ -155,6 +156,8 @@ class Submitter(Service):
             job, news_of_it = await self._submit(self.connections.of(cluster), claim)
         except Refused as failure:
             await self._refuse(claim, str(failure))
+        except tagging.Early as failure:
+            await self._put_off(claim, _pause(1), failure, counts=False)
         except Trouble as failure:
             await self._trouble(claim, failure)
         except Unreachable as failure:
@@ -188,28 +191,34 @@ class Submitter(Service):
         order = claim.order
         prefix = self.ganeti.instance_prefix
         if claim.again:
-            found = _of(claim, await rapi.jobs_after(claim.floor, archived=True))
+            jobs = await rapi.jobs_after(claim.floor, archived=True)
+            found = _of(claim, jobs)
             if found is not None:
                 return found.id, reports(found, prefix)
-        after = claim.after
+            tagging.check_ended(order, jobs)
         needed = await self._excluding(rapi, order)
-        if order.kind is Kind.DELETE and after is not None:
-            # What has not begun need not be done; the deletion comes after it in
-            # either case, so how this goes does not matter.
-            await _quietly(rapi.cancel(after))
-            if not await rapi.jobs([after]):
-                # A job that waits for one that Ganeti has forgotten would fail.
-                after = None
+        after = await self._after(rapi, claim) if needed is None else needed
         if not self.alive():
             # Somebody else may have taken it for a dead one's by now.
             raise Unavailable(f"order {order.id} is left to whoever finds it")
         name = instance_name(prefix, order.server)
+        if order.kind is Kind.FIREWALL:
+            return await tagging.retag(rapi, self.database, order, name), ()
+        order = await tagging.protected(self.database, order)
         timeout_s = self.ganeti.shutdown_timeout_s
-        if needed is None:
-            asked = request(order, name, timeout_s, after)
-        else:
-            asked = request(order, name, timeout_s, needed, needs_success=True)
+        asked = request(order, name, timeout_s, after, needed is not None)
         return await rapi.submit(asked), ()
+
+    async def _after(self, rapi: Rapi, claim: Claim) -> int | None:
+        """Return the job whose end an order's has to wait for; None if there is none."""
+        after = claim.after
+        if claim.order.kind is not Kind.DELETE or after is None:
+            return after
+        # What has not begun need not be done; the deletion comes after it in either
+        # case, so how this goes does not matter.
+        await _quietly(rapi.cancel(after))
+        # A job that waits for one that Ganeti has forgotten would fail.
+        return after if await rapi.jobs([after]) else None
 
     async def _excluding(self, rapi: Rapi, order: Order) -> int | None:
         """
@@ -310,7 +319,9 @@ def _of(claim: Claim, jobs: tuple[Job, ...]) -> Job | None:
 
     :raises Refused: There is no other: the instance is not of this order's making.
     """
-    carrying = [job for job in jobs if job.order == claim.order.id]
+    carrying = [
+        job for job in jobs if job.order == claim.order.id and not tagging.prepares(job)
+    ]
     first = [
         job
         for job in carrying

@@ -21,6 +21,7 @@ FIELDS = (
     "nic.ips",
     "nic.links",
     "nic.networks.names",
+    "os",
 )
 
 # Ganeti lib/constants.py, INSTST_*.  ADMIN_offline is a stopped one that may not be
@@ -53,6 +54,7 @@ class Instance:
     network_port: int | None = None
     tags: tuple[str, ...] = ()
     nics: tuple[Nic, ...] = ()
+    os: str = ""
 
 
 @frozen
@@ -95,6 +97,7 @@ def parse(values: Mapping[str, Any]) -> Instance:
             Nic(mac=_text(mac), name=name, ip=ip, link=link, network=network)
             for mac, name, ip, link, network in nics
         ),
+        os=_text(values["os"]),
     )
 
 

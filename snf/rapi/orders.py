@@ -4,9 +4,9 @@ Every request carries the order's id as the reason: Ganeti keeps that with the j
 the moment it accepts it, also when the job fails and when it is archived.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from snf.core.naming import EXCLUSION, order_reason
 from snf.core.order import Build, Kind, NicRequest, Order
@@ -37,18 +37,25 @@ def request(
     :param after_job: A job that has to end before, well or badly.  It has to be one
         that Ganeti knows: otherwise the new job fails at once.
     :param needs_success: Whether it has to end well.
-    :raises ValueError: The order does not say what to build, or how large to make it.
+    :raises ValueError: The order does not say what to build, or how large to make it;
+        or it is a FIREWALL, which is several requests.
     """
+    if order.kind is Kind.FIREWALL:
+        raise ValueError(f"order {order.id} is not one request")
     method, path, query, body = _call(order, name, shutdown_timeout_s)
-    if after_job is not None:
-        # No status named: any final one will do (Ganeti doc/design-chained-jobs.rst).
-        body["depends"] = [[after_job, ["success"] if needs_success else []]]
-    return Request(
-        method=method,
-        path=path,
-        query=(*query, ("reason", order_reason(order.id))),
-        body=body,
-    )
+    asked = Request(method, path, (*query, _reason(order)), body)
+    return asked if after_job is None else after(asked, after_job, needs_success)
+
+
+def after(asked: Request, job: int, needs_success: bool = True) -> Request:
+    """Return a request whose job waits for the end of another, as in :func:`request`."""
+    # No status named: any final one will do (Ganeti doc/design-chained-jobs.rst).
+    depends = [[job, ["success"] if needs_success else []]]
+    return evolve(asked, body={**(asked.body or {}), "depends": depends})
+
+
+def _reason(order: Order) -> tuple[str, str]:
+    return "reason", order_reason(order.id)
 
 
 _Call = tuple[str, str, tuple[tuple[str, str], ...], dict[str, object]]
@@ -78,7 +85,7 @@ def _call(order: Order, name: str, shutdown_timeout_s: int) -> _Call:
         case Kind.DELETE:
             # Nothing on its disks will be needed again.
             return "DELETE", path, (), {"shutdown_timeout": 0}
-        case Kind.GROW | Kind.MODIFY:
+        case _:
             return _resize(order, path)
 
 
@@ -124,6 +131,34 @@ def _create(build: Build, name: str) -> dict[str, object]:
     if build.hypervisor_parameters:
         body["hvparams"] = dict(build.hypervisor_parameters)
     return body
+
+
+def firewall(
+    order: Order, name: str, os: str, add: Collection[str], remove: Collection[str]
+) -> Iterator[Request]:
+    """
+    Return the requests that carry out a FIREWALL order, each to follow those before it.
+
+    What is to be let in is added before anything is removed, so that nothing else is
+    meanwhile.  The last one changes nothing: it is there for the hook that has the
+    instance's node look at the tags again.
+
+    :param os: What the instance has been made with, so that this can be left as it is.
+    """
+    path = f"/2/instances/{name}"
+    for method, tags in (("PUT", sorted(add)), ("DELETE", sorted(remove))):
+        for start in range(0, len(tags), _TAGS_AT_ONCE):
+            chosen = tags[start : start + _TAGS_AT_ONCE]
+            query = [("tag", tag) for tag in chosen]
+            yield Request(method, f"{path}/tags", (*query, _reason(order)), {})
+    # Forced, lest Ganeti ask the node whether it has this OS.
+    body = {"os_name": os, "force": True}
+    yield Request("PUT", f"{path}/modify", (_reason(order),), body)
+
+
+# Ganeti reads 8192 bytes of a request's first line (lib/http/server.py), and tags are
+# escaped there.
+_TAGS_AT_ONCE = 32
 
 
 def exclude(reason: str) -> Request:

@@ -1,6 +1,6 @@
 """Floating IPs: whose they are, what they stand for, and which nodes have them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from ipaddress import ip_address
 from uuid import UUID
 
@@ -23,15 +23,9 @@ _COLUMNS = (
 
 def _from_row(row: tuple) -> FloatingIP:
     fixed = None if row[6] is None else ip_address(row[7])
-    return FloatingIP(
-        *row[:3],
-        ip_address(row[3]),
-        *row[4:7],
-        fixed,
-        *row[8:10],
-        tuple(row[10]),
-        row[11],
-    )
+    address, tags = ip_address(row[3]), tuple(row[10])
+    values = (*row[:3], address, *row[4:7], fixed, *row[8:10], tags, row[11])
+    return FloatingIP(*values)
 
 
 _OWNER = Field("f.project_id::text")
@@ -163,55 +157,6 @@ def _superfluous(txn: Transaction, floating: UUID) -> set[int]:
         (floating,),
     )
     return {server for (server,) in rows}
-
-
-# An order counts for what has been decided before it is first claimed.  One that has
-# been put off may have a job already, which knows nothing of it.
-_UNCLAIMED = "o.state = 'new' AND o.attempts = 0 AND o.kind IN ('create', 'firewall')"
-
-
-def await_orders(txn: Transaction, servers: Collection[int]) -> None:
-    """
-    Note by which order nodes let go of what their servers are no longer to have.
-
-    The orders are there already, and nobody has claimed them.
-    """
-    txn.execute(
-        "UPDATE floating_ip_holder h SET ended_by = (SELECT min(o.number) FROM orders o"
-        f" WHERE o.server_id = h.server_id AND {_UNCLAIMED})"
-        " FROM floating_ip f LEFT JOIN port p ON p.id = f.port_id"
-        " WHERE h.server_id = ANY(%s) AND f.id = h.floating_ip_id"
-        " AND h.server_id IS DISTINCT FROM p.server_id",
-        (list(servers),),
-    )
-
-
-def confirmed(txn: Transaction, orders: Sequence[UUID]) -> list[int]:
-    """
-    Note that Ganeti has carried out orders.
-
-    Return the servers whose nodes may have a floating IP now that others let go of.
-    """
-    rows = every(
-        txn,
-        "WITH gone AS (DELETE FROM floating_ip_holder h USING orders o"
-        " WHERE o.id = ANY(%s) AND o.kind IN ('create', 'firewall')"
-        " AND h.server_id = o.server_id AND h.ended_by <= o.number"
-        " RETURNING h.floating_ip_id)"
-        " SELECT DISTINCT p.server_id FROM gone"
-        " JOIN floating_ip f ON f.id = gone.floating_ip_id"
-        " JOIN port p ON p.id = f.port_id WHERE p.server_id IS NOT NULL"
-        " ORDER BY p.server_id",
-        (list(orders),),
-    )
-    return [server for (server,) in rows]
-
-
-def let_go(txn: Transaction, servers: Sequence[int]) -> None:
-    """Note that servers are gone: no node has anything for them."""
-    txn.execute(
-        "DELETE FROM floating_ip_holder WHERE server_id = ANY(%s)", (list(servers),)
-    )
 
 
 def tags(txn: Transaction, servers: Collection[int]) -> dict[int, frozenset[str]]:

@@ -1,13 +1,18 @@
 """The part of a server that Ganeti's news changes, loaded and stored in batches."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
 
 from psycopg2.extras import Json, execute_values
 
+from snf.core.order import Kind, State
 from snf.core.server import Fault, Life, Observed, Status
-from snf.storage import orders, ports, quotas, resizes
+from snf.storage import holders, orders, ports, quotas, resizes
 from snf.storage.database import Transaction
 from snf.storage.rows import every
+
+# The orders after which an instance has the tags that it was to have.
+_TAGGING = frozenset({Kind.CREATE, Kind.FIREWALL})
 
 
 def look(txn: Transaction, servers: Iterable[int]) -> dict[int, Life]:
@@ -89,13 +94,9 @@ def save(
     if not changed:
         return changed
     _save_servers(txn, {server: after[server] for server in changed})
-    for server in changed:
-        known = {order.id: order for order in before[server].orders}
-        for order in after[server].orders:
-            if order.id not in known and order.follows is not None:
-                orders.follow(txn, order)
-            elif known.get(order.id) != order:
-                orders.save(txn, order)
+    done = _save_orders(
+        txn, {server: (before[server], after[server]) for server in changed}
+    )
     gone = [server for server in changed if after[server].status is Status.DELETED]
     freed = {
         server: resize.freed(after[server].flavor, after[server].disk_gib)
@@ -107,10 +108,30 @@ def save(
     if gone or freed:
         # Here alone, and once: who is deleted is not loaded again.
         quotas.give_back(txn, gone, freed)
+    if done:
+        holders.confirm(txn, done)
     if gone:
+        holders.let_go(txn, gone)
         ports.release(txn, gone)
         orders.close(txn, gone, "the server is gone")
     return changed
+
+
+def _save_orders(
+    txn: Transaction, changed: Mapping[int, tuple[Life, Life]]
+) -> list[UUID]:
+    """Store what has become of orders; return those done that have set tags."""
+    done = []
+    for before, after in changed.values():
+        known = {order.id: order for order in before.orders}
+        for order in after.orders:
+            if order.id not in known and order.follows is not None:
+                orders.follow(txn, order)
+            elif known.get(order.id) != order:
+                orders.save(txn, order)
+                if order.kind in _TAGGING and order.state is State.DONE:
+                    done.append(order.id)
+    return done
 
 
 def _save_servers(txn: Transaction, lives: Mapping[int, Life]) -> None:

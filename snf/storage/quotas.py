@@ -48,8 +48,27 @@ def take(txn: Transaction, project: UUID, wanted: Amounts, defaults: Amounts) ->
     :param defaults: The limits of a project for which none are set.
     :raises QuotaExceeded: It would be more than the project may have.
     """
+    counted = count_in(txn, project, wanted)
+    used, limits = {}, dict(defaults)
+    for name, now, most in counted:
+        resource = Resource(name)
+        used[resource] = now - wanted[resource]
+        if most is not None:
+            limits[resource] = most
+    check(wanted, used, limits)
+
+
+def count_in(
+    txn: Transaction, project: UUID, wanted: Amounts
+) -> list[tuple[str, int, int | None]]:
+    """
+    Count what a project gets, however much it may have.
+
+    Returns of each resource its name, how much the project has now, and the limit that
+    is set, if one is.
+    """
     asked = sorted(wanted.items(), key=lambda item: item[0].value)
-    counted = execute_values(
+    return execute_values(
         txn,
         "INSERT INTO quota_usage (project_id, resource, used) VALUES %s"
         f"{_ADD} RETURNING resource, used, (SELECT l.most FROM quota_limit l"
@@ -58,13 +77,6 @@ def take(txn: Transaction, project: UUID, wanted: Amounts, defaults: Amounts) ->
         [(project, resource.value, amount) for resource, amount in asked],
         fetch=True,
     )
-    used, limits = {}, dict(defaults)
-    for name, now, most in counted:
-        resource = Resource(name)
-        used[resource] = now - wanted[resource]
-        if most is not None:
-            limits[resource] = most
-    check(dict(asked), used, limits)
 
 
 def give_back(
@@ -101,11 +113,14 @@ def give_back(
     )
 
 
-def put_back(txn: Transaction, project: UUID, resource: Resource) -> None:
-    """Count off one of what a project has that is no server's."""
+def put_back(
+    txn: Transaction, project: UUID, resource: Resource, amount: int = 1
+) -> None:
+    """Count off some of what a project has that is no server's."""
     txn.execute(
-        "UPDATE quota_usage SET used = used - 1 WHERE project_id = %s AND resource = %s",
-        (project, resource.value),
+        "UPDATE quota_usage SET used = used - %s WHERE project_id = %s"
+        " AND resource = %s",
+        (amount, project, resource.value),
     )
 
 
@@ -154,7 +169,12 @@ def counted(txn: Transaction) -> Mapping[tuple[UUID, Resource], int]:
         " UNION ALL SELECT project_id, 'server_groups', count(*) FROM server_group"
         " GROUP BY 1"
         " UNION ALL SELECT project_id, 'floating_ips', count(*) FROM floating_ip"
-        " WHERE deleted IS NULL GROUP BY 1",
+        " WHERE deleted IS NULL GROUP BY 1"
+        " UNION ALL SELECT project_id, 'security_groups', count(*) FROM security_group"
+        " GROUP BY 1"
+        " UNION ALL SELECT g.project_id, 'security_group_rules', count(*)"
+        " FROM security_group_rule r JOIN security_group g ON g.id = r.group_id"
+        " GROUP BY 1",
     )
     return {(project, Resource(name)): int(amount) for project, name, amount in rows}
 

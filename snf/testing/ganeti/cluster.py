@@ -199,11 +199,23 @@ class FakeGaneti:
         return sorted(self.machines.tags)
 
     def _add_tags(self, call: Call) -> int:
-        tag = call.query.get("tag")
-        if tag is None:
-            raise Failed(400, "Please specify a list of tag to add using the 'tag'")
-        static = {"kind": "cluster", "name": None, "tags": [tag]}
-        return self._submit("OP_TAGS_SET", call, "tags", static, None)
+        return self._retag("OP_TAGS_SET", call, None)
+
+    def _instance_tags(self, call: Call, name: str) -> int:
+        op_id = "OP_TAGS_SET" if call.method == "PUT" else "OP_TAGS_DEL"
+        return self._retag(op_id, call, name)
+
+    def _retag(self, op_id: str, call: Call, name: str | None) -> int:
+        static = {
+            "kind": "instance" if name else "cluster",
+            "name": name,
+            "tags": call.tags,
+        }
+        # Ganeti reads nothing else of this body.
+        depends = call.body.get("depends") if isinstance(call.body, dict) else None
+        where = "instances_name_tags" if name else "tags"
+        body = {"depends": depends} if depends else None
+        return self._submit(op_id, call, where, static, body)
 
     def _instances(self, call: Call) -> Any:
         rows = self._instance_rows()
@@ -317,6 +329,8 @@ _ROUTES: tuple[_Route, ...] = (
     ("PUT", f"/2/instances/{_NAME}/shutdown", FakeGaneti._stop),
     ("POST", f"/2/instances/{_NAME}/reboot", FakeGaneti._reboot),
     ("PUT", f"/2/instances/{_NAME}/modify", FakeGaneti._modify),
+    ("PUT", f"/2/instances/{_NAME}/tags", FakeGaneti._instance_tags),
+    ("DELETE", f"/2/instances/{_NAME}/tags", FakeGaneti._instance_tags),
     ("POST", f"/2/instances/{_NAME}/disk/{_NUMBER}/grow", FakeGaneti._grow),
     ("GET", f"/2/jobs/{_NUMBER}", FakeGaneti._job),
     ("DELETE", f"/2/jobs/{_NUMBER}", FakeGaneti._cancel),

@@ -1,5 +1,6 @@
 """The instances of the simulated cluster, and what opcodes do to them."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -24,7 +25,8 @@ class Machine:
     """
     One instance.  ``up`` is whether it should run, ``running`` whether it does.
 
-    ``live`` are the parameters that its present process was started with.
+    ``live`` are the parameters that its present process was started with;
+    ``refreshed`` are the tags that its node has last looked at.
     """
 
     name: str
@@ -43,11 +45,13 @@ class Machine:
     up: bool = False
     running: bool = False
     live: dict[str, Any] = field(factory=dict)
+    refreshed: list[str] = field(factory=list)
 
     def start(self) -> None:
         """Run, with the parameters as they are now."""
         self.up = self.running = True
         self.live = dict(self.beparams)
+        self.refreshed = list(self.tags)
 
     def status(self, answers: bool) -> str:
         """Return Ganeti's word; ``answers`` is whether the node does."""
@@ -200,8 +204,43 @@ def _create_end(machines: Machines, op: dict[str, Any]) -> Any:
     return [machine.pnode]
 
 
+def _check_tags(machines: Machines, op: dict[str, Any]) -> None:
+    there = set(_tags(machines, op))
+    for tag in op["tags"]:
+        if not _TAG.fullmatch(tag):
+            raise OpFailure("TagError", f"Tag contains invalid characters: {tag!r}")
+        if len(tag) > 128:
+            raise OpFailure("TagError", "Tag too long (maximum 128 characters)")
+    if op["OP_ID"] == "OP_TAGS_DEL":
+        missing = ", ".join(f"'{tag}'" for tag in sorted({*op["tags"]} - there))
+        if missing:
+            text = f"Tag(s) {missing} not found"
+            raise OpFailure("OpPrereqError", text, "unknown_entity")
+
+
+def _tags(machines: Machines, op: dict[str, Any]) -> list[str]:
+    if op["kind"] == "cluster":
+        return sorted(machines.tags)
+    return machines.find(op["name"]).tags
+
+
 def _tag(machines: Machines, op: dict[str, Any]) -> None:
-    machines.tags.update(op["tags"])
+    _retag(machines, op, {*_tags(machines, op), *op["tags"]})
+
+
+def _untag(machines: Machines, op: dict[str, Any]) -> None:
+    _retag(machines, op, {*_tags(machines, op)} - {*op["tags"]})
+
+
+def _retag(machines: Machines, op: dict[str, Any], tags: set[str]) -> None:
+    if op["kind"] == "cluster":
+        machines.tags = tags
+    else:
+        machines.find(op["name"]).tags = sorted(tags)
+
+
+# Ganeti lib/objects.py, TaggableObject.
+_TAG = re.compile(r"[\w.+*/:@-]+", re.ASCII)
 
 
 def _known(machines: Machines, op: dict[str, Any]) -> None:
@@ -253,6 +292,7 @@ _CHANGES = ("beparams", "hvparams", "nics", "disks", "os_name", "osparams")
 def _modify(machines: Machines, op: dict[str, Any]) -> Any:
     machine = machines.find(op["instance_name"])
     machine.beparams |= op["beparams"]
+    machine.refreshed = list(machine.tags)  # by the hook, at the end of any change
     return [[f"be/{name}", value] for name, value in op["beparams"].items()]
 
 
@@ -303,7 +343,8 @@ EFFECTS: dict[str, Effect] = {
         _create_end,
         says=("* creating instance disks...", "* starting instance..."),
     ),
-    "OP_TAGS_SET": Effect(_nothing, _nothing, _tag),
+    "OP_TAGS_SET": Effect(_check_tags, _nothing, _tag),
+    "OP_TAGS_DEL": Effect(_check_tags, _nothing, _untag),
     "OP_INSTANCE_STARTUP": Effect(_known, _set_up, _run),
     "OP_INSTANCE_SHUTDOWN": Effect(_known, _set_down, _halt),
     "OP_INSTANCE_REBOOT": Effect(_known, _halt, _run),

@@ -148,7 +148,12 @@ OPCODES: dict[str, _Parameters] = {
         "tags": ([], _each(_word)),
     },
     "OP_TAGS_SET": {
-        "kind": (None, _one_of("cluster")),
+        "kind": (None, _one_of("cluster", "instance")),
+        "name": (None, _or_none(_text)),
+        "tags": (None, _each(_word)),
+    },
+    "OP_TAGS_DEL": {
+        "kind": (None, _one_of("cluster", "instance")),
         "name": (None, _or_none(_text)),
         "tags": (None, _each(_word)),
     },

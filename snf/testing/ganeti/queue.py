@@ -43,6 +43,7 @@ class Durations:
             "OP_INSTANCE_GROW_DISK": self.grow,
             "OP_INSTANCE_SET_PARAMS": self.modify,
             "OP_TAGS_SET": self.tag,
+            "OP_TAGS_DEL": self.tag,
         }[op_id]
 
 
@@ -64,6 +65,12 @@ class Entry:
     end: _Stamp = None
     ready: bool = False
     archived: bool = False
+
+    @property
+    def instance(self) -> str | None:
+        """The instance that it holds; None where it is about something else."""
+        name: str | None = self.input.get("instance_name", self.input.get("name"))
+        return name
 
     def file(self) -> dict[str, Any]:
         """Return what the job's file in the queue holds."""
@@ -202,13 +209,12 @@ class JobQueue:
     def _lock(self) -> None:
         """Run what waits for an instance that nothing else is at work on."""
         for entry in list(self._busy.values()):
-            name = entry.input.get("instance_name")
-            if entry.status == "waiting" and not self._held(name):
+            if entry.status == "waiting" and not self._held(entry.instance):
                 self._run(entry)
 
     def _held(self, name: str | None) -> bool:
         return any(
-            entry.status == "running" and entry.input.get("instance_name") == name
+            entry.status == "running" and entry.instance == name
             for entry in self._busy.values()
         )
 

@@ -71,6 +71,7 @@ class Call:
     path: str
     query: dict[str, str]
     body: Any
+    tags: list[str] = field(factory=list)
 
 
 class Front(Resource):
@@ -124,7 +125,7 @@ class Front(Resource):
                 raise Failed(504)
             self._authenticate(request)
             return 200, self._answer(
-                Call(method, path, _query(request), _body(request))
+                Call(method, path, _query(request), _body(request), _tags(request))
             )
         except Failed as failure:
             known = HTTPStatus(failure.status)
@@ -150,6 +151,10 @@ def _query(request: Request) -> dict[str, str]:
         name.decode("utf-8"): values[0].decode("utf-8")
         for name, values in request.args.items()
     }
+
+
+def _tags(request: Request) -> list[str]:
+    return [tag.decode("utf-8") for tag in request.args.get(b"tag", ())]
 
 
 def _body(request: Request) -> Any:

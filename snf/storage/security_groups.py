@@ -1,0 +1,353 @@
+"""Security groups and their rules.
+
+Whoever changes what a group admits locks its row first; whoever gives it a port holds
+that row, too.  So a port that is made while a rule is has the rule, or is seen by who
+makes it.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from typing import Any
+from uuid import UUID, uuid4
+
+from attrs import frozen
+from psycopg2.errors import ForeignKeyViolation, UniqueViolation
+from psycopg2.extras import execute_values
+
+from snf.core.errors import Conflict, NotFound
+from snf.core.firewall import Direction, Group, Match, Profile, Rule, admits
+from snf.core.quota import Amounts, Resource
+from snf.storage import quotas
+from snf.storage.database import Transaction
+from snf.storage.rows import arguments, every, narrowed, one
+
+_RULE = (
+    "r.id, r.group_id, g.project_id, r.direction, r.family, r.number, r.first, r.last,"
+    " r.remote::text, extract(epoch FROM r.created), r.protocol, r.description"
+)
+
+_GROUP = (
+    "g.id, g.project_id, g.name, g.created, g.updated, g.description, g.is_default,"
+    f" (SELECT json_agg(json_build_array({_RULE}) ORDER BY r.created, r.id)"
+    "  FROM security_group_rule r WHERE r.group_id = g.id)"
+)
+
+_MINE = "(%(project)s IS NULL OR g.project_id = %(project)s)"
+
+
+@frozen
+class Wanted:
+    """Which groups or rules a listing asks for; None does not narrow it."""
+
+    ids: Sequence[UUID] | None = None
+    names: Sequence[str] | None = None
+    descriptions: Sequence[str] | None = None
+    projects: Sequence[UUID] | None = None
+    groups: Sequence[UUID] | None = None
+    directions: Sequence[str] | None = None
+    families: Sequence[int] | None = None
+    protocols: Sequence[str] | None = None
+    server: int | None = None
+    marker: UUID | None = None
+
+
+def listing(
+    txn: Transaction, project: UUID | None, wanted: Wanted, limit: int
+) -> list[Group]:
+    """
+    Return groups with their rules, by id.
+
+    :param project: Whose; None for those of all projects.
+    """
+    filters = {
+        "ids": "g.id = ANY(%(ids)s)",
+        "names": "g.name = ANY(%(names)s)",
+        "descriptions": "g.description = ANY(%(descriptions)s)",
+        "projects": "g.project_id = ANY(%(projects)s)",
+        "server": "g.id IN (SELECT m.group_id FROM port_group m JOIN port p"
+        " ON p.id = m.port_id WHERE p.server_id = %(server)s)",
+        "marker": "g.id > %(marker)s",
+    }
+    rows = every(
+        txn,
+        f"SELECT {_GROUP} FROM security_group g"
+        f" WHERE {narrowed(_MINE, filters, wanted)} ORDER BY g.id LIMIT %(limit)s",
+        arguments(wanted, project=project, limit=limit),
+    )
+    return [_group_from(row) for row in rows]
+
+
+def rules(
+    txn: Transaction, project: UUID | None, wanted: Wanted, limit: int
+) -> list[Rule]:
+    """Return rules, by id; ``project`` as in :func:`listing`."""
+    filters = {
+        "ids": "r.id = ANY(%(ids)s)",
+        "descriptions": "r.description = ANY(%(descriptions)s)",
+        "projects": "g.project_id = ANY(%(projects)s)",
+        "groups": "r.group_id = ANY(%(groups)s)",
+        "directions": "r.direction = ANY(%(directions)s)",
+        "families": "r.family = ANY(%(families)s)",
+        "protocols": "r.protocol = ANY(%(protocols)s)",
+        "marker": "r.id > %(marker)s",
+    }
+    rows = every(
+        txn,
+        f"SELECT {_RULE} FROM security_group_rule r"
+        " JOIN security_group g ON g.id = r.group_id"
+        f" WHERE {narrowed(_MINE, filters, wanted)} ORDER BY r.id LIMIT %(limit)s",
+        arguments(wanted, project=project, limit=limit),
+    )
+    return [_rule_from(row) for row in rows]
+
+
+def get(txn: Transaction, project: UUID | None, group: UUID) -> Group:
+    """
+    Return a group.
+
+    :param project: Whose; None for anybody's.
+    :raises NotFound: There is none, or it is somebody else's.
+    """
+    found = listing(txn, project, Wanted(ids=[group]), 1)
+    if not found:
+        raise NotFound(missing(group))
+    return found[0]
+
+
+def lock(txn: Transaction, project: UUID | None, group: UUID) -> None:
+    """
+    Hold a group, whose rules are about to change, until the transaction has ended.
+
+    :raises NotFound: There is none, or it is somebody else's.
+    """
+    row = one(
+        txn,
+        f"SELECT FROM security_group g WHERE g.id = %(group)s AND {_MINE} FOR UPDATE",
+        {"group": group, "project": project},
+    )
+    if row is None:
+        raise NotFound(missing(group))
+
+
+def default(txn: Transaction, project: UUID, profile: Profile) -> UUID:
+    """
+    Return the default group of a project, which is made where there is none yet.
+
+    It does not change until the transaction has ended.
+
+    :param profile: What a new one admits.
+    """
+    query = (
+        "SELECT id FROM security_group WHERE project_id = %s AND is_default"
+        " FOR KEY SHARE"
+    )
+    row = one(txn, query, (project,))
+    if row is None:
+        _make_default(txn, project, profile)
+        row = one(txn, query, (project,))
+    assert row is not None
+    return row[0]
+
+
+def _make_default(txn: Transaction, project: UUID, profile: Profile) -> None:
+    group = uuid4()
+    txn.execute(
+        "INSERT INTO security_group (id, project_id, name, description, is_default)"
+        " VALUES (%s, %s, 'default', 'Default security group', true)"
+        " ON CONFLICT (project_id) WHERE is_default DO NOTHING",
+        (group, project),
+    )
+    if not txn.rowcount:
+        return  # somebody else has just made it
+    first = [(Direction.INGRESS, match) for match in admits(profile)]
+    made = [*_everything_out(), *first]
+    _insert(txn, group, made)
+    quotas.count_in(
+        txn,
+        project,
+        {Resource.SECURITY_GROUPS: 1, Resource.SECURITY_GROUP_RULES: len(made)},
+    )
+
+
+def add(
+    txn: Transaction,
+    group: UUID,
+    project: UUID,
+    name: str,
+    description: str,
+    defaults: Amounts,
+) -> None:
+    """
+    Store a new group, which admits nothing and lets everything out.
+
+    :param defaults: The limits of a project for which none are set.
+    :raises QuotaExceeded: The project may have no more.
+    """
+    txn.execute(
+        "INSERT INTO security_group (id, project_id, name, description)"
+        " VALUES (%s, %s, %s, %s)",
+        (group, project, name, description),
+    )
+    made = _everything_out()
+    _insert(txn, group, made)
+    wanted = {Resource.SECURITY_GROUPS: 1, Resource.SECURITY_GROUP_RULES: len(made)}
+    quotas.take(txn, project, wanted, defaults)
+
+
+def _everything_out() -> list[tuple[Direction, Match]]:
+    return [(Direction.EGRESS, Match(family)) for family in (4, 6)]
+
+
+_PROTOCOLS = {1: "icmp", 58: "ipv6-icmp", 6: "tcp"}
+
+
+def _insert(
+    txn: Transaction, group: UUID, made: Sequence[tuple[Direction, Match]]
+) -> None:
+    execute_values(
+        txn,
+        "INSERT INTO security_group_rule (id, group_id, direction, family, protocol,"
+        " number, first, last) VALUES %s",
+        [
+            (
+                uuid4(),
+                group,
+                direction.value,
+                match.family,
+                None if match.protocol is None else _PROTOCOLS[match.protocol],
+                match.protocol,
+                match.first,
+                match.last,
+            )
+            for direction, match in made
+        ],
+    )
+
+
+def change(
+    txn: Transaction, group: UUID, name: str | None, description: str | None
+) -> None:
+    """Change what a group is called; None leaves it as it is."""
+    txn.execute(
+        "UPDATE security_group SET name = coalesce(%s, name),"
+        " description = coalesce(%s, description), updated = now() WHERE id = %s",
+        (name, description, group),
+    )
+
+
+def remove(txn: Transaction, group: Group) -> None:
+    """
+    Remove a group and its rules.
+
+    :raises Conflict: A port is in it.
+    """
+    try:
+        txn.execute(
+            "WITH gone AS (DELETE FROM security_group_rule WHERE group_id = %(id)s)"
+            " DELETE FROM security_group WHERE id = %(id)s",
+            {"id": group.id},
+        )
+    except ForeignKeyViolation:
+        raise Conflict(f"Security Group {group.id} in use.") from None
+    if txn.rowcount:
+        quotas.put_back(
+            txn, group.project, Resource.SECURITY_GROUP_RULES, len(group.rules)
+        )
+        quotas.put_back(txn, group.project, Resource.SECURITY_GROUPS)
+
+
+def add_rule(txn: Transaction, rule: Rule) -> None:
+    """
+    Store a new rule, which its group's project has been counted for already.
+
+    :raises Conflict: The group has the same already.
+    """
+    match = rule.match
+    try:
+        txn.execute(
+            "INSERT INTO security_group_rule (id, group_id, direction, family,"
+            " protocol, number, first, last, remote, description)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            (
+                rule.id,
+                rule.group,
+                rule.direction.value,
+                match.family,
+                rule.protocol,
+                match.protocol,
+                match.first,
+                match.last,
+                None if match.remote is None else str(match.remote),
+                rule.description,
+            ),
+        )
+    except UniqueViolation:
+        raise Conflict("Security group rule already exists.") from None
+    _touch(txn, rule.group)
+
+
+def describe_rule(txn: Transaction, rule: UUID, description: str) -> None:
+    """Change the description of a rule."""
+    txn.execute(
+        "UPDATE security_group_rule SET description = %s WHERE id = %s",
+        (description, rule),
+    )
+
+
+def remove_rule(txn: Transaction, rule: Rule) -> None:
+    """Remove a rule."""
+    txn.execute("DELETE FROM security_group_rule WHERE id = %s", (rule.id,))
+    if txn.rowcount:
+        _touch(txn, rule.group)
+        quotas.put_back(txn, rule.project, Resource.SECURITY_GROUP_RULES)
+
+
+def most_on_a_port(txn: Transaction, group: UUID) -> int:
+    """Return how many rules the port in a group has that has most of them."""
+    row = one(
+        txn,
+        "SELECT max(n) FROM (SELECT count(*) n FROM port_group m"
+        " JOIN port_group a ON a.port_id = m.port_id"
+        " JOIN security_group_rule r ON r.group_id = a.group_id"
+        "  AND r.direction = 'ingress' WHERE m.group_id = %(group)s GROUP BY m.port_id"
+        " UNION ALL SELECT count(*) FROM security_group_rule"
+        "  WHERE group_id = %(group)s AND direction = 'ingress') counted",
+        {"group": group},
+    )
+    assert row is not None
+    return row[0]
+
+
+def missing(group: object) -> str:
+    """Return what to say of a group that is not there."""
+    return f"Security group {group} does not exist"
+
+
+def _touch(txn: Transaction, group: UUID) -> None:
+    txn.execute("UPDATE security_group SET updated = now() WHERE id = %s", (group,))
+
+
+def _group_from(row: tuple) -> Group:
+    values = (*row[:7], tuple(_rule_from(rule) for rule in row[7] or ()))
+    return Group(*values)
+
+
+def _rule_from(row: Sequence[Any]) -> Rule:
+    family, number, first, last, remote = row[4:9]
+    return Rule(
+        id=_uuid(row[0]),
+        group=_uuid(row[1]),
+        project=_uuid(row[2]),
+        direction=Direction(row[3]),
+        match=Match(
+            family, number, first, last, None if remote is None else ip_network(remote)
+        ),
+        created=datetime.fromtimestamp(float(row[9]), UTC),
+        protocol=row[10],
+        description=row[11],
+    )
+
+
+def _uuid(value: Any) -> UUID:
+    return value if isinstance(value, UUID) else UUID(value)
