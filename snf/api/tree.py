@@ -17,6 +17,8 @@ from snf.api.compute.flavor_access import Access
 from snf.api.compute.flavor_access import Action as FlavorAction
 from snf.api.compute.flavor_specs import Specs
 from snf.api.compute.flavors import Flavors
+from snf.api.compute.floating_ips import FloatingIPs as ComputeFloatingIPs
+from snf.api.compute.floating_ips import Pools
 from snf.api.compute.history import History
 from snf.api.compute.hosts import Hypervisors, Services, Zones
 from snf.api.compute.images import Images as ComputeImages
@@ -45,8 +47,9 @@ from snf.api.identity.tokens import Tokens
 from snf.api.image.images import Images
 from snf.api.image.schemas import Schemas
 from snf.api.json import Edge
-from snf.api.network import networks, ports, subnets
+from snf.api.network import floating_ips, networks, ports, subnets
 from snf.api.network.extensions import Extensions
+from snf.api.network.floating_ips import FloatingIPs
 from snf.api.network.networks import Networks
 from snf.api.network.ports import Ports
 from snf.api.network.quotas import Quotas
@@ -171,6 +174,8 @@ def _compute(parts: Parts) -> IResource:
         nouns: dict[str, Any] = {
             "images": ComputeImages(edge, size),
             "limits": Limits(edge, parts.limits),
+            "os-floating-ips": ComputeFloatingIPs(edge, size, parts.limits),
+            "os-floating-ip-pools": Pools(edge),
             "os-quota-sets": QuotaSets(edge, parts.limits),
             "os-server-groups": ServerGroups(edge, size, parts.limits),
             **_of_operators(edge, size),
@@ -238,6 +243,7 @@ def _network(parts: Parts) -> IResource:
     size = parts.api.page_size
     nouns: dict[str, Any] = {
         "extensions": Extensions(edge),
+        "floatingips": FloatingIPs(edge, floating_ips.collection(size), parts.limits),
         "networks": Networks(edge, networks.collection(size)),
         "ports": Ports(edge, ports.collection(size)),
         "quotas": Quotas(edge, parts.limits),

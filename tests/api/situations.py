@@ -22,6 +22,8 @@ from snf.testing.world import (
     ADMIN,
     ALICE,
     BOB,
+    EXTERNAL,
+    EXTERNAL_SUBNET,
     NETWORK,
     PROJECT_A,
     PROJECT_ADMIN,
@@ -82,6 +84,7 @@ THINGS: Mapping[str, Thing] = {
     f"{_COMPUTE}/flavors/{{flavor}}": Thing("flavor"),
     f"{_COMPUTE}/flavors/{{flavor}}/os-extra_specs/{{key}}": _KEY,
     f"{_COMPUTE}/images/{{image}}": Thing("image"),
+    f"{_COMPUTE}/os-floating-ips/{{floating}}": Thing("floating_ip"),
     f"{_COMPUTE}/os-hypervisors/{{hypervisor}}": Thing("cluster"),
     f"{_COMPUTE}/os-quota-sets/{{project}}": _LIMITED,
     f"{_COMPUTE}/os-services/{{service}}": Thing("cluster"),
@@ -113,6 +116,7 @@ THINGS: Mapping[str, Thing] = {
     "/image/v2/images/{image}": Thing("image"),
     "/image/v2/schemas/{schema}": Thing(always="image", missing="nothing"),
     f"{_V2}/extensions/{{extension}}": Thing(always="nothing", missing="nothing"),
+    f"{_V2}/floatingips/{{item}}": Thing("floating_ip"),
     f"{_V2}/networks/{{item}}": Thing("network"),
     f"{_V2}/ports/{{item}}": Thing("port"),
     f"{_V2}/quotas/{{project}}": _LIMITED,
@@ -172,6 +176,7 @@ ASKED: Mapping[str, Asked] = {
     f"PUT {_COMPUTE}/flavors/{{flavor}}/os-extra_specs/{{key}}": Asked(
         {"k": "v"}, makes=_MADE_KEY
     ),
+    f"POST {_COMPUTE}/os-floating-ips": Asked({"pool": EXTERNAL.name}),
     f"PUT {_COMPUTE}/os-quota-sets/{{project}}": Asked(_ROOM),
     f"PUT {_COMPUTE}/os-services/{{service}}": Asked({"status": "disabled"}),
     f"POST {_COMPUTE}/servers": Asked({"server": _NEW_SERVER}),
@@ -230,7 +235,11 @@ ASKED: Mapping[str, Asked] = {
     ),
     # There are none yet.
     f"GET {_V2}/extensions/{{extension}}": Asked(code=404),
-    f"PUT {_V2}/quotas/{{project}}": Asked({"quota": {"port": 100}}),
+    f"POST {_V2}/floatingips": Asked(
+        {"floatingip": {"floating_network_id": str(EXTERNAL.id), "description": "d"}}
+    ),
+    f"PUT {_V2}/floatingips/{{item}}": Asked({"floatingip": {"description": "d"}}),
+    f"PUT {_V2}/quotas/{{project}}": Asked({"quota": {"port": 100, "floatingip": 9}}),
 }
 
 
@@ -279,6 +288,8 @@ class SituationTestCase(ApiTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.run_in(accounts.add_project, EMPTY_PROJECT)
+        self.run_in(networks.add, EXTERNAL)
+        self.run_in(networks.add_subnet, EXTERNAL_SUBNET)
         self.owned: dict[str, Belongings] = {
             user.name: self._belongings(user, project)
             for user, project in (
@@ -332,7 +343,14 @@ class SituationTestCase(ApiTestCase):
         self.run_in(tags.add, number, ["t"])
         [(port,)] = self.sql("SELECT id FROM port WHERE server_id = %s", number)
         request = reply.header("x-openstack-request-id") or ""
-        return {"server": server, "port": str(port), "request": request}
+        new = {"floating_network_id": str(EXTERNAL.id)}
+        got = self.call("POST", f"{_V2}/floatingips", {"floatingip": new}, by=user)
+        return {
+            "server": server,
+            "port": str(port),
+            "request": request,
+            "floating_ip": got.json["floatingip"]["id"],
+        }
 
     def _belongings_of_user(self, user: User) -> Belongings:
         group = Group(uuid4(), f"friends of {user.name}")

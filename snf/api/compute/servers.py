@@ -7,7 +7,7 @@ from attrs import frozen
 
 from snf.api.audit import note
 from snf.api.call import Call, identifier
-from snf.api.compute import batch, filters, locks, resizes, versions, view
+from snf.api.compute import batch, filters, floating_ips, locks, resizes, versions, view
 from snf.api.compute.actions import act, named
 from snf.api.compute.build import (
     YOUNG,
@@ -151,6 +151,10 @@ class Servers:
         if len(call.body) == 1 and resizes.NAMES.intersection(call.body):
             locks.check(txn, call, uuid)
             return resizes.change(txn, call, uuid, call.body, self.builder.limits)
+        if len(call.body) == 1 and floating_ips.NAMES.intersection(call.body):
+            locks.check(txn, call, uuid)
+            floating_ips.change(txn, call, uuid, call.body)
+            return None
         action = named(call.body)
         locks.check(txn, call, uuid)
         act(txn, call, owner(call), uuid, action)

@@ -27,6 +27,7 @@ NO_NETWORK_QUOTAS = (2, 36)
 NETWORKS_NEEDED = (2, 37)
 STATUS_CHECKED = (2, 38)
 NO_IMAGE_LIMITS = (2, 39)
+FLOATING_IP_ACTIONS = (2, 43)
 FLAVOR_EMBEDDED = (2, 47)
 DIAGNOSTICS = (2, 48)
 EVENTS_FOR_OWNERS = (2, 51)
@@ -65,10 +66,12 @@ _SAID = {
     DESCRIPTION[1]: "servers have a `description`",
     ACTIONS_OF_DELETED[1]: "what was done to deleted servers can be seen",
     TAGS[1]: "servers have tags, and are found by them",
-    BEFORE_PROXIES_WENT[1] + 1: "`/images` is gone: 404; quotas without networks'",
+    BEFORE_PROXIES_WENT[1] + 1: "`/images` and `/os-floating-ips` are gone: 404; "
+    "quotas without networks'",
     NETWORKS_NEEDED[1]: "`networks` must be given, if only as `auto` or `none`",
     STATUS_CHECKED[1]: "a `status` that there is not is a 400, where it found nothing",
     NO_IMAGE_LIMITS[1]: "limits without that of images' metadata",
+    FLOATING_IP_ACTIONS[1] + 1: "floating IPs are a matter of the network API alone",
     46: "answers have `X-OpenStack-Request-ID`, as in every version here",
     FLAVOR_EMBEDDED[1]: "servers show their flavor's sizes, instead of its id",
     DIAGNOSTICS[1]: "diagnostics have a standard form",

@@ -1,4 +1,4 @@
-"""``/quotas`` of the network API: how many ports projects may have, and have."""
+"""``/quotas`` of the network API: what projects may have, and have."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from snf.core.quota import Amounts, Resource
 from snf.storage import quotas
 from snf.storage.database import Transaction
 
-_NAMES = {"port": Resource.PORTS}
+_NAMES = {"port": Resource.PORTS, "floatingip": Resource.FLOATING_IPS}
 
 # What clients expect to be told and is not counted.
 _FIXED = dict.fromkeys(
@@ -24,7 +24,6 @@ _FIXED = dict.fromkeys(
         "subnet",
         "subnetpool",
         "router",
-        "floatingip",
         "security_group",
         "security_group_rule",
         "rbac_policy",
@@ -32,11 +31,14 @@ _FIXED = dict.fromkeys(
     -1,
 )
 
+_Limit = Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)]
+
 
 class Limits(msgspec.Struct, forbid_unknown_fields=True):
     """``quota`` in ``PUT /quotas/{project}``."""
 
-    port: Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)]
+    port: _Limit | msgspec.UnsetType = msgspec.UNSET
+    floatingip: _Limit | msgspec.UnsetType = msgspec.UNSET
     force: bool = False
     check_limit: bool = False
 
@@ -61,13 +63,13 @@ class Quotas:
     def show(self, txn: Transaction, call: Call, project: str) -> dict:
         """Show what a project may have; another one than one's own to admins."""
         limits = quotas.limits(txn, whose(txn, call, project), self.defaults)
-        return {"quota": {"port": limits[Resource.PORTS], **_FIXED}}
+        return _quota(limits)
 
     @route(app, "GET", "/<project>/default")
     def default(self, txn: Transaction, call: Call, project: str) -> dict:
         """Show what a project may have for which nothing is set."""
         whose(txn, call, project)
-        return {"quota": {"port": self.defaults[Resource.PORTS], **_FIXED}}
+        return _quota(self.defaults)
 
     @route(app, "GET", "/<project>/details")
     def detail(self, txn: Transaction, call: Call, project: str) -> dict:
@@ -77,27 +79,41 @@ class Quotas:
             name: {"limit": limit, "used": 0, "reserved": 0}
             for name, limit in _FIXED.items()
         }
-        shown["port"] = {
-            "limit": quotas.limits(txn, found, self.defaults)[Resource.PORTS],
-            "used": quotas.used(txn, found)[Resource.PORTS],
-            "reserved": 0,
-        }
+        limits = quotas.limits(txn, found, self.defaults)
+        used = quotas.used(txn, found)
+        for name, resource in _NAMES.items():
+            shown[name] = {
+                "limit": limits[resource],
+                "used": used[resource],
+                "reserved": 0,
+            }
         return {"quota": shown}
 
     @route(app, "PUT", "/<project>", role=Role.ADMIN, body=LimitsBody)
     def update(self, txn: Transaction, call: Call, project: str) -> dict:
-        """Set how many ports a project may have."""
+        """Set how much of what there is of networks a project may have."""
         found = whose(txn, call, project)
-        most = call.body.quota.port
+        wanted = {
+            name: most
+            for name in _NAMES
+            if isinstance(most := getattr(call.body.quota, name), int)
+        }
         if call.body.quota.check_limit:
-            check_not_below({"port": most}, _NAMES, quotas.used(txn, found))
-        quotas.set_limits(txn, found, {Resource.PORTS: most})
+            check_not_below(wanted, _NAMES, quotas.used(txn, found))
+        quotas.set_limits(
+            txn, found, {_NAMES[name]: most for name, most in wanted.items()}
+        )
         note(txn, call, "quota set", found)
-        return {"quota": {"port": most, **_FIXED}}
+        return _quota(quotas.limits(txn, found, self.defaults))
 
     @route(app, "DELETE", "/<project>", role=Role.ADMIN, code=204)
     def delete(self, txn: Transaction, call: Call, project: str) -> None:
         """Let the default hold for a project again."""
         found = whose(txn, call, project)
-        quotas.forget_limits(txn, found, (Resource.PORTS,))
+        quotas.forget_limits(txn, found, tuple(_NAMES.values()))
         note(txn, call, "quota reset", found)
+
+
+def _quota(limits: Amounts) -> dict:
+    counted = {name: limits[resource] for name, resource in _NAMES.items()}
+    return {"quota": {**counted, **_FIXED}}
