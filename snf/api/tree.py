@@ -1,6 +1,8 @@
 """The whole tree of URLs: which service's routes are where."""
 
 from collections.abc import Callable
+from functools import partial
+from ipaddress import ip_network
 from typing import Any
 
 from attrs import frozen
@@ -8,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 
 from snf.api import dialect, discovery
+from snf.api.authority import Authority, OwnTokens
 from snf.api.compute.addresses import Addresses
 from snf.api.compute.build import Builder
 from snf.api.compute.diagnostics import Diagnostics, Messages, Topology
@@ -24,7 +27,12 @@ from snf.api.compute.hosts import Hypervisors, Services, Zones
 from snf.api.compute.images import Images as ComputeImages
 from snf.api.compute.limits import Limits
 from snf.api.compute.metadata import Meta, Metadata
+from snf.api.compute.migrations import Migrations
+from snf.api.compute.migrations import OfServer as MigrationsOfServer
+from snf.api.compute.networks import Networks as ComputeNetworks
 from snf.api.compute.quotas import QuotaSets
+from snf.api.compute.security_groups import Groups as ComputeSecurityGroups
+from snf.api.compute.security_groups import OfServer as SecurityGroupsOfServer
 from snf.api.compute.server_groups import ServerGroups
 from snf.api.compute.servers import Servers
 from snf.api.compute.stats import NO_GRAPHS, Graphs, Stats
@@ -47,12 +55,21 @@ from snf.api.identity.tokens import Tokens
 from snf.api.image.images import Images
 from snf.api.image.schemas import Schemas
 from snf.api.json import Edge
-from snf.api.network import floating_ips, networks, ports, subnets
+from snf.api.network import (
+    floating_ips,
+    networks,
+    ports,
+    security_group_rules,
+    security_groups,
+    subnets,
+)
 from snf.api.network.extensions import Extensions
 from snf.api.network.floating_ips import FloatingIPs
 from snf.api.network.networks import Networks
 from snf.api.network.ports import Ports
 from snf.api.network.quotas import Quotas
+from snf.api.network.security_group_rules import SecurityGroupRules
+from snf.api.network.security_groups import SecurityGroups
 from snf.api.network.subnets import Subnets
 from snf.api.site import ApiSite, Branch, Noun, Nouns
 from snf.config import Api, Identity
@@ -71,6 +88,7 @@ class Parts:
     :ivar new_token: Makes a token.
     :ivar limits: What a project may have for which an operator has set nothing.
     :ivar graphs: What draws graphs of servers.
+    :ivar keystone: A Keystone that knows the accounts; None when they are our own.
     """
 
     clock: IReactorTime
@@ -84,26 +102,33 @@ class Parts:
     builder: Builder
     limits: Amounts = NO_LIMITS
     graphs: Graphs = NO_GRAPHS
+    keystone: Authority | None = None
+
+    @property
+    def authority(self) -> Authority:
+        """Whose word on tokens counts."""
+        return self.keystone or OwnTokens(f"{self.api.public_url}/identity")
 
     def edge(self, prefix: str, of: dialect.Dialect) -> Edge:
         """Return what the routes below a prefix stand on."""
-        return Edge(self.clock, self.database, self.api.public_url, prefix, of)
+        root = self.api.public_url
+        return Edge(self.clock, self.database, self.authority, root, prefix, of)
 
 
 def site(parts: Parts) -> ApiSite:
     """Return the site that serves everything."""
     edge = parts.edge("", dialect.Identity())
-    tree = Branch(
-        edge,
-        {
-            "identity": _identity(parts),
-            "compute": _compute(parts),
-            "image": _image(parts),
-            "network": _network(parts),
-        },
-        _document(edge, discovery.cloud, 300),
-    )
-    return ApiSite(tree, edge, parts.clock, parts.api.max_body_bytes)
+    services = {
+        "compute": _compute(parts),
+        "image": _image(parts),
+        "network": _network(parts),
+    }
+    if parts.keystone is None:
+        services["identity"] = _identity(parts)
+    root = partial(discovery.cloud, identity=edge.authority.uri)
+    tree = Branch(edge, services, _document(edge, root, 300))
+    proxies = tuple(map(ip_network, parts.api.trusted_proxies))
+    return ApiSite(tree, edge, parts.clock, parts.api.max_body_bytes, proxies)
 
 
 def _identity(parts: Parts) -> IResource:
@@ -176,7 +201,11 @@ def _compute(parts: Parts) -> IResource:
             "limits": Limits(edge, parts.limits),
             "os-floating-ips": ComputeFloatingIPs(edge, size, parts.limits),
             "os-floating-ip-pools": Pools(edge),
+            "os-networks": ComputeNetworks(edge, size),
             "os-quota-sets": QuotaSets(edge, parts.limits),
+            "os-security-groups": ComputeSecurityGroups(
+                edge, parts.builder.firewall, size
+            ),
             "os-server-groups": ServerGroups(edge, size, parts.limits),
             **_of_operators(edge, size),
         }
@@ -200,6 +229,7 @@ def _of_operators(edge: Edge, size: int) -> dict[str, Any]:
         "os-aggregates": Aggregates(edge),
         "os-availability-zone": Zones(edge),
         "os-hypervisors": Hypervisors(edge),
+        "os-migrations": Migrations(edge, size),
         "os-services": Services(edge),
         "os-simple-tenant-usage": Usage(edge, size),
     }
@@ -214,6 +244,7 @@ def _of_a_flavor(edge: Edge) -> dict[str, Any]:
 
 
 def _of_a_server(parts: Parts, edge: Edge, version: str) -> dict[str, Any]:
+    size = parts.api.page_size
     # What has one name in both is as Nova has it in the version that is Nova's alone.
     diagnostics = Diagnostics(edge) if version == "v2.1" else Messages(edge)
     return {
@@ -221,7 +252,9 @@ def _of_a_server(parts: Parts, edge: Edge, version: str) -> dict[str, Any]:
         "ips": Addresses(edge),
         "meta": Meta(edge),
         "metadata": Metadata(edge),
-        "os-instance-actions": History(edge, parts.api.page_size),
+        "migrations": MigrationsOfServer(edge, size),
+        "os-instance-actions": History(edge, size),
+        "os-security-groups": SecurityGroupsOfServer(edge),
         "stats": Stats(edge, parts.instance_prefix, parts.graphs),
         "tags": Tags(edge),
         "topology": Topology(edge),
@@ -240,13 +273,19 @@ def _image(parts: Parts) -> IResource:
 
 def _network(parts: Parts) -> IResource:
     edge = parts.edge("/network/v2.0", dialect.Network())
-    size = parts.api.page_size
+    size, offered = parts.api.page_size, parts.builder.firewall
     nouns: dict[str, Any] = {
         "extensions": Extensions(edge),
         "floatingips": FloatingIPs(edge, floating_ips.collection(size), parts.limits),
         "networks": Networks(edge, networks.collection(size)),
         "ports": Ports(edge, ports.collection(size)),
         "quotas": Quotas(edge, parts.limits),
+        "security-groups": SecurityGroups(
+            edge, security_groups.collection(size), offered, parts.limits
+        ),
+        "security-group-rules": SecurityGroupRules(
+            edge, security_group_rules.collection(size), offered, parts.limits
+        ),
         "subnets": Subnets(edge, subnets.collection(size)),
     }
     children = {name: Noun(noun) for name, noun in nouns.items()}

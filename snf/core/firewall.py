@@ -4,7 +4,7 @@ Tags travel with an instance wherever it goes.  What the nodes make of them is i
 ``ganeti/network/rules.py``.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
@@ -49,6 +49,31 @@ NAMES = {
     "DISABLED": Profile.UNPROTECTED,
 }
 
+
+@frozen
+class Offered:
+    """
+    What a cloud offers.
+
+    :ivar default: What a project's default group admits at first.
+    :ivar added: The profiles that its operator has added on all nodes.
+    """
+
+    default: Profile = Profile.UNPROTECTED
+    added: tuple[str, ...] = ()
+
+    @property
+    def profiles(self) -> Mapping[str, str]:
+        """The words of the tags, by what users call them."""
+        return {
+            **{word.upper(): word for word in self.added},
+            **{name: profile.value for name, profile in NAMES.items()},
+        }
+
+
+OFFERED = Offered()
+
+
 # Of a port that has no profile, since the rules of its groups hold.
 BY_GROUPS = "GROUPS"
 
@@ -85,7 +110,7 @@ class Rule:
     match: Match
     created: datetime
     protocol: str | None = None
-    description: str = ""
+    description: str | None = None
 
 
 @frozen
@@ -100,6 +125,8 @@ class Group:
     description: str = ""
     is_default: bool = False
     rules: tuple[Rule, ...] = ()
+    tags: tuple[str, ...] = ()
+    revision: int = 0
 
 
 @frozen

@@ -33,3 +33,4 @@ class Port:
     description: str = ""
     tags: tuple[str, ...] = ()
     revision: int = 0
+    groups: tuple[UUID, ...] = ()

@@ -157,6 +157,12 @@ def put(txn: Transaction, port: UUID, groups: Sequence[UUID]) -> None:
     )
 
 
+def put_all(txn: Transaction, server: int, groups: Sequence[UUID]) -> None:
+    """Put all ports of a server into these groups, as :func:`put` does."""
+    for port in ports(txn, [server])[server]:
+        put(txn, port.id, groups)
+
+
 def set_profile(txn: Transaction, port: UUID, word: str) -> None:
     """Have a profile hold for a port, instead of its groups."""
     txn.execute(

@@ -15,11 +15,17 @@ from snf.storage.addresses import Holder
 from snf.storage.database import Transaction
 from snf.storage.lists import Field, Listed, Type
 
+_GROUPS = (
+    "ARRAY(SELECT m.group_id FROM port_group m WHERE m.port_id = p.id"
+    " ORDER BY m.group_id)"
+)
+
 _COLUMNS = (
     "p.id, p.network_id, p.project_id, p.mac::text, p.created, p.updated, s.uuid,"
     " p.name, p.state, coalesce((SELECT jsonb_agg(jsonb_build_array(a.subnet_id,"
     " host(a.address)) ORDER BY a.address) FROM address a WHERE a.port_id = p.id),"
-    " '[]'::jsonb), p.description, p.tags, p.revision"
+    " '[]'::jsonb), p.description, p.tags, p.revision,"
+    f" {_GROUPS}"
 )
 
 
@@ -27,8 +33,9 @@ def _from_row(row: tuple) -> Port:
     fixed = tuple(
         FixedIP(UUID(subnet), ip_address(address)) for subnet, address in row[9]
     )
-    description, tags, revision = row[10:]
-    values = (*row[:9], fixed, description, tuple(tags), revision)
+    description, tags, revision, groups = row[10:]
+    mine = (description, tuple(tags), revision, tuple(groups))
+    values = (*row[:9], fixed, *mine)
     return Port(*values)
 
 
@@ -64,6 +71,7 @@ PORTS = Listed(
             _HELD.format("subnet_id"), Type.ID, many=True, sorts=False
         ),
         "revision_number": Field("p.revision", Type.NUMBER),
+        "security_groups": Field(_GROUPS, Type.ID, many=True, sorts=False),
     },
 )
 

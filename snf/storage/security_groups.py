@@ -11,16 +11,16 @@ from ipaddress import ip_network
 from typing import Any
 from uuid import UUID, uuid4
 
-from attrs import frozen
 from psycopg2.errors import ForeignKeyViolation, UniqueViolation
 from psycopg2.extras import execute_values
 
 from snf.core.errors import Conflict, NotFound
 from snf.core.firewall import Direction, Group, Match, Profile, Rule, admits
 from snf.core.quota import Amounts, Resource
-from snf.storage import quotas
+from snf.storage import lists, quotas
 from snf.storage.database import Transaction
-from snf.storage.rows import arguments, every, narrowed, one
+from snf.storage.lists import Field, Listed, Type
+from snf.storage.rows import one
 
 _RULE = (
     "r.id, r.group_id, g.project_id, r.direction, r.family, r.number, r.first, r.last,"
@@ -30,76 +30,89 @@ _RULE = (
 _GROUP = (
     "g.id, g.project_id, g.name, g.created, g.updated, g.description, g.is_default,"
     f" (SELECT json_agg(json_build_array({_RULE}) ORDER BY r.created, r.id)"
-    "  FROM security_group_rule r WHERE r.group_id = g.id)"
+    "  FROM security_group_rule r WHERE r.group_id = g.id),"
+    " g.tags, g.revision"
+)
+
+
+def _group_from(row: tuple) -> Group:
+    rules, tags, revision = row[7:]
+    made = tuple(_rule_from(rule) for rule in rules or ())
+    values = (*row[:7], made, tuple(tags), revision)
+    return Group(*values)
+
+
+def _rule_from(row: Sequence[Any]) -> Rule:
+    family, number, first, last, remote = row[4:9]
+    network = None if remote is None else ip_network(remote)
+    return Rule(
+        id=_uuid(row[0]),
+        group=_uuid(row[1]),
+        project=_uuid(row[2]),
+        direction=Direction(row[3]),
+        match=Match(family, number, first, last, network),
+        created=datetime.fromtimestamp(float(row[9]), UTC),
+        protocol=row[10],
+        description=row[11],
+    )
+
+
+def _uuid(value: Any) -> UUID:
+    return value if isinstance(value, UUID) else UUID(value)
+
+
+_OWNER = Field("g.project_id::text")
+
+GROUPS = Listed(
+    columns=_GROUP,
+    source="security_group g",
+    make=_group_from,
+    id="g.id",
+    visible="g.project_id = %(project)s",
+    tags="g.tags",
+    fields={
+        "id": Field("g.id", Type.ID),
+        "name": Field("g.name"),
+        "description": Field("g.description"),
+        "project_id": _OWNER,
+        "tenant_id": _OWNER,
+        "shared": Field("false", Type.FLAG),
+        "stateful": Field("true", Type.FLAG),
+        "revision_number": Field("g.revision", Type.NUMBER),
+        "port:server": Field(
+            "ARRAY(SELECT p.server_id FROM port_group m JOIN port p"
+            " ON p.id = m.port_id WHERE m.group_id = g.id)",
+            Type.NUMBER,
+            many=True,
+            sorts=False,
+        ),
+    },
+)
+
+RULES = Listed(
+    columns=_RULE,
+    source="security_group_rule r JOIN security_group g ON g.id = r.group_id",
+    make=_rule_from,
+    id="r.id",
+    visible="g.project_id = %(project)s",
+    fields={
+        "id": Field("r.id", Type.ID),
+        "security_group_id": Field("r.group_id", Type.ID),
+        "project_id": _OWNER,
+        "tenant_id": _OWNER,
+        "description": Field("r.description"),
+        "direction": Field("r.direction"),
+        "ethertype": Field("'IPv' || r.family"),
+        "protocol": Field("coalesce(r.protocol, '')"),
+        "port_range_min": Field("r.first", Type.NUMBER, sorts=False),
+        "port_range_max": Field("r.last", Type.NUMBER, sorts=False),
+        "remote_ip_prefix": Field("r.remote", Type.CIDR, sorts=False),
+        "remote_group_id": Field("NULL::uuid", Type.ID, sorts=False),
+        "revision_number": Field("0", Type.NUMBER),
+    },
 )
 
 _MINE = "(%(project)s IS NULL OR g.project_id = %(project)s)"
-
-
-@frozen
-class Wanted:
-    """Which groups or rules a listing asks for; None does not narrow it."""
-
-    ids: Sequence[UUID] | None = None
-    names: Sequence[str] | None = None
-    descriptions: Sequence[str] | None = None
-    projects: Sequence[UUID] | None = None
-    groups: Sequence[UUID] | None = None
-    directions: Sequence[str] | None = None
-    families: Sequence[int] | None = None
-    protocols: Sequence[str] | None = None
-    server: int | None = None
-    marker: UUID | None = None
-
-
-def listing(
-    txn: Transaction, project: UUID | None, wanted: Wanted, limit: int
-) -> list[Group]:
-    """
-    Return groups with their rules, by id.
-
-    :param project: Whose; None for those of all projects.
-    """
-    filters = {
-        "ids": "g.id = ANY(%(ids)s)",
-        "names": "g.name = ANY(%(names)s)",
-        "descriptions": "g.description = ANY(%(descriptions)s)",
-        "projects": "g.project_id = ANY(%(projects)s)",
-        "server": "g.id IN (SELECT m.group_id FROM port_group m JOIN port p"
-        " ON p.id = m.port_id WHERE p.server_id = %(server)s)",
-        "marker": "g.id > %(marker)s",
-    }
-    rows = every(
-        txn,
-        f"SELECT {_GROUP} FROM security_group g"
-        f" WHERE {narrowed(_MINE, filters, wanted)} ORDER BY g.id LIMIT %(limit)s",
-        arguments(wanted, project=project, limit=limit),
-    )
-    return [_group_from(row) for row in rows]
-
-
-def rules(
-    txn: Transaction, project: UUID | None, wanted: Wanted, limit: int
-) -> list[Rule]:
-    """Return rules, by id; ``project`` as in :func:`listing`."""
-    filters = {
-        "ids": "r.id = ANY(%(ids)s)",
-        "descriptions": "r.description = ANY(%(descriptions)s)",
-        "projects": "g.project_id = ANY(%(projects)s)",
-        "groups": "r.group_id = ANY(%(groups)s)",
-        "directions": "r.direction = ANY(%(directions)s)",
-        "families": "r.family = ANY(%(families)s)",
-        "protocols": "r.protocol = ANY(%(protocols)s)",
-        "marker": "r.id > %(marker)s",
-    }
-    rows = every(
-        txn,
-        f"SELECT {_RULE} FROM security_group_rule r"
-        " JOIN security_group g ON g.id = r.group_id"
-        f" WHERE {narrowed(_MINE, filters, wanted)} ORDER BY r.id LIMIT %(limit)s",
-        arguments(wanted, project=project, limit=limit),
-    )
-    return [_rule_from(row) for row in rows]
 
 
 def get(txn: Transaction, project: UUID | None, group: UUID) -> Group:
@@ -109,10 +122,10 @@ def get(txn: Transaction, project: UUID | None, group: UUID) -> Group:
     :param project: Whose; None for anybody's.
     :raises NotFound: There is none, or it is somebody else's.
     """
-    found = listing(txn, project, Wanted(ids=[group]), 1)
-    if not found:
+    found = lists.get(txn, GROUPS, project, group)
+    if found is None:
         raise NotFound(missing(group))
-    return found[0]
+    return found
 
 
 def lock(txn: Transaction, project: UUID | None, group: UUID) -> None:
@@ -231,7 +244,8 @@ def change(
     """Change what a group is called; None leaves it as it is."""
     txn.execute(
         "UPDATE security_group SET name = coalesce(%s, name),"
-        " description = coalesce(%s, description), updated = now() WHERE id = %s",
+        " description = coalesce(%s, description), updated = now(),"
+        " revision = revision + 1 WHERE id = %s",
         (name, description, group),
     )
 
@@ -325,29 +339,8 @@ def missing(group: object) -> str:
 
 
 def _touch(txn: Transaction, group: UUID) -> None:
-    txn.execute("UPDATE security_group SET updated = now() WHERE id = %s", (group,))
-
-
-def _group_from(row: tuple) -> Group:
-    values = (*row[:7], tuple(_rule_from(rule) for rule in row[7] or ()))
-    return Group(*values)
-
-
-def _rule_from(row: Sequence[Any]) -> Rule:
-    family, number, first, last, remote = row[4:9]
-    return Rule(
-        id=_uuid(row[0]),
-        group=_uuid(row[1]),
-        project=_uuid(row[2]),
-        direction=Direction(row[3]),
-        match=Match(
-            family, number, first, last, None if remote is None else ip_network(remote)
-        ),
-        created=datetime.fromtimestamp(float(row[9]), UTC),
-        protocol=row[10],
-        description=row[11],
+    txn.execute(
+        "UPDATE security_group SET updated = now(), revision = revision + 1"
+        " WHERE id = %s",
+        (group,),
     )
-
-
-def _uuid(value: Any) -> UUID:
-    return value if isinstance(value, UUID) else UUID(value)

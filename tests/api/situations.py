@@ -7,14 +7,26 @@ reads a body, one in :data:`ASKED`.
 import re
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from attrs import evolve, field, frozen
 
 from snf.api.identity.catalog import catalog
-from snf.core.identity import Group, Project, Role, User
+from snf.core.identity import Domain, Group, Project, Role, User
+from snf.core.quota import NO_LIMITS
 from snf.core.server import Life, Observed
-from snf.storage import flavors, grants, groups, images, networks, tags
+from snf.core.server_group import Policy, ServerGroup
+from snf.storage import (
+    domains,
+    flavors,
+    grants,
+    groups,
+    images,
+    networks,
+    security_groups,
+    server_groups,
+    tags,
+)
 from snf.storage import users as accounts
 from snf.storage.grants import Holder
 from snf.testing import world
@@ -41,6 +53,7 @@ MISSING = "00000000-0000-4000-8000-00000000dead"
 # What each user has, by the kind of thing: the user's own, or the user's project's.
 Belongings = dict[str, str]
 
+CLOSED_DOMAIN = Domain("closed", "closed", enabled=False)
 EMPTY_PROJECT = Project(UUID(int=0xE0, version=4), "empty")
 
 
@@ -86,7 +99,10 @@ THINGS: Mapping[str, Thing] = {
     f"{_COMPUTE}/images/{{image}}": Thing("image"),
     f"{_COMPUTE}/os-floating-ips/{{floating}}": Thing("floating_ip"),
     f"{_COMPUTE}/os-hypervisors/{{hypervisor}}": Thing("cluster"),
+    f"{_COMPUTE}/os-networks/{{network}}": Thing("network"),
     f"{_COMPUTE}/os-quota-sets/{{project}}": _LIMITED,
+    f"{_COMPUTE}/os-security-groups/{{group}}": Thing("security group"),
+    f"{_COMPUTE}/os-server-groups/{{group}}": Thing("server_group"),
     f"{_COMPUTE}/os-services/{{service}}": Thing("cluster"),
     f"{_COMPUTE}/os-simple-tenant-usage/{{project}}": _LIMITED,
     f"{_COMPUTE}/servers/{{server}}": Thing("server"),
@@ -95,6 +111,7 @@ THINGS: Mapping[str, Thing] = {
     ),
     f"{_COMPUTE}/servers/{{server}}/meta/{{key}}": _KEY,
     f"{_COMPUTE}/servers/{{server}}/metadata/{{key}}": _KEY,
+    f"{_COMPUTE}/servers/{{server}}/migrations/{{migration}}": Thing(always=MISSING),
     f"{_COMPUTE}/servers/{{server}}/os-instance-actions/{{done_by}}": Thing(
         "request", missing="req-nothing"
     ),
@@ -120,6 +137,8 @@ THINGS: Mapping[str, Thing] = {
     f"{_V2}/networks/{{item}}": Thing("network"),
     f"{_V2}/ports/{{item}}": Thing("port"),
     f"{_V2}/quotas/{{project}}": _LIMITED,
+    f"{_V2}/security-group-rules/{{item}}": Thing("rule"),
+    f"{_V2}/security-groups/{{item}}": Thing("security group"),
     f"{_V2}/subnets/{{item}}": Thing("subnet"),
 }
 
@@ -158,6 +177,16 @@ _NEW_SERVER = {
     "metadata": {"k": "v"},
 }
 _NEW_FLAVOR = {"name": "new", "vcpus": 1, "ram": 128, "disk": 1}
+_GROUP = uuid5(UUID(int=0x5EC), "alice")
+_NEW_RULE = {
+    "security_group_id": str(_GROUP),
+    "direction": "ingress",
+    "ethertype": "IPv4",
+    "protocol": "tcp",
+    "port_range_min": 22,
+    "port_range_max": 22,
+    "remote_ip_prefix": "192.0.2.0/24",
+}
 _MADE_KEY = frozenset({"key"})
 _META = {"meta": {"k": "v"}}
 _METADATA = {"metadata": {"k": "v"}}
@@ -177,7 +206,12 @@ ASKED: Mapping[str, Asked] = {
         {"k": "v"}, makes=_MADE_KEY
     ),
     f"POST {_COMPUTE}/os-floating-ips": Asked({"pool": EXTERNAL.name}),
+    # Ganeti does not tell it.
+    f"GET {_COMPUTE}/os-hypervisors/{{hypervisor}}/uptime": Asked(code=501),
     f"PUT {_COMPUTE}/os-quota-sets/{{project}}": Asked(_ROOM),
+    f"POST {_COMPUTE}/os-server-groups": Asked(
+        {"server_group": {"name": "new", "policies": ["affinity"]}}
+    ),
     f"PUT {_COMPUTE}/os-services/{{service}}": Asked({"status": "disabled"}),
     f"POST {_COMPUTE}/servers": Asked({"server": _NEW_SERVER}),
     f"PUT {_COMPUTE}/servers/{{server}}": Asked({"server": {"name": "other"}}),
@@ -190,6 +224,18 @@ ASKED: Mapping[str, Asked] = {
             {"reboot": {"type": "SOFT"}},
             {"lock": {"locked_reason": "r"}},
             {"unlock": None},
+            {"addSecurityGroup": {"name": "default"}},
+            {"removeSecurityGroup": {"name": "default"}},
+            {"firewallProfile": {"profile": "ENABLED"}},
+            {"resize": {"flavorRef": str(SMALL.id)}},
+            {"confirmResize": None},
+            {"revertResize": None},
+            {"migrate": None},
+            {"os-migrateLive": {"host": None, "block_migration": False}},
+            {"evacuate": {"onSharedStorage": True}},
+            {"os-resetState": {"state": "active"}},
+            {"SNF:suspend": None},
+            {"forceDelete": None},
         ),
     ),
     f"POST {_COMPUTE}/servers/{{server}}/meta": Asked(_METADATA),
@@ -199,6 +245,10 @@ ASKED: Mapping[str, Asked] = {
     f"PUT {_COMPUTE}/servers/{{server}}/metadata/{{key}}": Asked(
         _META, makes=_MADE_KEY
     ),
+    # None is under way.
+    f"GET {_COMPUTE}/servers/{{server}}/migrations/{{migration}}": Asked(code=404),
+    # Nothing draws graphs unless it is configured.
+    f"GET {_COMPUTE}/servers/{{server}}/stats": Asked(code=404),
     f"PUT {_COMPUTE}/servers/{{server}}/tags": Asked({"tags": ["t"]}),
     f"PUT {_COMPUTE}/servers/{{server}}/tags/{{tag}}": Asked(
         url={"tag": Thing(always="new")}, makes=frozenset({"tag"})
@@ -216,6 +266,12 @@ ASKED: Mapping[str, Asked] = {
                 "tenantName": "alpha",
             }
         }
+    ),
+    f"POST {_V3}/domains": Asked({"domain": {"name": "new"}}),
+    f"PATCH {_V3}/domains/{{domain}}": Asked({"domain": {"description": "other"}}),
+    # Only one that is disabled can be deleted.
+    f"DELETE {_V3}/domains/{{domain}}": Asked(
+        url={"domain": Thing(always=CLOSED_DOMAIN.id)}
     ),
     f"POST {_V3}/groups": Asked({"group": {"name": "new"}}),
     f"PATCH {_V3}/groups/{{group}}": Asked({"group": {"name": "other"}}),
@@ -240,6 +296,12 @@ ASKED: Mapping[str, Asked] = {
     ),
     f"PUT {_V2}/floatingips/{{item}}": Asked({"floatingip": {"description": "d"}}),
     f"PUT {_V2}/quotas/{{project}}": Asked({"quota": {"port": 100, "floatingip": 9}}),
+    f"POST {_V2}/security-groups": Asked({"security_group": {"name": "new"}}),
+    f"PUT {_V2}/security-groups/{{item}}": Asked({"security_group": {"name": "new"}}),
+    f"POST {_V2}/security-group-rules": Asked({"security_group_rule": _NEW_RULE}),
+    f"PUT {_V2}/security-group-rules/{{item}}": Asked(
+        {"security_group_rule": {"description": "other"}}
+    ),
 }
 
 
@@ -290,6 +352,7 @@ class SituationTestCase(ApiTestCase):
         self.run_in(accounts.add_project, EMPTY_PROJECT)
         self.run_in(networks.add, EXTERNAL)
         self.run_in(networks.add_subnet, EXTERNAL_SUBNET)
+        self.run_in(domains.add, CLOSED_DOMAIN)
         self.owned: dict[str, Belongings] = {
             user.name: self._belongings(user, project)
             for user, project in (
@@ -319,6 +382,8 @@ class SituationTestCase(ApiTestCase):
             ),
         )
         self.run_in(networks.add_subnet, evolve(SUBNET, id=subnet, network=network))
+        together = ServerGroup(uuid4(), project.id, user.id, "g", Policy.AFFINITY)
+        self.run_in(server_groups.add, together, NO_LIMITS)
         [(cluster,)] = self.sql("SELECT id FROM cluster")
         own = self._belongings_of_user(user)
         group = UUID(own["group"])
@@ -327,11 +392,13 @@ class SituationTestCase(ApiTestCase):
         return {
             **own,
             **self._server(user),
+            **self._security_group(user, project),
             "cluster": str(cluster),
             "flavor": str(flavor),
             "image": str(image),
             "network": str(network),
             "project": str(project.id),
+            "server_group": str(together.id),
             "subnet": str(subnet),
         }
 
@@ -351,6 +418,12 @@ class SituationTestCase(ApiTestCase):
             "request": request,
             "floating_ip": got.json["floatingip"]["id"],
         }
+
+    def _security_group(self, user: User, project: Project) -> Belongings:
+        group = uuid5(UUID(int=0x5EC), user.name)
+        self.run_in(security_groups.add, group, project.id, "mine", "", NO_LIMITS)
+        found = self.run_in(security_groups.get, None, group)
+        return {"security group": str(group), "rule": str(found.rules[0].id)}
 
     def _belongings_of_user(self, user: User) -> Belongings:
         group = Group(uuid4(), f"friends of {user.name}")

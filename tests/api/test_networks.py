@@ -6,7 +6,7 @@ from attrs import evolve
 
 from snf.core.server import Life, Observed
 from snf.storage import networks
-from snf.testing.world import ADMIN, ALICE, NETWORK, PROJECT_A, SUBNET
+from snf.testing.world import ADMIN, ALICE, BOB, NETWORK, PROJECT_A, PROJECT_B, SUBNET
 from tests.api.case import ROOT, ApiTestCase, Reply
 
 V2 = "/network/v2.0"
@@ -104,6 +104,7 @@ class ShapeTests(NetworkTestCase):
         """A server's port."""
         server = self.server()
         [(port, mac)] = self.sql("SELECT id, mac::text FROM port")
+        [(group,)] = self.sql("SELECT id FROM security_group")
         address = {"subnet_id": str(SUBNET.id), "ip_address": "192.0.2.10"}
         self.assert_shown(
             "port",
@@ -121,7 +122,7 @@ class ShapeTests(NetworkTestCase):
                 "fixed_ips": [address],
                 "allowed_address_pairs": [],
                 "extra_dhcp_opts": [],
-                "security_groups": [],
+                "security_groups": [str(group)],
                 "description": "",
                 "binding:vnic_type": "normal",
                 "port_security_enabled": True,
@@ -331,3 +332,46 @@ class MissingTests(NetworkTestCase):
                     },
                     reply.json,
                 )
+
+
+class ComputeTests(ApiTestCase):
+    """``os-networks`` of the compute API, for clients of old."""
+
+    def test_list(self) -> None:
+        """A network has its id and its name, and nothing of what Nova once knew."""
+        path = "/compute/v2/os-networks"
+        [network] = self.call("GET", path, by=ALICE).json["networks"]
+        self.assertEqual(
+            (str(NETWORK.id), "default"), (network.pop("id"), network.pop("label"))
+        )
+        self.assertIn("cidr", network)
+        self.assertEqual({None}, set(network.values()))
+        shown = self.call("GET", f"{path}/{NETWORK.id}", by=ALICE)
+        self.assertEqual("default", shown.json["network"]["label"])
+
+    def test_foreign(self) -> None:
+        """Another project's is neither listed nor shown."""
+        theirs = evolve(
+            NETWORK,
+            id=uuid4(),
+            name="x",
+            project=PROJECT_B.id,
+            shared=False,
+            is_default=False,
+        )
+        self.run_in(networks.add, theirs)
+        path = "/compute/v2.1/os-networks"
+        found = self.call("GET", path, by=ALICE).json["networks"]
+        self.assertEqual(["default"], [one["label"] for one in found])
+        for wrong in (theirs.id, uuid4(), "x"):
+            self.assertEqual(404, self.call("GET", f"{path}/{wrong}", by=ALICE).code)
+        self.assertEqual(200, self.call("GET", f"{path}/{theirs.id}", by=BOB).code)
+
+    def test_gone(self) -> None:
+        """From 2.36 on it is not there: networks have an API of their own."""
+        headers = {"OpenStack-API-Version": "compute 2.36"}
+        for path in ("os-networks", f"os-networks/{NETWORK.id}"):
+            path = f"/compute/v2.1/{path}"
+            self.assertEqual(
+                404, self.call("GET", path, by=ALICE, headers=headers).code
+            )

@@ -10,8 +10,6 @@ from attrs import frozen
 
 # The answers to what we do not offer (yet), with the reason; ours is a refusal.
 NOT_OFFERED: Mapping[str, str] = {
-    "confirm-409-base": "servers are not resized yet",
-    "confirm-409-latest": "servers are not resized yet",
     "console-output-base": "there are no consoles yet",
     "console-output-latest": "there are no consoles yet",
     "interfaces-base": "interfaces are shown as ports only",
@@ -20,7 +18,6 @@ NOT_OFFERED: Mapping[str, str] = {
     "keypair-delete": "there are no key pairs yet",
     "keypair-show-latest": "there are no key pairs yet",
     "keypairs-base": "there are no key pairs yet",
-    "net-security-groups": "there are no security groups yet",
     "remote-console-latest": "there are no consoles yet",
     "vnc-console-base": "there are no consoles yet",
 }
@@ -55,11 +52,10 @@ DIFFERENCES = (
     Difference("net-extensions", "extensions[]", "no extension is offered in full yet"),
     Difference("flavors-*", "*/SNF:disk_template", _SYNNEFO),
     Difference("server*", "*/SNF:task_state", _SYNNEFO),
+    Difference("server*", "*/suspended", _SYNNEFO),
     Difference("quota-*", "quota_set/SNF:disk", "Nova has no quota of disks"),
     Difference("server*", "*/key_name", "there are no key pairs yet"),
     Difference("server-create-*", "server/adminPass", "guests get no password yet"),
-    Difference("server*-latest", "*/scheduler_hints", "it is of microversion 2.100"),
-    Difference("server*-latest", "*/image/properties", "it is of microversion 2.98"),
     Difference(
         "server*-latest",
         "*/OS-EXT-SRV-ATTR:root_device_name",
@@ -88,6 +84,13 @@ DIFFERENCES = (
     Difference("networks", "networks[]/provider:*", _GANETI),
     Difference("ports-*", "ports[]/binding:*", _GANETI),
     Difference(
-        "ports-*", "ports[]/security_groups[]", "there are no security groups yet"
+        "net-security-groups",
+        "*/standard_attr_id",
+        "it is a key of Neutron's own database",
+    ),
+    Difference(
+        "net-security-groups",
+        "*/remote_group_id",
+        "what a default group admits is the operator's choice, by address only",
     ),
 )

@@ -1,12 +1,12 @@
 """Firewall orders: the tags of an instance end as they are to be, whatever happens."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from snf.core.firewall import Direction, Match, Profile, Rule
 from snf.core.server import Status
-from snf.storage import firewalls, ports, security_groups
-from snf.storage.networks import Wanted
+from snf.storage import firewalls, security_groups
 from snf.testing import world
 from snf.testing.ganeti import Fault
 from tests.logic.case import LogicTestCase
@@ -221,12 +221,8 @@ class FirewallTests(LogicTestCase):
             project = world.PROJECT_A.id
             group = security_groups.default(txn, project, Profile.PROTECTED)
             security_groups.lock(txn, project, group)
-            known = [
-                ports.listing(txn, project, Wanted(), 10)[0].created,
-            ]
-            rule = Rule(
-                uuid4(), group, project, Direction.INGRESS, match, known[0], "tcp"
-            )
+            now = datetime.fromtimestamp(self.clock.seconds(), UTC)
+            rule = Rule(uuid4(), group, project, Direction.INGRESS, match, now, "tcp")
             security_groups.add_rule(txn, rule)
             firewalls.order_for_group(txn, group, "req-4")
 

@@ -11,9 +11,11 @@ from attrs import frozen
 from snf.api.call import Call, identifier
 from snf.api.compute import versions
 from snf.api.compute.actions import remember
+from snf.api.compute.security_groups import named
 from snf.api.compute.tags import TagList
 from snf.core.catalog import Cluster, Flavor, Image, Network
 from snf.core.errors import BadRequest, NotFound
+from snf.core.firewall import OFFERED, Offered
 from snf.core.naming import apart_tag, host_name, nic_name
 from snf.core.order import Build, Kind, NicRequest, Order
 from snf.core.placement import Need
@@ -21,6 +23,7 @@ from snf.core.quota import NO_LIMITS, Amounts, Resource
 from snf.core.server_group import Policy
 from snf.storage import (
     clusters,
+    firewalls,
     flavors,
     images,
     lists,
@@ -56,6 +59,7 @@ Hostname = Annotated[
 _Empty = Literal["", None]
 
 NICS_AT_MOST = 8
+GROUPS_AT_MOST = 32
 
 
 class NetworkRef(msgspec.Struct, forbid_unknown_fields=True):
@@ -65,9 +69,9 @@ class NetworkRef(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class SecurityGroupRef(msgspec.Struct, forbid_unknown_fields=True):
-    """The one security group that there is."""
+    """A security group that a server's ports are to be in, by its name or id."""
 
-    name: Literal["default"]
+    name: Name
 
 
 class BlockDevice(msgspec.Struct, forbid_unknown_fields=True):
@@ -98,7 +102,9 @@ class NewServer(msgspec.Struct, forbid_unknown_fields=True):
     block_device_mapping_v2: Annotated[
         list[BlockDevice], msgspec.Meta(max_length=1)
     ] = []
-    security_groups: Annotated[list[SecurityGroupRef], msgspec.Meta(max_length=1)] = []
+    security_groups: Annotated[
+        list[SecurityGroupRef], msgspec.Meta(max_length=GROUPS_AT_MOST)
+    ] = []
     min_count: _Count | None = None
     max_count: _Count | None = None
     return_reservation_id: bool = False
@@ -175,10 +181,12 @@ class Builder:
     """Stores new servers and orders their builds.
 
     :ivar limits: What a project may have for which an operator has set nothing.
+    :ivar firewall: What security groups and profiles there are.
     """
 
     random_bytes: Callable[[int], bytes] = os.urandom
     limits: Amounts = NO_LIMITS
+    firewall: Offered = OFFERED
 
     def build(
         self,
@@ -205,6 +213,7 @@ class Builder:
         image = _image(txn, call, wanted)
         check_fit(flavor, image)
         wired = _networks(txn, call, wanted)
+        groups = self._groups(txn, call, wanted)
         entry = None if group is None else self._enter(txn, call, group)
         company = None if entry is None else entry.company
         cluster = clusters.choose(txn, call.project.id, _need(flavor), company)
@@ -235,6 +244,8 @@ class Builder:
             self._nic(txn, call, network, server_id, position, cluster)
             for position, network in enumerate(wired)
         ]
+        if groups:
+            firewalls.put_all(txn, server_id, groups)
         order = Order(
             id=uuid4(),
             server=server_id,
@@ -246,6 +257,15 @@ class Builder:
         # Last, since from here on the project's requests queue up.
         quotas.take(txn, call.project.id, _amounts(flavor, wired), self.limits)
         return uuid
+
+    def _groups(self, txn: Transaction, call: Call, wanted: NewServer) -> list[UUID]:
+        """Return the security groups to be in, if not just the default one."""
+        names = [group.name for group in wanted.security_groups] or ["default"]
+        try:
+            found = named(txn, call.project.id, names, self.firewall)
+        except NotFound as failure:
+            raise BadRequest(str(failure)) from None
+        return [] if set(names) == {"default"} else found
 
     def _enter(self, txn: Transaction, call: Call, group: str) -> Entry:
         missing = server_groups.missing(group)

@@ -98,11 +98,12 @@ def server(call: Call, server: Server, prefix: str, alone: bool = False) -> Json
         "key_name": None,
         "OS-SRV-USG:launched_at": precise(server.launched),
         "OS-SRV-USG:terminated_at": precise(server.deleted),
-        "security_groups": [{"name": "default"}],
+        "security_groups": [{"name": name} for name in server.security_groups],
         "OS-EXT-STS:task_state": server.task and server.task.value,
         "OS-EXT-STS:vm_state": vm_state(server.status),
         "OS-EXT-STS:power_state": power_state(server.observed),
         "os-extended-volumes:volumes_attached": [],
+        "suspended": server.suspended,
         "SNF:task_state": server.task.name if server.task else "",
     }
     if server.fault is not None and server.status in (Status.ERROR, Status.DELETED):

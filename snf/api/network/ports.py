@@ -84,7 +84,7 @@ def _view(call: Call, port: Port) -> Json:
         ],
         "allowed_address_pairs": [],
         "extra_dhcp_opts": [],
-        "security_groups": [],
+        "security_groups": [str(group) for group in port.groups],
         "description": port.description,
         "binding:vnic_type": "normal",
         "port_security_enabled": True,

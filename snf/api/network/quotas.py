@@ -1,4 +1,4 @@
-"""``/quotas`` of the network API: what projects may have, and have."""
+"""``/quotas`` of the network API: how much of what is its own projects may have."""
 
 from typing import Annotated
 
@@ -15,7 +15,12 @@ from snf.core.quota import Amounts, Resource
 from snf.storage import quotas
 from snf.storage.database import Transaction
 
-_NAMES = {"port": Resource.PORTS, "floatingip": Resource.FLOATING_IPS}
+_NAMES = {
+    "port": Resource.PORTS,
+    "floatingip": Resource.FLOATING_IPS,
+    "security_group": Resource.SECURITY_GROUPS,
+    "security_group_rule": Resource.SECURITY_GROUP_RULES,
+}
 
 # What clients expect to be told and is not counted.
 _FIXED = dict.fromkeys(
@@ -24,21 +29,22 @@ _FIXED = dict.fromkeys(
         "subnet",
         "subnetpool",
         "router",
-        "security_group",
-        "security_group_rule",
         "rbac_policy",
     ),
     -1,
 )
 
-_Limit = Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)]
+
+_Most = Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)]
 
 
 class Limits(msgspec.Struct, forbid_unknown_fields=True):
     """``quota`` in ``PUT /quotas/{project}``."""
 
-    port: _Limit | msgspec.UnsetType = msgspec.UNSET
-    floatingip: _Limit | msgspec.UnsetType = msgspec.UNSET
+    port: _Most | msgspec.UnsetType = msgspec.UNSET
+    floatingip: _Most | msgspec.UnsetType = msgspec.UNSET
+    security_group: _Most | msgspec.UnsetType = msgspec.UNSET
+    security_group_rule: _Most | msgspec.UnsetType = msgspec.UNSET
     force: bool = False
     check_limit: bool = False
 
@@ -63,13 +69,13 @@ class Quotas:
     def show(self, txn: Transaction, call: Call, project: str) -> dict:
         """Show what a project may have; another one than one's own to admins."""
         limits = quotas.limits(txn, whose(txn, call, project), self.defaults)
-        return _quota(limits)
+        return {"quota": _shown(limits)}
 
     @route(app, "GET", "/<project>/default")
     def default(self, txn: Transaction, call: Call, project: str) -> dict:
         """Show what a project may have for which nothing is set."""
         whose(txn, call, project)
-        return _quota(self.defaults)
+        return {"quota": _shown(self.defaults)}
 
     @route(app, "GET", "/<project>/details")
     def detail(self, txn: Transaction, call: Call, project: str) -> dict:
@@ -91,20 +97,21 @@ class Quotas:
 
     @route(app, "PUT", "/<project>", role=Role.ADMIN, body=LimitsBody)
     def update(self, txn: Transaction, call: Call, project: str) -> dict:
-        """Set how much of what there is of networks a project may have."""
+        """Set how much a project may have."""
         found = whose(txn, call, project)
+        asked: Limits = call.body.quota
         wanted = {
             name: most
             for name in _NAMES
-            if isinstance(most := getattr(call.body.quota, name), int)
+            if not isinstance(most := getattr(asked, name), msgspec.UnsetType)
         }
-        if call.body.quota.check_limit:
+        if asked.check_limit:
             check_not_below(wanted, _NAMES, quotas.used(txn, found))
         quotas.set_limits(
             txn, found, {_NAMES[name]: most for name, most in wanted.items()}
         )
         note(txn, call, "quota set", found)
-        return _quota(quotas.limits(txn, found, self.defaults))
+        return {"quota": _shown(quotas.limits(txn, found, self.defaults))}
 
     @route(app, "DELETE", "/<project>", role=Role.ADMIN, code=204)
     def delete(self, txn: Transaction, call: Call, project: str) -> None:
@@ -114,6 +121,5 @@ class Quotas:
         note(txn, call, "quota reset", found)
 
 
-def _quota(limits: Amounts) -> dict:
-    counted = {name: limits[resource] for name, resource in _NAMES.items()}
-    return {"quota": {**counted, **_FIXED}}
+def _shown(limits: Amounts) -> dict[str, int]:
+    return {name: limits[resource] for name, resource in _NAMES.items()} | _FIXED

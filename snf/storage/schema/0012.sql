@@ -6,6 +6,8 @@ CREATE TABLE security_group (
     name        text NOT NULL,
     description text NOT NULL DEFAULT '',
     is_default  boolean NOT NULL DEFAULT false,
+    tags        text[] NOT NULL DEFAULT '{}',
+    revision    bigint NOT NULL DEFAULT 0,
     created     timestamptz NOT NULL DEFAULT now(),
     updated     timestamptz NOT NULL DEFAULT now()
 );
@@ -23,7 +25,7 @@ CREATE TABLE security_group_rule (
     first       integer,                    -- port, or ICMP type
     last        integer,                    -- port, or ICMP code
     remote      cidr,                       -- NULL: from anywhere
-    description text NOT NULL DEFAULT '',
+    description text,
     created     timestamptz NOT NULL DEFAULT now()
 );
 -- The same rule twice would be one.
