@@ -5,8 +5,8 @@ the addresses that they may answer for: those of their instances, and the floati
 in the instances' tags, as they were before and after each order under way.
 """
 
+import contextlib
 from collections import Counter
-from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
 from uuid import UUID, uuid4
@@ -203,7 +203,7 @@ class Addresses(RuleBasedStateMachine):
             told = floating_ips.associate(txn, one, port, ip_address(fixed))
             holders.follow(txn, told, "req-3")
 
-        with suppress(Conflict):
+        with contextlib.suppress(Conflict):
             self.run_in(associate)
 
     @rule(one=floating)
