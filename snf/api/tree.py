@@ -65,14 +65,19 @@ from snf.api.network import (
 )
 from snf.api.network.extensions import Extensions
 from snf.api.network.floating_ips import FloatingIPs
+from snf.api.network.networks import Maker as NetworkMaker
 from snf.api.network.networks import Networks
 from snf.api.network.ports import Ports
 from snf.api.network.quotas import Quotas
+from snf.api.network.routers import Routers
 from snf.api.network.security_group_rules import SecurityGroupRules
 from snf.api.network.security_groups import SecurityGroups
 from snf.api.network.subnets import Subnets
+from snf.api.network.tags import Tags as NetworkTags
+from snf.api.network.zones import Zones as NetworkZones
 from snf.api.site import ApiSite, Branch, Noun, Nouns
 from snf.config import Api, Identity
+from snf.core.network import USUAL, Plan
 from snf.core.quota import NO_LIMITS, Amounts
 from snf.storage.database import Database
 
@@ -89,6 +94,7 @@ class Parts:
     :ivar limits: What a project may have for which an operator has set nothing.
     :ivar graphs: What draws graphs of servers.
     :ivar keystone: A Keystone that knows the accounts; None when they are our own.
+    :ivar plan: The networks that there may be.
     """
 
     clock: IReactorTime
@@ -102,6 +108,7 @@ class Parts:
     builder: Builder
     limits: Amounts = NO_LIMITS
     graphs: Graphs = NO_GRAPHS
+    plan: Plan = USUAL
     keystone: Authority | None = None
 
     @property
@@ -276,21 +283,39 @@ def _network(parts: Parts) -> IResource:
     size, offered = parts.api.page_size, parts.builder.firewall
     nouns: dict[str, Any] = {
         "extensions": Extensions(edge),
-        "floatingips": FloatingIPs(edge, floating_ips.collection(size), parts.limits),
-        "networks": Networks(edge, networks.collection(size)),
-        "ports": Ports(edge, ports.collection(size)),
+        "availability_zones": NetworkZones(edge),
         "quotas": Quotas(edge, parts.limits),
-        "security-groups": SecurityGroups(
-            edge, security_groups.collection(size), offered, parts.limits
-        ),
+        "routers": Routers(edge),
         "security-group-rules": SecurityGroupRules(
             edge, security_group_rules.collection(size), offered, parts.limits
         ),
-        "subnets": Subnets(edge, subnets.collection(size)),
+        "security-groups": SecurityGroups(
+            edge, security_groups.collection(size), offered, parts.limits
+        ),
     }
-    children = {name: Noun(noun) for name, noun in nouns.items()}
+    known: dict[str, Any] = {
+        "floatingip": floating_ips.collection(size),
+        "network": networks.collection(size),
+        "port": ports.collection(size),
+        "subnet": subnets.collection(size),
+    }
+    maker = NetworkMaker(parts.plan, parts.limits)
+    tagged: dict[str, Any] = {
+        "floatingip": FloatingIPs(edge, known["floatingip"], parts.limits),
+        "network": Networks(edge, known["network"], maker),
+        "port": Ports(edge, known["port"]),
+        "subnet": Subnets(edge, known["subnet"], known["network"], parts.limits),
+    }
+    children: dict[str, IResource] = {name: Noun(noun) for name, noun in nouns.items()}
+    for name, noun in tagged.items():
+        tags = NetworkTags(edge, known[name], _TABLES.get(name, name))
+        children[f"{name}s"] = Nouns(noun, {"tags": tags})
     v2 = Branch(edge, children, Noun(Contents(edge, discovery.network_v2)))
     return Branch(edge, {"v2.0": v2}, _document(edge, discovery.network))
+
+
+# Where things are stored, if not in what has their name.
+_TABLES = {"floatingip": "floating_ip"}
 
 
 def _document(edge: Edge, write: Callable[[str], Any], code: int = 200) -> IResource:

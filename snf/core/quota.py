@@ -20,6 +20,8 @@ class Resource(Enum):
     FLOATING_IPS = "floating_ips"
     SECURITY_GROUPS = "security_groups"
     SECURITY_GROUP_RULES = "security_group_rules"
+    NETWORKS = "networks"
+    SUBNETS = "subnets"
     SERVER_GROUPS = "server_groups"
     # Of each server group by itself: a project has no number of them.
     SERVER_GROUP_MEMBERS = "server_group_members"

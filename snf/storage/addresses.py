@@ -8,12 +8,13 @@ packets for who had it before have ceased by then.  Triggers note what is releas
 the history (``schema/0013.sql``).
 """
 
+from collections.abc import Sequence
 from ipaddress import ip_address
 from uuid import UUID
 
 from attrs import frozen
 
-from snf.core.address import IPAddress
+from snf.core.address import IPAddress, eui64
 from snf.core.errors import Conflict
 from snf.core.port import FixedIP
 from snf.storage.database import Transaction
@@ -25,6 +26,14 @@ from snf.storage.rows import every, one
 _PUT_OUT, _PUT_OUT_AT_MOST = 64, 8192
 
 
+class IpAddressInUse(Conflict):
+    """Named as Neutron names it."""
+
+
+class IpAddressGenerationFailure(Conflict):
+    """Named as Neutron names it: no address is free."""
+
+
 @frozen
 class Holder:
     """Whose an address is to be: a port's or a floating IP's."""
@@ -33,11 +42,38 @@ class Holder:
     floating_ip: UUID | None = None
 
 
-def take(txn: Transaction, subnet: UUID, holder: Holder) -> FixedIP:
+def give(
+    txn: Transaction, which: Sequence[UUID], port: UUID, mac: str
+) -> list[FixedIP]:
+    """
+    Give a port an address of each of some subnets.
+
+    :raises Conflict: A subnet has none left, or the network gives none.
+    """
+    rows = every(
+        txn,
+        "SELECT s.id, s.cidr::text, s.eui64, n.drained, n.id FROM subnet s"
+        " JOIN network n ON n.id = s.network_id"
+        " WHERE s.id = ANY(%s) ORDER BY s.created, s.id",
+        (list(which),),
+    )
+    for *_, drained, network in rows:
+        if drained:
+            raise Conflict(f"Network {network} is drained: it gives no new addresses")
+    holder = Holder(port=port)
+    return [
+        take(txn, subnet, eui64(cidr, mac), holder)
+        if derived
+        else take_any(txn, subnet, holder)
+        for subnet, cidr, derived, *_ in rows
+    ]
+
+
+def take_any(txn: Transaction, subnet: UUID, holder: Holder) -> FixedIP:
     """
     Have a port or a floating IP get any free address of a subnet's pools.
 
-    :raises Conflict: There is none.
+    :raises IpAddressGenerationFailure: There is none.
     """
     found = _try(txn, _TAKE, subnet, holder)
     if found is None:
@@ -52,17 +88,17 @@ def take(txn: Transaction, subnet: UUID, holder: Holder) -> FixedIP:
         # The last ones are being taken, but who does so may yet fail.
         found = _try(txn, _TAKE_WAITING, subnet, holder)
     if found is None:
-        raise Conflict(f"No more IP addresses available on subnet {_cidr(txn, subnet)}")
+        raise IpAddressGenerationFailure(
+            f"No more IP addresses available on subnet {_cidr(txn, subnet)}"
+        )
     return FixedIP(subnet, found)
 
 
-def take_this(
-    txn: Transaction, subnet: UUID, address: IPAddress, holder: Holder
-) -> FixedIP:
+def take(txn: Transaction, subnet: UUID, address: IPAddress, holder: Holder) -> FixedIP:
     """
     Have a port or a floating IP get this address, in a pool or not.
 
-    :raises Conflict: Something else has it.
+    :raises IpAddressInUse: Something else has it.
     """
     txn.execute(
         "INSERT INTO address (subnet_id, address, port_id, floating_ip_id)"
@@ -70,7 +106,10 @@ def take_this(
         (subnet, str(address), holder.port, holder.floating_ip),
     )
     if not txn.rowcount:
-        raise Conflict(f"IP address {address} already allocated in subnet {subnet}")
+        raise IpAddressInUse(
+            "Unable to complete operation for network. The IP address "
+            f"{address} is in use."
+        )
     return FixedIP(subnet, address)
 
 
@@ -143,7 +182,8 @@ def _pools(txn: Transaction, subnet: UUID) -> list[tuple[IPAddress, IPAddress]]:
     """Return the first and the last address of a subnet's pools, in their order."""
     rows = every(
         txn,
-        "SELECT host(pool_start), host(pool_end) FROM subnet WHERE id = %s",
+        "SELECT host(first), host(last) FROM allocation_pool WHERE subnet_id = %s"
+        " ORDER BY first",
         (subnet,),
     )
     return [(ip_address(first), ip_address(last)) for first, last in rows]

@@ -5,13 +5,12 @@ from ipaddress import ip_address
 from uuid import UUID
 
 from snf.core.address import mac_address
-from snf.core.catalog import Network
 from snf.core.errors import Unavailable
 from snf.core.naming import port_id
+from snf.core.network import Network
 from snf.core.port import FixedIP, Port
 from snf.core.report import Nic
 from snf.storage import addresses
-from snf.storage.addresses import Holder
 from snf.storage.database import Transaction
 from snf.storage.lists import Field, Listed, Type
 
@@ -91,11 +90,11 @@ def add(
 
     :raises Conflict: A subnet of the network has no free address left.
     """
+    prefix = network.mac_prefix or mac_prefix
     mac = _add_with_free_mac(
-        txn, port, network.id, project, server, position, mac_prefix, random_bytes
+        txn, port, network.id, project, server, position, prefix, random_bytes
     )
-    holder = Holder(port=port)
-    return mac, [addresses.take(txn, subnet, holder) for subnet in network.subnets]
+    return mac, addresses.give(txn, network.subnets, port, mac)
 
 
 def release(txn: Transaction, servers: Sequence[int]) -> None:

@@ -40,6 +40,9 @@ _PORTS = (
     " JOIN port p ON p.id = a.port_id WHERE {0} GROUP BY 1"
 )
 
+# Networks that count, and whose subnets do.
+_OWNED = "n.project_id IS NOT NULL AND n.deleted IS NULL"
+
 
 def take(txn: Transaction, project: UUID, wanted: Amounts, defaults: Amounts) -> None:
     """
@@ -174,7 +177,11 @@ def counted(txn: Transaction) -> Mapping[tuple[UUID, Resource], int]:
         " GROUP BY 1"
         " UNION ALL SELECT g.project_id, 'security_group_rules', count(*)"
         " FROM security_group_rule r JOIN security_group g ON g.id = r.group_id"
-        " GROUP BY 1",
+        " GROUP BY 1"
+        " UNION ALL SELECT n.project_id, 'networks', count(*) FROM network n"
+        f" WHERE {_OWNED} GROUP BY 1 UNION ALL SELECT n.project_id, 'subnets', count(*)"
+        " FROM subnet s JOIN network n ON n.id = s.network_id"
+        f" WHERE {_OWNED} GROUP BY 1",
     )
     return {(project, Resource(name)): int(amount) for project, name, amount in rows}
 

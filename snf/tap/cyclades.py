@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from attrs import asdict
 from twisted.application.internet import StreamServerEndpointService
 from twisted.application.service import IService, MultiService
 from twisted.python.usage import Options as UsageOptions
@@ -20,6 +21,7 @@ from snf.bus.interface import Bus
 from snf.bus.topology import queue_names
 from snf.config import ConfigError, Cyclades, Stats, load
 from snf.core.firewall import Offered, Profile
+from snf.core.network import Plan
 from snf.core.quota import Resource
 from snf.logic.confirmations import Confirmations
 from snf.logic.connections import Connections
@@ -133,6 +135,7 @@ def _api(
             limits=limits,
             graphs=_graphs(settings.stats, secret.stats),
             keystone=keystone,
+            plan=Plan.of(asdict(settings.network)),
         )
     )
     where = endpoint(reactor, settings.api.listen)

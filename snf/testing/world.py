@@ -7,9 +7,11 @@ from uuid import UUID
 from attrs import evolve
 
 from snf.core import passwords
-from snf.core.catalog import Cluster, Flavor, Image, Network, Subnet
+from snf.core.catalog import Cluster, Flavor, Image
 from snf.core.identity import Project, Role, User
-from snf.storage import clusters, flavors, images, networks, users
+from snf.core.network import Network
+from snf.core.subnet import Pool, Subnet
+from snf.storage import clusters, flavors, images, networks, subnets, users
 from snf.storage.database import Transaction
 
 _THEN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -55,8 +57,7 @@ SUBNET = Subnet(
     id=_id(0x5B),
     network=NETWORK.id,
     cidr="192.0.2.0/24",
-    pool_start=ip_address("192.0.2.10"),
-    pool_end=ip_address("192.0.2.200"),
+    pools=(Pool(ip_address("192.0.2.10"), ip_address("192.0.2.200")),),
     created=_THEN,
     gateway=ip_address("192.0.2.1"),
 )
@@ -78,8 +79,7 @@ EXTERNAL_SUBNET = evolve(
     id=_id(0x5C),
     network=EXTERNAL.id,
     cidr="203.0.113.0/24",
-    pool_start=ip_address("203.0.113.10"),
-    pool_end=ip_address("203.0.113.99"),
+    pools=(Pool(ip_address("203.0.113.10"), ip_address("203.0.113.99")),),
     gateway=ip_address("203.0.113.1"),
 )
 
@@ -111,5 +111,5 @@ def make(txn: Transaction) -> None:
     flavors.add(txn, LARGE)
     images.add(txn, TINY)
     networks.add(txn, NETWORK)
-    networks.add_subnet(txn, SUBNET)
+    subnets.add(txn, SUBNET)
     clusters.add(txn, CLUSTER)

@@ -6,7 +6,7 @@ from uuid import uuid4
 from snf.core.order import Kind
 from snf.core.quota import Resource
 from snf.core.server import Life, Observed
-from snf.storage import floating_ips, holders, networks, quotas
+from snf.storage import floating_ips, holders, networks, quotas, subnets
 from snf.testing.world import (
     ADMIN,
     ALICE,
@@ -30,7 +30,7 @@ class FloatingTestCase(ApiTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.run_in(networks.add, EXTERNAL)
-        self.run_in(networks.add_subnet, EXTERNAL_SUBNET)
+        self.run_in(subnets.add, EXTERNAL_SUBNET)
 
     def ask(self, method: str, path: str, by: Any = ALICE, **body: Any) -> Reply:
         """Ask the network API something about floating IPs."""
@@ -179,7 +179,7 @@ class OwnTests(FloatingTestCase):
     def test_exhausted(self) -> None:
         """When a pool is empty that is said, and nothing is counted."""
         self.sql(
-            "UPDATE subnet SET pool_end = pool_start WHERE id = %s RETURNING id",
+            "UPDATE allocation_pool SET last = first WHERE subnet_id = %s",
             EXTERNAL_SUBNET.id,
         )
         self.new()
@@ -193,7 +193,10 @@ class OwnTests(FloatingTestCase):
         self.call("PUT", f"{V2}/quotas/{PROJECT_A.id}", limit, by=ADMIN)
         made = self.new()
         reply = self.ask("POST", "", floating_network_id=str(EXTERNAL.id))
-        self.assertIn(reply.code, (403, 409))
+        message = self.refused(409, "OverQuota", reply)
+        self.assertEqual("Quota exceeded for resources: ['floatingip'].", message)
+        reply = self.call("POST", f"{OLD}/os-floating-ips", {}, by=ALICE)
+        self.assertEqual(403, reply.code)
         shown = self.call("GET", f"{V2}/quotas/{PROJECT_A.id}/details", by=ALICE)
         expected = {"limit": 1, "used": 1, "reserved": 0}
         self.assertEqual(expected, shown.json["quota"]["floatingip"])

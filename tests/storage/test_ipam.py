@@ -31,6 +31,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from snf.core.errors import Conflict
 from snf.core.order import Build, Kind, Order, State
 from snf.core.server import Life, Observed, ask_to_delete, with_order
+from snf.core.subnet import Pool
 from snf.storage import (
     addresses,
     firewalls,
@@ -41,6 +42,7 @@ from snf.storage import (
     orders,
     ports,
     servers,
+    subnets,
 )
 from snf.storage.database import Transaction
 from snf.storage.rows import every
@@ -49,7 +51,7 @@ from snf.testing.postgres import InlineDatabase, shared_database
 from snf.testing.world import EXTERNAL, EXTERNAL_SUBNET, PROJECT_A
 
 # So few that they are gone now and then.
-_POOL = [EXTERNAL_SUBNET.pool_start + number for number in range(6)]
+_POOL = [EXTERNAL_SUBNET.pools[0].first + number for number in range(6)]
 _BUILD = Build(1, 128, 1, "file", "os")
 
 
@@ -107,7 +109,8 @@ class Addresses(RuleBasedStateMachine):
     def begin(self) -> None:
         """Have an external network with few addresses."""
         self.run_in(networks.add, EXTERNAL)
-        self.run_in(networks.add_subnet, evolve(EXTERNAL_SUBNET, pool_end=_POOL[-1]))
+        pools = (Pool(_POOL[0], _POOL[-1]),)
+        self.run_in(subnets.add, evolve(EXTERNAL_SUBNET, pools=pools))
         [(self.cluster,)] = self.rows("SELECT id FROM cluster")
 
     @rule(target=made, nics=st.integers(1, 2))
@@ -177,9 +180,9 @@ class Addresses(RuleBasedStateMachine):
             floating_ips.add(txn, floating_ips.New(new, *owner))
             holder = addresses.Holder(floating_ip=new)
             if which is None:
-                addresses.take(txn, EXTERNAL_SUBNET.id, holder)
+                addresses.take_any(txn, EXTERNAL_SUBNET.id, holder)
             else:
-                addresses.take_this(txn, EXTERNAL_SUBNET.id, which, holder)
+                addresses.take(txn, EXTERNAL_SUBNET.id, which, holder)
 
         try:
             self.run_in(get)
@@ -295,6 +298,14 @@ class Addresses(RuleBasedStateMachine):
             del self.machines[order.server]
         return evolve(life, orders=rest, observed=observed)
 
+    @rule(steps=st.integers(1, 4))
+    def good_time(self, steps: int) -> None:
+        """Have orders submitted and carried out as they should be."""
+        for _ in range(steps):
+            self.a_submission(True)
+            self._end(0, True)
+            self.nobody_else()
+
     @rule()
     def a_levelling(self) -> None:
         """Compare what nodes have with what they are to have, where all is quiet."""
@@ -357,6 +368,7 @@ class Addresses(RuleBasedStateMachine):
             return
         for (one,) in self.rows("SELECT id FROM floating_ip WHERE deleted IS NULL"):
             self.run_in(self._release, one)
+            self.nobody_else()
         self._settle()
         # What never came to be is deleted, too.
         for (server,) in self.rows("SELECT id FROM server WHERE deleted IS NULL"):
@@ -369,6 +381,7 @@ class Addresses(RuleBasedStateMachine):
 
     def _settle(self) -> None:
         for _ in range(200):
+            self.nobody_else()
             self.a_submission(True)
             if self._end(0, True):
                 continue

@@ -13,10 +13,11 @@ from snf.api.compute import versions
 from snf.api.compute.actions import remember
 from snf.api.compute.security_groups import named
 from snf.api.compute.tags import TagList
-from snf.core.catalog import Cluster, Flavor, Image, Network
+from snf.core.catalog import Cluster, Flavor, Image
 from snf.core.errors import BadRequest, NotFound
 from snf.core.firewall import OFFERED, Offered
 from snf.core.naming import apart_tag, host_name, nic_name
+from snf.core.network import Network
 from snf.core.order import Build, Kind, NicRequest, Order
 from snf.core.placement import Need
 from snf.core.quota import NO_LIMITS, Amounts, Resource

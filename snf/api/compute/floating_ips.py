@@ -19,7 +19,8 @@ from snf.api.compute.versions import BEFORE_PROXIES_WENT, FLOATING_IP_ACTIONS
 from snf.api.json import Edge, new_app, route
 from snf.api.network import association
 from snf.api.network.collection import sight
-from snf.core.errors import BadRequest, Conflict, NotFound
+from snf.api.network.limits import OverQuota
+from snf.core.errors import BadRequest, Conflict, NotFound, QuotaExceeded
 from snf.core.floating_ip import FloatingIP
 from snf.core.identity import Role
 from snf.core.quota import Amounts
@@ -82,6 +83,8 @@ class FloatingIPs:
             raise NotFound(
                 f"No more floating IPs in pool {names[chosen[0]]}."
             ) from None
+        except OverQuota:
+            raise QuotaExceeded("Floating IP allocation over quota.") from None
         note(txn, call, "floating IP create", new)
         return {"floating_ip": _view(_get(txn, call, str(new)), names)}
 

@@ -7,8 +7,8 @@ from attrs import frozen
 from snf.api.call import Call, identifier
 from snf.api.compute.versions import BEFORE_PROXIES_WENT
 from snf.api.json import Edge, new_app, route
-from snf.core.catalog import Network
 from snf.core.errors import NotFound
+from snf.core.network import Network
 from snf.storage import lists
 from snf.storage.database import Transaction
 from snf.storage.networks import NETWORKS

@@ -4,24 +4,26 @@ The refusals are Neutron's (neutron/db/l3_db.py, neutron_lib/exceptions/l3.py).
 """
 
 from ipaddress import IPv4Address, ip_network
-from typing import Any
 from uuid import UUID, uuid4
 
 from attrs import frozen
 
 from snf.api.call import UUID_TEXT, Call
 from snf.api.network.collection import InvalidInput, PolicyNotAuthorized, sight
+from snf.api.network.limits import take
 from snf.api.network.ports import PortNotFound
 from snf.core.address import IPAddress
 from snf.core.errors import BadRequest, Conflict, NotFound
 from snf.core.floating_ip import FloatingIP
 from snf.core.port import Port
 from snf.core.quota import Amounts, Resource
+from snf.core.subnet import Subnet
 from snf.storage import addresses, floating_ips, holders, lists, quotas
 from snf.storage.addresses import Holder
 from snf.storage.database import Transaction
-from snf.storage.networks import NETWORKS, SUBNETS
+from snf.storage.networks import NETWORKS
 from snf.storage.ports import PORTS
+from snf.storage.subnets import SUBNETS
 
 # More subnets of one network are not looked at.
 _SUBNETS_AT_MOST = 100
@@ -100,7 +102,7 @@ def reserve(txn: Transaction, call: Call, wish: Wish, limits: Amounts) -> UUID:
 
     :raises BadRequest: The network has no free address, or cannot have the wanted one.
     :raises Conflict: Somebody has the wanted one.
-    :raises QuotaExceeded: The project may have no more.
+    :raises OverQuota: The project may have no more.
     """
     subnets = _subnets(txn, wish)
     new = uuid4()
@@ -115,7 +117,7 @@ def reserve(txn: Transaction, call: Call, wish: Wish, limits: Amounts) -> UUID:
     else:
         _take_this(txn, wish.address, subnets, Holder(floating_ip=new))
     # Last, since from here on the project's requests queue up.
-    quotas.take(txn, wish.project, {Resource.FLOATING_IPS: 1}, limits)
+    take(txn, wish.project, {Resource.FLOATING_IPS: 1}, limits)
     return new
 
 
@@ -166,7 +168,7 @@ def release(txn: Transaction, call: Call, one: FloatingIP) -> None:
     quotas.put_back(txn, one.project, Resource.FLOATING_IPS)
 
 
-def _subnets(txn: Transaction, wish: Wish) -> list[Any]:
+def _subnets(txn: Transaction, wish: Wish) -> list[Subnet]:
     """Return the IPv4 subnets that the address may be from."""
     wanted = lists.Wanted(only={"network_id": [wish.network], "ip_version": [4]})
     found = lists.listing(txn, SUBNETS, wanted, _SUBNETS_AT_MOST)
@@ -187,11 +189,11 @@ def _subnets(txn: Transaction, wish: Wish) -> list[Any]:
 
 
 def _take_any(
-    txn: Transaction, network: UUID, subnets: list[Any], holder: Holder
+    txn: Transaction, network: UUID, subnets: list[Subnet], holder: Holder
 ) -> None:
     for subnet in subnets:
         try:
-            addresses.take(txn, subnet.id, holder)
+            addresses.take_any(txn, subnet.id, holder)
         except Conflict:
             continue
         return
@@ -200,14 +202,18 @@ def _take_any(
     )
 
 
-def _take_this(txn: Transaction, text: str, subnets: list[Any], holder: Holder) -> None:
+def _take_this(
+    txn: Transaction, text: str, subnets: list[Subnet], holder: Holder
+) -> None:
     address = _address("floating_ip_address", text)
     for subnet in subnets:
         if _may_give(subnet, address):
             try:
-                addresses.take_this(txn, subnet.id, address, holder)
-            except Conflict as failure:
-                raise IpAddressAlreadyAllocated(str(failure)) from None
+                addresses.take(txn, subnet.id, address, holder)
+            except Conflict:
+                raise IpAddressAlreadyAllocated(
+                    f"IP address {address} already allocated in subnet {subnet.id}"
+                ) from None
             return
     raise BadRequest(
         f"IP address {address} is not a valid IP for any of the subnets on the "
@@ -215,7 +221,7 @@ def _take_this(txn: Transaction, text: str, subnets: list[Any], holder: Holder) 
     )
 
 
-def _may_give(subnet: Any, address: IPAddress) -> bool:
+def _may_give(subnet: Subnet, address: IPAddress) -> bool:
     whole = ip_network(subnet.cidr)
     ends = () if whole.prefixlen >= 31 else (whole[0], whole[-1])
     return address in whole and address not in (subnet.gateway, *ends)
@@ -225,9 +231,7 @@ def _address(name: str, text: str) -> IPAddress:
     try:
         return IPv4Address(text)
     except ValueError:
-        raise InvalidInput(
-            f"Invalid input for {name}. Reason: '{text}' is not a valid IP address."
-        ) from None
+        raise InvalidInput(name, f"'{text}' is not a valid IP address.") from None
 
 
 def _fixed(port: Port, text: str | None) -> IPAddress:

@@ -16,6 +16,7 @@ from attrs import field, frozen
 
 from snf.api.call import UUID_TEXT, Call
 from snf.core.errors import BadRequest, Forbidden, NotFound, SnfError
+from snf.core.subnet import InvalidInput
 from snf.storage import lists
 from snf.storage.database import Transaction
 from snf.storage.lists import Field, Key, Listed, Type, Wanted
@@ -26,10 +27,6 @@ _Thing = TypeVar("_Thing")
 
 # Filters of one name that stand for those of others; see Collection.
 Reader = Callable[[Sequence[str]], Mapping[str, Sequence[str]]]
-
-
-class InvalidInput(BadRequest):
-    """Named as Neutron names it."""
 
 
 class PolicyNotAuthorized(Forbidden):
@@ -55,6 +52,11 @@ class Collection(Generic[_Thing]):
     page_size: int
     place: str = ""
     readers: Mapping[str, Reader] = field(factory=dict)
+
+    @property
+    def collection(self) -> str:
+        """What the URL calls them."""
+        return self.place or f"{self.noun}s"
 
     def list(self, txn: Transaction, call: Call) -> Json:
         """
@@ -155,10 +157,9 @@ class Collection(Generic[_Thing]):
         query.pop("page_reverse", None)
         if rel == "previous":
             query["page_reverse"] = ["True"]
-        place = self.place or f"{self.noun}s"
         return {
             "rel": rel,
-            "href": f"{call.base}/{place}?{urlencode(query, doseq=True)}",
+            "href": f"{call.base}/{self.collection}?{urlencode(query, doseq=True)}",
         }
 
 
@@ -234,8 +235,7 @@ def _values(name: str, known: Field, texts: Sequence[str]) -> list[Any]:
         except ValueError:
             if known.type is Type.FLAG:
                 raise InvalidInput(
-                    f"Invalid input for {name}. Reason: '{text}' cannot be converted "
-                    "to boolean."
+                    name, f"'{text}' cannot be converted to boolean."
                 ) from None
     return values
 

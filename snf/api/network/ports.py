@@ -6,10 +6,11 @@ from attrs import frozen
 
 from snf.api.call import Call
 from snf.api.json import Edge, new_app, route
-from snf.api.network.collection import Collection, InvalidInput, Json, owner, times
+from snf.api.network.collection import Collection, Json, owner, times
 from snf.api.policy import Reach
 from snf.core.errors import NotFound
 from snf.core.port import Port
+from snf.core.subnet import InvalidInput
 from snf.storage.database import Transaction
 from snf.storage.ports import PORTS
 
@@ -54,10 +55,7 @@ def _fixed_ips(texts: Sequence[str]) -> Mapping[str, Sequence[str]]:
     for text in texts:
         name, _, value = text.partition("=")
         if name not in ("ip_address", "subnet_id"):
-            raise InvalidInput(
-                "Invalid input for fixed_ips. Reason: must be ip_address=... or "
-                "subnet_id=..."
-            )
+            raise InvalidInput("fixed_ips", "must be ip_address=... or subnet_id=...")
         found.setdefault(f"fixed_ips:{name}", []).append(value)
     return found
 

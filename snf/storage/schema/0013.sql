@@ -117,8 +117,8 @@ BEGIN
     -- Not the many that are on an IPv6 subnet without being from its pool's beginning.
     INSERT INTO free_address (subnet_id, address, released)
     SELECT u.id, OLD.address, clock_timestamp() FROM subnet u
-    WHERE u.id = OLD.subnet_id
-      AND OLD.address BETWEEN u.pool_start AND u.pool_end
+    WHERE u.id = OLD.subnet_id AND EXISTS (SELECT FROM allocation_pool p
+        WHERE p.subnet_id = u.id AND OLD.address BETWEEN p.first AND p.last)
       AND (family(OLD.address) = 4 OR OLD.address <= u.offered);
     RETURN NULL;
 END $$;
@@ -149,13 +149,15 @@ CREATE TRIGGER address_passed_on AFTER UPDATE OF port_id ON floating_ip FOR EACH
 
 -- With other pools the putting out begins anew.
 CREATE FUNCTION subnet_pools() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    changed uuid := coalesce(NEW.subnet_id, OLD.subnet_id);
 BEGIN
-    DELETE FROM free_address WHERE subnet_id = NEW.id;
-    NEW.offered := NULL;
-    NEW.offered_all := false;
-    RETURN NEW;
+    DELETE FROM free_address WHERE subnet_id = changed;
+    UPDATE subnet SET offered = NULL, offered_all = false
+    WHERE id = changed AND offered IS NOT NULL;
+    RETURN NULL;
 END $$;
-CREATE TRIGGER subnet_pools BEFORE UPDATE OF pool_start, pool_end ON subnet
+CREATE TRIGGER subnet_pools AFTER INSERT OR UPDATE OR DELETE ON allocation_pool
     FOR EACH ROW EXECUTE FUNCTION subnet_pools();
 
 -- A port is removed, or leaves its server, only when Ganeti has said that its NIC is
