@@ -71,11 +71,10 @@ class FloatingTestCase(ApiTestCase):
         )
         self.run_in(holders.confirm, [order for (order,) in done])
 
-    def claim(self) -> None:
+    def claim(self, state: str = "submitting") -> None:
         """Have a submitter have begun with all orders that there are."""
         self.sql(
-            "UPDATE orders SET state = 'submitting', attempts = 1 WHERE state = 'new'"
-            " RETURNING id"
+            "UPDATE orders SET state = %s, attempts = 1 WHERE state = 'new'", state
         )
 
     def taken(self, address: str) -> bool:
@@ -219,6 +218,15 @@ class OwnTests(FloatingTestCase):
         )
         self.refused(403, "PolicyNotAuthorized", reply)
 
+    def test_tags(self) -> None:
+        """They have tags, and are found by them."""
+        made = self.new()
+        path = f"{V2}/floatingips/{made['id']}/tags"
+        self.assertEqual(200, self.call("PUT", path, {"tags": ["t"]}, by=ALICE).code)
+        for query, count in (("tags=t", 1), ("tags=u", 0), ("not-tags=t", 0)):
+            found = self.ask("GET", f"?{query}").json["floatingips"]
+            self.assertEqual(count, len(found), query)
+
     def test_filters(self) -> None:
         """Lists are narrowed by what there is to see."""
         _, port, fixed = self.routed()
@@ -259,19 +267,23 @@ class AssociationTests(FloatingTestCase):
         self.assertFalse(self.taken(floating))
 
     def test_order_under_way(self) -> None:
-        """An order that was begun before does not count: it knows nothing of it."""
-        server, port, _ = self.routed()
-        made = self.new(port_id=port)
-        self.claim()
-        self.ask("PUT", f"/{made['id']}", port_id=None)
-        self.ask("DELETE", f"/{made['id']}")
-        begun = self.sql(
-            "UPDATE orders SET state = 'done' WHERE state = 'submitting' RETURNING id"
-        )
-        self.run_in(holders.confirm, [order for (order,) in begun])
-        self.assertTrue(self.taken(made["floating_ip_address"]))
-        self.carry_out(server)
-        self.assertFalse(self.taken(made["floating_ip_address"]))
+        """An order that was begun before does not count: it knows nothing of it.
+
+        Nor does one that has been put off: it may have a job all the same.
+        """
+        for state in ("submitting", "new"):
+            server, port, _ = self.routed()
+            made = self.new(port_id=port)
+            self.claim(state)
+            self.ask("PUT", f"/{made['id']}", port_id=None)
+            self.ask("DELETE", f"/{made['id']}")
+            begun = self.sql(
+                "UPDATE orders SET state = 'done' WHERE attempts = 1 RETURNING id"
+            )
+            self.run_in(holders.confirm, [order for (order,) in begun])
+            self.assertTrue(self.taken(made["floating_ip_address"]), state)
+            self.carry_out(server)
+            self.assertFalse(self.taken(made["floating_ip_address"]), state)
 
     def test_moves(self) -> None:
         """Another server has it once the one before has let go."""
