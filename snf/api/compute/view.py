@@ -138,7 +138,7 @@ _ADDED: Mapping[versions.Version, Callable[[Server], Json]] = {
         "pinned_availability_zone": server.pinned_zone
     },
     versions.HINTS: lambda server: {
-        "scheduler_hints": {"group": str(server.group)} if server.group else {}
+        "scheduler_hints": {"group": [str(server.group)]} if server.group else {}
     },
 }
 
