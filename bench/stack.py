@@ -272,7 +272,8 @@ def add_servers(
         " ('aa00' || lpad(to_hex(s.id), 8, '0'))::macaddr, 'ACTIVE'"
         " FROM server s, network n WHERE s.deleted IS NULL ON CONFLICT DO NOTHING",
         "INSERT INTO address (subnet_id, address, port_id)"
-        " SELECT u.subnet_id, u.first + p.server_id, p.id FROM port p, allocation_pool u"
+        " SELECT u.subnet_id, u.first + p.server_id, p.id"
+        " FROM port p, allocation_pool u"
         " ON CONFLICT DO NOTHING",
         "VACUUM ANALYZE",
     )

@@ -155,6 +155,7 @@ class Quota:
     disk_gib: int = -1
     ports: int = -1
     fixed_ips: int = -1
+    floating_ips: int = -1
     security_groups: int = -1
     security_group_rules: int = -1
     networks: int = -1
@@ -182,7 +183,7 @@ _PROFILE = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 
 @frozen
 class Network:
-    """``[network]``: the networks that users and admins may make.
+    """``[network]``: the networks that users and admins may make, and their firewall.
 
     Ranges are the first and the last; an empty one has nothing.
 
@@ -221,6 +222,18 @@ class Network:
         for key in ("mtu", "vxlan_mtu"):
             if not 1280 <= getattr(self, key) <= 9216:
                 raise ValueError(f"{key}: must be from 1280 to 9216")
+        self._check_firewall()
+
+    def _check_firewall(self) -> None:
+        if self.default_firewall not in _PROFILES:
+            raise ValueError(f"default_firewall: must be one of {', '.join(_PROFILES)}")
+        for word in self.firewall_profiles:
+            if not _PROFILE.fullmatch(word) or word in (*_PROFILES, "rules"):
+                raise ValueError(
+                    f"firewall_profiles: {word!r}: must be the name of a file of "
+                    "/etc/snf-network/profiles without .nft, of small letters, digits, "
+                    "- and _, other than the built-in ones"
+                )
 
 
 # Those that follow from the configuration.
@@ -256,6 +269,10 @@ def _mac_prefixes(ends: tuple[str, ...]) -> None:
         raise ValueError(
             "mac_prefixes: must be the first and the last, with the same first octet"
         )
+
+
+# As ganeti/network/nic.py has it.
+_PROFILE = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 
 
 @frozen

@@ -20,6 +20,8 @@ from snf.api.compute.flavor_access import Access
 from snf.api.compute.flavor_access import Action as FlavorAction
 from snf.api.compute.flavor_specs import Specs
 from snf.api.compute.flavors import Flavors
+from snf.api.compute.floating_ips import FloatingIPs as ComputeFloatingIPs
+from snf.api.compute.floating_ips import Pools
 from snf.api.compute.history import History
 from snf.api.compute.hosts import Hypervisors, Services, Zones
 from snf.api.compute.images import Images as ComputeImages
@@ -55,6 +57,7 @@ from snf.api.image.images import Images
 from snf.api.image.schemas import Schemas
 from snf.api.json import Edge
 from snf.api.network import (
+    floating_ips,
     networks,
     ports,
     security_group_rules,
@@ -62,6 +65,7 @@ from snf.api.network import (
     subnets,
 )
 from snf.api.network.extensions import Extensions
+from snf.api.network.floating_ips import FloatingIPs
 from snf.api.network.networks import Maker as NetworkMaker
 from snf.api.network.networks import Networks
 from snf.api.network.ports import Ports
@@ -203,6 +207,8 @@ def _compute(parts: Parts) -> IResource:
         nouns: dict[str, Any] = {
             "images": ComputeImages(edge, size),
             "limits": Limits(edge, parts.limits),
+            "os-floating-ips": ComputeFloatingIPs(edge, size, parts.limits),
+            "os-floating-ip-pools": Pools(edge),
             "os-networks": ComputeNetworks(edge, size),
             "os-tenant-networks": ComputeNetworks(edge, size, ("cidr",)),
             "os-quota-sets": QuotaSets(edge, parts.limits),
@@ -282,31 +288,37 @@ def _network(parts: Parts) -> IResource:
         "extensions": Extensions(edge),
         "availability_zones": NetworkZones(edge),
         "quotas": Quotas(edge, parts.limits),
-        "security-groups": SecurityGroups(
-            edge, security_groups.collection(size), offered, parts.limits
-        ),
+        "routers": Routers(edge),
         "security-group-rules": SecurityGroupRules(
             edge, security_group_rules.collection(size), offered, parts.limits
         ),
-        "routers": Routers(edge),
+        "security-groups": SecurityGroups(
+            edge, security_groups.collection(size), offered, parts.limits
+        ),
     }
     known: dict[str, Any] = {
+        "floatingip": floating_ips.collection(size),
         "network": networks.collection(size),
         "port": ports.collection(size),
         "subnet": subnets.collection(size),
     }
     maker = NetworkMaker(parts.plan, parts.limits)
     tagged: dict[str, Any] = {
+        "floatingip": FloatingIPs(edge, known["floatingip"], parts.limits),
         "network": Networks(edge, known["network"], maker),
         "port": Ports(edge, known["port"], parts.builder.plugger),
         "subnet": Subnets(edge, known["subnet"], known["network"], parts.limits),
     }
     children: dict[str, IResource] = {name: Noun(noun) for name, noun in nouns.items()}
-    for table, noun in tagged.items():
-        tags = NetworkTags(edge, known[table], table)
-        children[f"{table}s"] = Nouns(noun, {"tags": tags})
+    for name, noun in tagged.items():
+        tags = NetworkTags(edge, known[name], _TABLES.get(name, name))
+        children[f"{name}s"] = Nouns(noun, {"tags": tags})
     v2 = Branch(edge, children, Noun(Contents(edge, discovery.network_v2)))
     return Branch(edge, {"v2.0": v2}, _document(edge, discovery.network))
+
+
+# Where things are stored, if not in what has their name.
+_TABLES = {"floatingip": "floating_ip"}
 
 
 def _document(edge: Edge, write: Callable[[str], Any], code: int = 200) -> IResource:

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from snf.core.errors import BadRequest, Conflict, Unavailable
 
@@ -149,7 +149,8 @@ class Plan:
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "Plan":
         """Return the plan that a table of the configuration holds."""
-        return cls(**settings)
+        known = {one.name for one in fields(cls)}
+        return cls(**{name: it for name, it in settings.items() if name in known})
 
     def pool(self, kind: Kind) -> tuple[int, int]:
         """

@@ -17,6 +17,7 @@ class Resource(Enum):
     DISK_GIB = "disk_gib"
     PORTS = "ports"
     FIXED_IPS = "fixed_ips"
+    FLOATING_IPS = "floating_ips"
     SECURITY_GROUPS = "security_groups"
     SECURITY_GROUP_RULES = "security_group_rules"
     NETWORKS = "networks"

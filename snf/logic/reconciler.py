@@ -27,7 +27,15 @@ from snf.rapi.client import Rapi
 from snf.rapi.errors import RapiError, Unreachable, WrongCredentials
 from snf.rapi.instances import Instance, Listing
 from snf.rapi.jobs import reports
-from snf.storage import clusters, firewalls, lives, nics, orders, suspensions
+from snf.storage import (
+    clusters,
+    firewalls,
+    holders,
+    lives,
+    nics,
+    orders,
+    suspensions,
+)
 from snf.storage.database import Database, Transaction
 
 _log = Logger()
@@ -300,7 +308,8 @@ def _level_servers(
         for server, life in seen.items()
         if not life.orders and server in findings.instances
     }
-    firewalls.order(txn, firewalls.astray(txn, resting))
+    astray = holders.unsettled(txn, resting).union(firewalls.astray(txn, resting))
+    holders.follow(txn, sorted(astray))
     return len({*changed, *(one.server for one in found)})
 
 

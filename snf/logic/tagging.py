@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from attrs import evolve
 
-from snf.core import firewall
+from snf.core import firewall, floating_ip
 from snf.core.order import Order
 from snf.rapi.client import Rapi
 from snf.rapi.errors import RapiError, Refused
@@ -27,7 +27,7 @@ class Early(RapiError):
 
 async def retag(rapi: Rapi, database: Database, order: Order, name: str) -> int:
     """
-    Bring the firewall tags of an instance to what they are to be now.
+    Bring the tags of an instance that are for its node to what they are to be now.
 
     Returns the last of the jobs that do so.
 
@@ -37,7 +37,7 @@ async def retag(rapi: Rapi, database: Database, order: Order, name: str) -> int:
     if instance is None:
         raise Refused(f"Instance {name} not found", 404)
     wanted = await database.run(firewalls.tags, order.server)
-    found = firewall.ours(instance.tags)
+    found = firewall.ours(instance.tags) | floating_ip.ours(instance.tags)
     first, *others = requests(order, name, instance.os, wanted - found, found - wanted)
     job = await rapi.submit(first)
     for asked in others:

@@ -8,6 +8,7 @@ import psycopg2
 
 from snf.config import ConfigError, Demo, load
 from snf.core.errors import SnfError
+from snf.manage.address import address
 from snf.manage.cluster import cluster
 from snf.manage.flavor import flavor
 from snf.manage.image import image
@@ -53,6 +54,7 @@ def migrate(session: Session) -> None:
 
 
 for noun in (
+    address,
     cluster,
     flavor,
     image,

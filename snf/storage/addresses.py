@@ -1,14 +1,29 @@
-"""The addresses of subnets: who has which, and which one is next."""
+"""Addresses: which one the next taker gets, and that nobody else gets it.
+
+That no address is had twice is the business of the table's key.  Which one is tried is
+another matter: ``free_address`` has what is worth trying, some addresses that have not
+been used yet and all that have been released, so that to find one takes as long in a
+full pool as in an empty one.  What has been used comes last, the longest unused first:
+packets for who had it before have ceased by then.  Triggers note what is released, and
+the history (``schema/0013.sql``).
+"""
 
 from collections.abc import Sequence
 from ipaddress import ip_address
 from uuid import UUID
 
+from attrs import frozen
+
 from snf.core.address import IPAddress, eui64
 from snf.core.errors import Conflict
 from snf.core.port import FixedIP
 from snf.storage.database import Transaction
+from snf.storage.prepared import Prepared
 from snf.storage.rows import every, one
+
+# How many unused addresses are put out for takers at once: once in so many takers wait
+# for each other.  More, up to the other number, where there are only taken ones.
+_PUT_OUT, _PUT_OUT_AT_MOST = 64, 8192
 
 
 class IpAddressInUse(Conflict):
@@ -17,6 +32,14 @@ class IpAddressInUse(Conflict):
 
 class IpAddressGenerationFailure(Conflict):
     """Named as Neutron names it: no address is free."""
+
+
+@frozen
+class Holder:
+    """Whose an address is to be: a port's or a floating IP's."""
+
+    port: UUID | None = None
+    floating_ip: UUID | None = None
 
 
 def give(
@@ -37,22 +60,51 @@ def give(
     for *_, drained, network in rows:
         if drained:
             raise Conflict(f"Network {network} is drained: it gives no new addresses")
+    holder = Holder(port=port)
     return [
-        take(txn, subnet, port, eui64(cidr, mac))
+        take(txn, subnet, eui64(cidr, mac), holder)
         if derived
-        else take_lowest(txn, subnet, port)
+        else take_any(txn, subnet, holder)
         for subnet, cidr, derived, *_ in rows
     ]
 
 
-def take(txn: Transaction, subnet: UUID, port: UUID, address: IPAddress) -> FixedIP:
+def take_any(txn: Transaction, subnet: UUID, holder: Holder) -> FixedIP:
     """
-    Give a port this address.
+    Have a port or a floating IP get any free address of a subnet's pools.
 
-    :raises IpAddressInUse: Another port has it.
+    :raises IpAddressGenerationFailure: There is none.
     """
-    _lock(txn, subnet)
-    _add(txn, subnet, port, str(address))
+    found = _try(txn, _TAKE, subnet, holder)
+    if found is None:
+        # Somebody else may just be putting some out.
+        txn.execute("SELECT FROM subnet WHERE id = %s FOR NO KEY UPDATE", (subnet,))
+        found = _try(txn, _TAKE, subnet, holder)
+    count = _PUT_OUT
+    while found is None and _put_out(txn, subnet, count):
+        found = _try(txn, _TAKE, subnet, holder)
+        count = min(2 * count, _PUT_OUT_AT_MOST)
+    if found is None:
+        # The last ones are being taken, but who does so may yet fail.
+        found = _try(txn, _TAKE_WAITING, subnet, holder)
+    if found is None:
+        raise IpAddressGenerationFailure(
+            f"No more IP addresses available on subnet {_cidr(txn, subnet)}"
+        )
+    return FixedIP(subnet, found)
+
+
+def take(txn: Transaction, subnet: UUID, address: IPAddress, holder: Holder) -> FixedIP:
+    """
+    Have a port or a floating IP get this address, in a pool or not.
+
+    :raises IpAddressInUse: Something else has it.
+    """
+    txn.execute(
+        "INSERT INTO address (subnet_id, address, port_id, floating_ip_id)"
+        " VALUES (%s, %s, %s, %s) ON CONFLICT (subnet_id, address) DO NOTHING",
+        (subnet, str(address), holder.port, holder.floating_ip),
+    )
     if not txn.rowcount:
         raise IpAddressInUse(
             "Unable to complete operation for network. The IP address "
@@ -61,81 +113,82 @@ def take(txn: Transaction, subnet: UUID, port: UUID, address: IPAddress) -> Fixe
     return FixedIP(subnet, address)
 
 
-# The lowest of those that have been freed, and of each pool's ``next``; or else, where
-# somebody has asked for just that one before, what follows the first address from there
-# on that nothing follows.  (lead() reads no further than the LIMIT needs.)
-_LOWEST = """
-    SELECT p.first, coalesce(
-        (SELECT f.address FROM address_freed f
-         WHERE f.subnet_id = p.subnet_id AND f.address >= p.first AND f.address < p.next
-         AND NOT EXISTS (SELECT FROM address a
-            WHERE a.subnet_id = f.subnet_id AND a.address = f.address)
-         ORDER BY f.address LIMIT 1),
-        (SELECT p.next WHERE NOT EXISTS (SELECT FROM address a
-            WHERE a.subnet_id = p.subnet_id AND a.address = p.next)),
-        (SELECT taken.address + 1 FROM (
-            SELECT a.address, lead(a.address) OVER (ORDER BY a.address) AS next
-            FROM address a WHERE a.subnet_id = p.subnet_id
-            AND a.address BETWEEN p.next AND p.last
-         ) taken
-         WHERE taken.address < p.last AND taken.next IS DISTINCT FROM taken.address + 1
-         ORDER BY taken.address LIMIT 1)) AS free
-    FROM allocation_pool p WHERE p.subnet_id = %(subnet)s ORDER BY p.first
-"""
-
-
-def take_lowest(txn: Transaction, subnet: UUID, port: UUID) -> FixedIP:
-    """
-    Give a port the lowest address that is free in a subnet's pools.
-
-    :raises IpAddressGenerationFailure: None is.
-    """
-    _lock(txn, subnet)
-    found = one(
-        txn,
-        f"SELECT first, host(free) FROM ({_LOWEST}) found WHERE free IS NOT NULL"
-        " ORDER BY first LIMIT 1",
-        {"subnet": subnet},
+# What was released counts only once there is nothing left that is unused.
+_TAKE_TEXT = """
+    WITH next AS (
+        SELECT f.id FROM free_address f WHERE f.subnet_id = $1 AND (f.released IS NULL
+            OR (SELECT s.offered_all FROM subnet s WHERE s.id = $1))
+        ORDER BY f.released NULLS FIRST, f.id LIMIT 1 FOR UPDATE {}
+    ), tried AS (
+        DELETE FROM free_address f USING next WHERE f.id = next.id RETURNING f.address
+    ), taken AS (
+        INSERT INTO address (subnet_id, address, port_id, floating_ip_id)
+        SELECT $1, tried.address, $2::uuid, $3::uuid FROM tried
+        ON CONFLICT (subnet_id, address) DO NOTHING RETURNING host(address) AS address
     )
-    if found is None:
-        [(cidr,)] = every(txn, "SELECT cidr::text FROM subnet WHERE id = %s", (subnet,))
-        raise IpAddressGenerationFailure(
-            f"No more IP addresses available on subnet {cidr}"
+    SELECT (SELECT count(*) FROM tried), (SELECT address FROM taken)"""
+_TAKE = Prepared("address_take", _TAKE_TEXT.format("SKIP LOCKED"))
+_TAKE_WAITING = Prepared("address_take_waiting", _TAKE_TEXT.format(""))
+
+
+def _try(
+    txn: Transaction, statement: Prepared, subnet: UUID, holder: Holder
+) -> IPAddress | None:
+    """Return what was taken of what is put out; None when nothing was."""
+    while True:
+        row = statement.one(txn, subnet, holder.port, holder.floating_ip)
+        assert row is not None
+        tried, address = row
+        if address is not None:
+            return ip_address(address)
+        if not tried:
+            return None
+
+
+def _put_out(txn: Transaction, subnet: UUID, count: int) -> bool:
+    """
+    Put out the next addresses of a subnet's pools; whether there were any.
+
+    Who calls it has locked the subnet.
+    """
+    pools = _pools(txn, subnet)
+    row = one(txn, "SELECT host(offered) FROM subnet WHERE id = %s", (subnet,))
+    assert row is not None
+    offered = None if row[0] is None else ip_address(row[0])
+    for first, last in pools:
+        begin = first
+        if offered is not None and offered >= first:  # type: ignore[operator]
+            if offered >= last:  # type: ignore[operator]
+                continue
+            begin = offered + 1
+        end = begin + min(count - 1, int(last) - int(begin))
+        txn.execute(
+            "INSERT INTO free_address (subnet_id, address)"
+            " SELECT %(subnet)s, it.address FROM (SELECT %(begin)s::inet + number"
+            "  FROM generate_series(0, %(more)s) number) it (address)"
+            " WHERE NOT EXISTS (SELECT FROM address a"
+            "  WHERE a.subnet_id = %(subnet)s AND a.address = it.address)",
+            {"subnet": subnet, "begin": str(begin), "more": int(end) - int(begin)},
         )
-    first, free = found
-    _add(txn, subnet, port, free)
-    if not txn.rowcount:
-        # That no address is had twice is the primary key's business all the same.
-        raise IpAddressInUse("An IP address is already allocated")
-    txn.execute(
-        "UPDATE allocation_pool"
-        " SET next = CASE WHEN %(free)s::inet < last THEN %(free)s::inet + 1 ELSE last END"
-        " WHERE subnet_id = %(subnet)s AND first = %(first)s AND next <= %(free)s",
-        {"subnet": subnet, "first": first, "free": free},
-    )
-    return FixedIP(subnet, ip_address(free))
+        txn.execute(
+            "UPDATE subnet SET offered = %s, offered_all = %s WHERE id = %s",
+            (str(end), end == pools[-1][1], subnet),
+        )
+        return True
+    return False
 
 
-def _lock(txn: Transaction, subnet: UUID) -> None:
-    """Have takers of one subnet's addresses queue up.
-
-    It is a statement of its own, so that the next one sees what those before have taken.
-    """
-    txn.execute(
-        "SELECT FROM allocation_pool WHERE subnet_id = %s ORDER BY first FOR UPDATE",
+def _pools(txn: Transaction, subnet: UUID) -> list[tuple[IPAddress, IPAddress]]:
+    """Return the first and the last address of a subnet's pools, in their order."""
+    rows = every(
+        txn,
+        "SELECT host(first), host(last) FROM allocation_pool WHERE subnet_id = %s"
+        " ORDER BY first",
         (subnet,),
     )
+    return [(ip_address(first), ip_address(last)) for first, last in rows]
 
 
-def _add(txn: Transaction, subnet: UUID, port: UUID, address: str) -> None:
-    which = {"subnet": subnet, "port": port, "address": address}
-    txn.execute(
-        "DELETE FROM address_freed"
-        " WHERE subnet_id = %(subnet)s AND address = %(address)s",
-        which,
-    )
-    txn.execute(
-        "INSERT INTO address (subnet_id, address, port_id)"
-        " VALUES (%(subnet)s, %(address)s, %(port)s) ON CONFLICT DO NOTHING",
-        which,
-    )
+def _cidr(txn: Transaction, subnet: UUID) -> str:
+    [(cidr,)] = every(txn, "SELECT cidr::text FROM subnet WHERE id = %s", (subnet,))
+    return cidr

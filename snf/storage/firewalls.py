@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from ipaddress import ip_network
 from uuid import UUID
 
-from snf.core import firewall
+from snf.core import firewall, floating_ip
 from snf.core.errors import BadRequest
 from snf.core.firewall import RULES_AT_MOST, Match, Port
 from snf.core.order import Kind
+from snf.storage import floating_ips
 from snf.storage.database import Transaction
 from snf.storage.rows import every, one
 
@@ -35,7 +36,8 @@ def ports(txn: Transaction, servers: Collection[int]) -> dict[int, list[Port]]:
 
 def tags(txn: Transaction, server: int) -> frozenset[str]:
     """Return the tags that a server's instance is to have now."""
-    return firewall.tags(ports(txn, [server])[server])
+    floating = floating_ips.tags(txn, [server])[server]
+    return firewall.tags(ports(txn, [server])[server]) | floating
 
 
 def _match(values: Sequence) -> Match:
@@ -46,18 +48,27 @@ def _match(values: Sequence) -> Match:
 
 def astray(txn: Transaction, found: Mapping[int, Collection[str]]) -> list[int]:
     """
-    Return the servers whose instances have other firewall tags than they are to have.
+    Return the servers whose instances have other tags than they are to have.
 
-    Those apart for which nobody has ever said anything.
+    Without the firewall's where nobody has ever said anything of that.
 
     :param found: The tags that the instance of each has.
     """
+    floating = floating_ips.tags(txn, found)
     return [
         server
         for server, known in ports(txn, found).items()
-        if firewall.tags(known) != firewall.ours(found[server])
-        and any(port.profile or port.admitted is not None for port in known)
+        if floating[server] != floating_ip.ours(found[server])
+        or (
+            firewall.tags(known) != firewall.ours(found[server])
+            and any(port.profile or port.admitted is not None for port in known)
+        )
     ]
+
+
+# An order takes what there is when it is submitted: it counts for what is decided
+# before it is first claimed.  One that has been put off may have a job already.
+UNCLAIMED = "o.state = 'new' AND o.attempts = 0 AND o.kind IN ('create', 'firewall')"
 
 
 def order(
@@ -66,8 +77,8 @@ def order(
     """
     Have Ganeti follow what has changed, or is about to in this transaction.
 
-    An order takes what there is when it is submitted.  So one that has not been
-    claimed yet will do; nobody claims it before this transaction has ended.
+    One that has not been claimed yet will do; nobody claims it before this transaction
+    has ended.
     """
     if not servers:
         return
@@ -81,8 +92,8 @@ def order(
     numbers = [number for (number,) in alive]
     waiting = every(
         txn,
-        "SELECT server_id FROM orders WHERE server_id = ANY(%s) AND state = 'new'"
-        " AND kind IN ('create', 'firewall') ORDER BY number FOR UPDATE",
+        f"SELECT o.server_id FROM orders o WHERE o.server_id = ANY(%s) AND {UNCLAIMED}"
+        " ORDER BY o.number FOR UPDATE",
         (numbers,),
     )
     txn.execute(

@@ -5,11 +5,15 @@ from uuid import UUID
 
 from psycopg2.extras import Json, execute_values
 
+from snf.core.order import Kind, State
 from snf.core.quota import Amounts
 from snf.core.server import Fault, Life, Observed, Status
-from snf.storage import nics, orders, quotas, resizes
+from snf.storage import holders, nics, orders, quotas, resizes
 from snf.storage.database import Transaction
 from snf.storage.rows import every
+
+# The orders after which an instance has the tags that it was to have.
+_TAGGING = frozenset({Kind.CREATE, Kind.FIREWALL})
 
 
 def look(txn: Transaction, servers: Iterable[int]) -> dict[int, Life]:
@@ -98,8 +102,9 @@ def save(
     if not changed and not ports:
         return changed
     _save_servers(txn, {server: after[server] for server in changed})
-    for server in changed:
-        _save_orders(txn, before[server], after[server])
+    done = _save_orders(
+        txn, {server: (before[server], after[server]) for server in changed}
+    )
     gone = [server for server in changed if after[server].status is Status.DELETED]
     freed = {
         server: amounts
@@ -111,21 +116,32 @@ def save(
     if gone or freed or lost:
         # Here alone, and once: who is deleted is not loaded again.
         quotas.give_back(txn, gone, freed, lost)
+    if done:
+        holders.confirm(txn, done)
     if lost:
         nics.release(txn, lost)
     if gone:
+        holders.let_go(txn, gone)
         nics.leave(txn, gone)
         orders.close(txn, gone, "the server is gone")
     return changed
 
 
-def _save_orders(txn: Transaction, before: Life, after: Life) -> None:
-    known = {order.id: order for order in before.orders}
-    for order in after.orders:
-        if order.id not in known and order.follows is not None:
-            orders.follow(txn, order)
-        elif known.get(order.id) != order:
-            orders.save(txn, order)
+def _save_orders(
+    txn: Transaction, changed: Mapping[int, tuple[Life, Life]]
+) -> list[UUID]:
+    """Store what has become of orders; return those done that have set tags."""
+    done = []
+    for before, after in changed.values():
+        known = {order.id: order for order in before.orders}
+        for order in after.orders:
+            if order.id not in known and order.follows is not None:
+                orders.follow(txn, order)
+            elif known.get(order.id) != order:
+                orders.save(txn, order)
+                if order.kind in _TAGGING and order.state is State.DONE:
+                    done.append(order.id)
+    return done
 
 
 def _freed(before: Life, after: Life) -> Amounts:

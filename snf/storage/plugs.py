@@ -11,6 +11,7 @@ from snf.core.address import IPAddress, mac_address
 from snf.core.errors import Conflict, Unavailable
 from snf.core.port import FixedIP, Places
 from snf.storage import addresses
+from snf.storage.addresses import Holder
 from snf.storage.database import Transaction
 from snf.storage.rows import every, one
 
@@ -95,7 +96,7 @@ def give(txn: Transaction, port: UUID, mac: str, asked: Places) -> list[FixedIP]
         if address is None:
             given += addresses.give(txn, [subnet], port, mac)
         else:
-            given.append(addresses.take(txn, subnet, port, address))
+            given.append(addresses.take(txn, subnet, address, Holder(port=port)))
     return given
 
 

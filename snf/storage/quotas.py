@@ -129,13 +129,13 @@ _REMOVED = (
 
 
 def put_back(
-    txn: Transaction, project: UUID, resource: Resource, count: int = 1
+    txn: Transaction, project: UUID, resource: Resource, amount: int = 1
 ) -> None:
     """Count off some of what a project has that is no server's."""
     txn.execute(
-        "UPDATE quota_usage SET used = used - %s"
-        " WHERE project_id = %s AND resource = %s",
-        (count, project, resource.value),
+        "UPDATE quota_usage SET used = used - %s WHERE project_id = %s"
+        " AND resource = %s",
+        (amount, project, resource.value),
     )
 
 
@@ -183,11 +183,14 @@ def counted(txn: Transaction) -> Mapping[tuple[UUID, Resource], int]:
         f"{_HELD.format('s.deleted IS NULL')} UNION ALL {_PORTS.format('true')}"
         " UNION ALL SELECT project_id, 'server_groups', count(*) FROM server_group"
         " GROUP BY 1"
+        " UNION ALL SELECT project_id, 'floating_ips', count(*) FROM floating_ip"
+        " WHERE deleted IS NULL GROUP BY 1"
         " UNION ALL SELECT project_id, 'security_groups', count(*) FROM security_group"
         " GROUP BY 1"
         " UNION ALL SELECT g.project_id, 'security_group_rules', count(*)"
         " FROM security_group_rule r JOIN security_group g ON g.id = r.group_id"
-        " GROUP BY 1 UNION ALL SELECT n.project_id, 'networks', count(*) FROM network n"
+        " GROUP BY 1"
+        " UNION ALL SELECT n.project_id, 'networks', count(*) FROM network n"
         f" WHERE {_OWNED} GROUP BY 1 UNION ALL SELECT n.project_id, 'subnets', count(*)"
         " FROM subnet s JOIN network n ON n.id = s.network_id"
         f" WHERE {_OWNED} GROUP BY 1",

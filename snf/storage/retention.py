@@ -12,11 +12,12 @@ def remove_old(txn: Transaction, before: datetime) -> bool:
     """
     Remove some of what ended before a time; whether there may be more.
 
-    That is activity, servers that have been deleted, and of those that have not what
-    was ordered.  These keep the order of their build.
+    That is activity, who had which address, servers that have been deleted, and of
+    those that have not what was ordered.  These keep the order of their build.
     """
     removed = [
         _remove(txn, "activity", "at < %s", before),
+        _remove(txn, "address_history", "until < %s", before),
         _remove(txn, "server_action", "started < %s AND " + _SETTLED, before),
         _remove(txn, "orders", "ended < %s AND " + _UNTOLD, before),
         _remove_servers(txn, before),

@@ -22,12 +22,14 @@ class Place:
     """One address of a server: on which network, on which interface.
 
     :ivar version: Of IP: 4 or 6.
+    :ivar floating: Whether a floating IP stands for the interface's own address.
     """
 
     network: str
     mac: str
     address: str
     version: int
+    floating: bool = False
 
 
 @frozen
@@ -117,10 +119,15 @@ COLUMNS = f"""
     (SELECT json_object_agg(m.key, m.value) FROM server_metadata m
      WHERE m.server_id = s.id),
     (SELECT json_agg(json_build_array(n.name, p.mac, host(a.address),
-                                      family(a.address))
-                     ORDER BY p.position, a.address)
+                                      family(a.address), a.floating)
+                     ORDER BY p.position, a.floating, a.address)
      FROM port p JOIN network n ON n.id = p.network_id
-     JOIN address a ON a.port_id = p.id WHERE p.server_id = s.id),
+     CROSS JOIN LATERAL (
+         SELECT own.address, false AS floating FROM address own WHERE own.port_id = p.id
+         UNION ALL
+         SELECT its.address, true FROM floating_ip f
+         JOIN address its ON its.floating_ip_id = f.id WHERE f.port_id = p.id) a
+     WHERE p.server_id = s.id),
     (SELECT e.group_id FROM server_group_member e WHERE e.server_id = s.id),
     (SELECT i.properties FROM image i WHERE i.id = s.image_id),
     ARRAY(SELECT DISTINCT g.name FROM port p JOIN port_group m ON m.port_id = p.id

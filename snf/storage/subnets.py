@@ -137,12 +137,9 @@ def change(txn: Transaction, subnet: Subnet) -> None:
 
 def set_pools(txn: Transaction, subnet: UUID, pools: Sequence[Pool]) -> None:
     """Give a subnet other pools; who has an address keeps it."""
-    txn.execute(
-        "SELECT FROM allocation_pool WHERE subnet_id = %s ORDER BY first FOR UPDATE",
-        (subnet,),
-    )
+    # As those lock it who put out addresses of the pools.
+    txn.execute("SELECT FROM subnet WHERE id = %s FOR NO KEY UPDATE", (subnet,))
     txn.execute("DELETE FROM allocation_pool WHERE subnet_id = %s", (subnet,))
-    txn.execute("DELETE FROM address_freed WHERE subnet_id = %s", (subnet,))
     _set_pools(txn, subnet, pools)
 
 
@@ -186,11 +183,8 @@ def _set_pools(txn: Transaction, subnet: UUID, pools: Sequence[Pool]) -> None:
     if pools:
         execute_values(
             txn,
-            "INSERT INTO allocation_pool (subnet_id, first, last, next) VALUES %s",
-            [
-                (subnet, str(pool.first), str(pool.last), str(pool.first))
-                for pool in pools
-            ],
+            "INSERT INTO allocation_pool (subnet_id, first, last) VALUES %s",
+            [(subnet, str(pool.first), str(pool.last)) for pool in pools],
         )
 
 

@@ -180,6 +180,11 @@ _OWNED = (
     ),
     ("images", "SELECT project_id FROM image WHERE project_id = ANY(%(ids)s)"),
     ("networks", "SELECT project_id FROM network WHERE project_id = ANY(%(ids)s)"),
+    # Also those that some node may still have: their address is not free yet.
+    (
+        "floating IPs",
+        "SELECT project_id FROM floating_ip WHERE project_id = ANY(%(ids)s)",
+    ),
 )
 
 # What goes with a project.

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from uuid import UUID
 
+from attrs import evolve
+
 from snf.core import passwords
 from snf.core.catalog import Cluster, Flavor, Image
 from snf.core.identity import Project, Role, User
@@ -58,6 +60,27 @@ SUBNET = Subnet(
     pools=(Pool(ip_address("192.0.2.10"), ip_address("192.0.2.200")),),
     created=_THEN,
     gateway=ip_address("192.0.2.1"),
+)
+
+# Not stored by ``make``: where floating IPs are from, and what they stand for.
+EXTERNAL = evolve(
+    NETWORK,
+    id=_id(0xE2),
+    name="public",
+    mode="routed",
+    link="snf_public",
+    shared=False,
+    external=True,
+    is_default=False,
+)
+
+EXTERNAL_SUBNET = evolve(
+    SUBNET,
+    id=_id(0x5C),
+    network=EXTERNAL.id,
+    cidr="203.0.113.0/24",
+    pools=(Pool(ip_address("203.0.113.10"), ip_address("203.0.113.99")),),
+    gateway=ip_address("203.0.113.1"),
 )
 
 CLUSTER = Cluster(

@@ -35,6 +35,8 @@ from snf.testing.world import (
     ADMIN,
     ALICE,
     BOB,
+    EXTERNAL,
+    EXTERNAL_SUBNET,
     NETWORK,
     PROJECT_A,
     PROJECT_ADMIN,
@@ -97,6 +99,7 @@ THINGS: Mapping[str, Thing] = {
     f"{_COMPUTE}/flavors/{{flavor}}": Thing("flavor"),
     f"{_COMPUTE}/flavors/{{flavor}}/os-extra_specs/{{key}}": _KEY,
     f"{_COMPUTE}/images/{{image}}": Thing("image"),
+    f"{_COMPUTE}/os-floating-ips/{{floating}}": Thing("floating_ip"),
     f"{_COMPUTE}/os-hypervisors/{{hypervisor}}": Thing("cluster"),
     f"{_COMPUTE}/os-networks/{{network}}": Thing("network"),
     f"{_COMPUTE}/os-tenant-networks/{{network}}": Thing("network"),
@@ -134,14 +137,16 @@ THINGS: Mapping[str, Thing] = {
     "/image/v2/images/{image}": Thing("image"),
     "/image/v2/schemas/{schema}": Thing(always="image", missing="nothing"),
     f"{_V2}/extensions/{{extension}}": Thing(always="provider", missing="nothing"),
+    f"{_V2}/floatingips/{{item}}": Thing("floating_ip"),
+    f"{_V2}/floatingips/{{item}}/tags/{{tag}}": _TAG,
     f"{_V2}/networks/{{item}}": Thing("network"),
     f"{_V2}/networks/{{item}}/tags/{{tag}}": _TAG,
     f"{_V2}/ports/{{item}}": Thing("port"),
     f"{_V2}/ports/{{item}}/tags/{{tag}}": _TAG,
     f"{_V2}/quotas/{{project}}": _LIMITED,
+    f"{_V2}/routers/{{router}}": Thing(always=MISSING),
     f"{_V2}/security-group-rules/{{item}}": Thing("rule"),
     f"{_V2}/security-groups/{{item}}": Thing("security group"),
-    f"{_V2}/routers/{{router}}": Thing(always=MISSING),
     f"{_V2}/subnets/{{item}}": Thing("subnet"),
     f"{_V2}/subnets/{{item}}/tags/{{tag}}": _TAG,
 }
@@ -219,6 +224,7 @@ ASKED: Mapping[str, Asked] = {
     f"PUT {_COMPUTE}/flavors/{{flavor}}/os-extra_specs/{{key}}": Asked(
         {"k": "v"}, makes=_MADE_KEY
     ),
+    f"POST {_COMPUTE}/os-floating-ips": Asked({"pool": EXTERNAL.name}),
     # Ganeti does not tell it.
     f"GET {_COMPUTE}/os-hypervisors/{{hypervisor}}/uptime": Asked(code=501),
     f"PUT {_COMPUTE}/os-quota-sets/{{project}}": Asked(_ROOM),
@@ -330,6 +336,17 @@ ASKED: Mapping[str, Asked] = {
     f"PUT {_V2}/ports/{{item}}": Asked(
         {"port": {"name": "n"}}, also=({"port": {"device_id": ""}},)
     ),
+    f"POST {_V2}/floatingips": Asked(
+        {"floatingip": {"floating_network_id": str(EXTERNAL.id), "description": "d"}}
+    ),
+    f"PUT {_V2}/floatingips/{{item}}": Asked({"floatingip": {"description": "d"}}),
+    f"PUT {_V2}/quotas/{{project}}": Asked({"quota": {"port": 100, "floatingip": 9}}),
+    f"POST {_V2}/security-groups": Asked({"security_group": {"name": "new"}}),
+    f"PUT {_V2}/security-groups/{{item}}": Asked({"security_group": {"name": "new"}}),
+    f"POST {_V2}/security-group-rules": Asked({"security_group_rule": _NEW_RULE}),
+    f"PUT {_V2}/security-group-rules/{{item}}": Asked(
+        {"security_group_rule": {"description": "other"}}
+    ),
     f"POST {_V2}/networks": Asked(
         {"network": {"name": "new"}}, also=({"networks": [{"name": "new"}]},)
     ),
@@ -340,21 +357,14 @@ ASKED: Mapping[str, Asked] = {
     f"PUT {_V2}/subnets/{{item}}": Asked({"subnet": {"name": "other"}}),
     **{
         f"PUT {_V2}/{place}/{{item}}/tags": Asked({"tags": ["t"]})
-        for place in ("networks", "ports", "subnets")
+        for place in ("floatingips", "networks", "ports", "subnets")
     },
     **{
         f"PUT {_V2}/{place}/{{item}}/tags/{{tag}}": Asked(
             url={"tag": Thing(always="new")}, makes=frozenset({"tag"})
         )
-        for place in ("networks", "ports", "subnets")
+        for place in ("floatingips", "networks", "ports", "subnets")
     },
-    f"PUT {_V2}/quotas/{{project}}": Asked({"quota": {"port": 100}}),
-    f"POST {_V2}/security-groups": Asked({"security_group": {"name": "new"}}),
-    f"PUT {_V2}/security-groups/{{item}}": Asked({"security_group": {"name": "new"}}),
-    f"POST {_V2}/security-group-rules": Asked({"security_group_rule": _NEW_RULE}),
-    f"PUT {_V2}/security-group-rules/{{item}}": Asked(
-        {"security_group_rule": {"description": "other"}}
-    ),
 }
 
 
@@ -403,6 +413,8 @@ class SituationTestCase(ApiTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.run_in(accounts.add_project, EMPTY_PROJECT)
+        self.run_in(networks.add, EXTERNAL)
+        self.run_in(subnets.add, EXTERNAL_SUBNET)
         self.run_in(domains.add, CLOSED_DOMAIN)
         self.owned: dict[str, Belongings] = {
             user.name: self._belongings(user, project)
@@ -461,7 +473,14 @@ class SituationTestCase(ApiTestCase):
         self.run_in(tags.add, number, ["t"])
         [(port,)] = self.sql("SELECT id FROM port WHERE server_id = %s", number)
         request = reply.header("x-openstack-request-id") or ""
-        return {"server": server, "port": str(port), "request": request}
+        new = {"floating_network_id": str(EXTERNAL.id)}
+        got = self.call("POST", f"{_V2}/floatingips", {"floatingip": new}, by=user)
+        return {
+            "server": server,
+            "port": str(port),
+            "request": request,
+            "floating_ip": got.json["floatingip"]["id"],
+        }
 
     def _security_group(self, user: User, project: Project) -> Belongings:
         group = uuid5(UUID(int=0x5EC), user.name)

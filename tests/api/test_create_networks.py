@@ -43,15 +43,15 @@ class NetworkTests(ApiTestCase):
         return str(network.id)
 
     def test_default(self) -> None:
-        """Without a wish it is on the default network; addresses go lowest first."""
+        """Without a wish it is on the default network; its addresses go in turn."""
         found = [self.addresses(self.server())[0] for _ in range(3)]
         self.assertEqual(["192.0.2.10", "192.0.2.11", "192.0.2.12"], found)
 
-    def test_lowest_is_used_again(self) -> None:
-        """An address that has become free is the next one to be given."""
+    def test_used_again_last(self) -> None:
+        """An address that has become free is not given out while others are unused."""
         first, _second = self.server(), self.server()
         self.call("DELETE", f"{SERVERS}/{first}", by=ALICE)
-        self.assertEqual(["192.0.2.10"], self.addresses(self.server()))
+        self.assertEqual(["192.0.2.12"], self.addresses(self.server()))
 
     def test_none(self) -> None:
         """A server may be on no network."""

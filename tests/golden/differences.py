@@ -20,6 +20,11 @@ NOT_OFFERED: Mapping[str, str] = {
     "vnc-console-base": "there are no consoles yet",
 }
 
+# What we offer and the OpenStack that was asked does not, with the reason.
+ONLY_HERE: Mapping[str, str] = {
+    "net-floatingips": "it has no routers, and so no floating IPs",
+}
+
 
 @frozen
 class Difference:

@@ -13,6 +13,7 @@ from snf.api.compute import (
     batch,
     filters,
     firewall,
+    floating_ips,
     locks,
     moves,
     repairs,
@@ -179,6 +180,10 @@ class Servers:
         if len(call.body) == 1 and resizes.NAMES.intersection(call.body):
             locks.check(txn, call, uuid)
             return resizes.change(txn, call, uuid, call.body, self.builder.limits)
+        if len(call.body) == 1 and floating_ips.NAMES.intersection(call.body):
+            locks.check(txn, call, uuid)
+            floating_ips.change(txn, call, uuid, call.body)
+            return None
         for other in (firewall, security_groups):
             if len(call.body) == 1 and other.NAMES.intersection(call.body):
                 locks.check(txn, call, uuid)

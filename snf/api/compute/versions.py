@@ -35,6 +35,7 @@ NO_NETWORK_QUOTAS = (2, 36)
 NETWORKS_NEEDED = (2, 37)
 STATUS_CHECKED = (2, 38)
 NO_IMAGE_LIMITS = (2, 39)
+FLOATING_IP_ACTIONS = (2, 43)
 FLAVOR_EMBEDDED = (2, 47)
 ADD_FIXED_UNTIL = (2, 43)
 DIAGNOSTICS = (2, 48)
@@ -90,10 +91,12 @@ _SAID = {
     EVACUATION_FORCED[1]: "an evacuation can be forced",
     LIVE_FORCED[1]: "a live migration can be forced",
     HYPERVISOR_PAGES[1]: "hypervisors come in pages",
-    BEFORE_PROXIES_WENT[1] + 1: "`/images` is gone: 404; quotas without networks'",
+    BEFORE_PROXIES_WENT[1] + 1: "`/images` and `/os-floating-ips` are gone: 404; "
+    "quotas without networks'",
     NETWORKS_NEEDED[1]: "`networks` must be given, if only as `auto` or `none`",
     STATUS_CHECKED[1]: "a `status` that there is not is a 400, where it found nothing",
     NO_IMAGE_LIMITS[1]: "limits without that of images' metadata",
+    FLOATING_IP_ACTIONS[1] + 1: "floating IPs are a matter of the network API alone",
     46: "answers have `X-OpenStack-Request-ID`, as in every version here",
     FLAVOR_EMBEDDED[1]: "servers show their flavor's sizes, instead of its id",
     32: "`networks` of a new server may have a `tag`; from 2.37 to 2.41 not",

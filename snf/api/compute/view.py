@@ -295,7 +295,7 @@ def addresses(server: Server) -> dict[str, list[Json]]:
             {
                 "version": place.version,
                 "addr": place.address,
-                "OS-EXT-IPS:type": "fixed",
+                "OS-EXT-IPS:type": "floating" if place.floating else "fixed",
                 "OS-EXT-IPS-MAC:mac_addr": place.mac,
             }
         )

@@ -13,6 +13,7 @@ NAMES: Mapping[str, Resource] = {
     "network": Resource.NETWORKS,
     "subnet": Resource.SUBNETS,
     "port": Resource.PORTS,
+    "floatingip": Resource.FLOATING_IPS,
     "security_group": Resource.SECURITY_GROUPS,
     "security_group_rule": Resource.SECURITY_GROUP_RULES,
 }

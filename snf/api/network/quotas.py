@@ -21,7 +21,6 @@ _FIXED = dict.fromkeys(
     (
         "subnetpool",
         "router",
-        "floatingip",
         "rbac_policy",
     ),
     -1,
@@ -36,6 +35,7 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
     network: _Limit = msgspec.UNSET
     subnet: _Limit = msgspec.UNSET
     port: _Limit = msgspec.UNSET
+    floatingip: _Limit = msgspec.UNSET
     security_group: _Limit = msgspec.UNSET
     security_group_rule: _Limit = msgspec.UNSET
     force: bool = False

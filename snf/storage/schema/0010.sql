@@ -40,36 +40,15 @@ ALTER TABLE subnet
 -- Ganeti's networks have one of each.
 CREATE UNIQUE INDEX subnet_of_network ON subnet (network_id, family(cidr));
 
--- All of a pool below ``next`` is taken or in address_freed, so that the lowest free
--- address is found without a walk over those that are taken.
 CREATE TABLE allocation_pool (
     subnet_id uuid NOT NULL REFERENCES subnet ON DELETE CASCADE,
     first     inet NOT NULL,
     last      inet NOT NULL,
-    next      inet NOT NULL,
     PRIMARY KEY (subnet_id, first),
-    CHECK (first <= next AND next <= last)
-) WITH (fillfactor = 50);
-INSERT INTO allocation_pool (subnet_id, first, last, next)
-SELECT id, pool_start, pool_end, pool_start FROM subnet;
-
--- Addresses that have been free since they were taken; some have been taken again.
-CREATE TABLE address_freed (
-    subnet_id uuid NOT NULL REFERENCES subnet ON DELETE CASCADE,
-    address   inet NOT NULL,
-    PRIMARY KEY (subnet_id, address)
+    CHECK (first <= last)
 );
-
-CREATE FUNCTION address_freed() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO address_freed (subnet_id, address)
-    SELECT subnet_id, address FROM gone ON CONFLICT DO NOTHING;
-    RETURN NULL;
-END $$;
-
-CREATE TRIGGER address_freed AFTER DELETE ON address
-    REFERENCING OLD TABLE AS gone
-    FOR EACH STATEMENT EXECUTE FUNCTION address_freed();
+INSERT INTO allocation_pool (subnet_id, first, last)
+SELECT id, pool_start, pool_end FROM subnet;
 
 -- A port or subnet asked for while its network is being deleted: the request begins
 -- anew, and finds no network.

@@ -1,0 +1,70 @@
+"""The servers whose nodes have floating IPs, and how they let go of them.
+
+A node has a floating IP by a tag of the instance.  When a server is no longer to have
+one, an order takes the tag away; only when Ganeti has carried it out does the server
+let go, and the address may be somebody else's, or another server's.
+"""
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from snf.storage import firewalls
+from snf.storage.database import Transaction
+from snf.storage.rows import every
+
+# What a server has that it is not to have.
+_SUPERFLUOUS = (
+    " FROM floating_ip f LEFT JOIN port p ON p.id = f.port_id"
+    " WHERE h.server_id = ANY(%s) AND f.id = h.floating_ip_id"
+    " AND h.server_id IS DISTINCT FROM p.server_id"
+)
+
+
+def follow(
+    txn: Transaction, servers: Collection[int], request_id: str | None = None
+) -> None:
+    """Have Ganeti follow what servers are to have now, and let go of all else."""
+    if not servers:
+        return
+    firewalls.order(txn, servers, request_id)
+    txn.execute(
+        "UPDATE floating_ip_holder h SET ended_by = (SELECT min(o.number) FROM orders o"
+        f" WHERE o.server_id = h.server_id AND {firewalls.UNCLAIMED}){_SUPERFLUOUS}",
+        (list(servers),),
+    )
+
+
+def unsettled(txn: Transaction, servers: Collection[int]) -> set[int]:
+    """Return those of some servers that have what they are not to have."""
+    rows = every(
+        txn,
+        "SELECT h.server_id FROM floating_ip_holder h"
+        f" WHERE EXISTS (SELECT{_SUPERFLUOUS})",
+        (list(servers),),
+    )
+    return {server for (server,) in rows}
+
+
+def confirm(txn: Transaction, orders: Sequence[UUID]) -> None:
+    """Have servers let go of what orders have ended that Ganeti has carried out.
+
+    Where others are to have it, that is ordered.
+    """
+    rows = every(
+        txn,
+        "WITH gone AS (DELETE FROM floating_ip_holder h USING orders o"
+        " WHERE o.id = ANY(%s) AND h.server_id = o.server_id AND h.ended_by <= o.number"
+        " RETURNING h.floating_ip_id)"
+        " SELECT DISTINCT p.server_id FROM gone"
+        " JOIN floating_ip f ON f.id = gone.floating_ip_id"
+        " JOIN port p ON p.id = f.port_id WHERE p.server_id IS NOT NULL",
+        (list(orders),),
+    )
+    follow(txn, [server for (server,) in rows])
+
+
+def let_go(txn: Transaction, servers: Sequence[int]) -> None:
+    """Have servers that are gone let go of all."""
+    txn.execute(
+        "DELETE FROM floating_ip_holder WHERE server_id = ANY(%s)", (list(servers),)
+    )
