@@ -3,12 +3,9 @@
 from typing import Any
 from uuid import uuid4
 
-from twisted.internet import reactor
-
 from tests.live.cloud import LiveTestCase, eventually
 
 _V2 = "/network/v2.0"
-_MOST_S = 2.0
 
 
 class FirewallTests(LiveTestCase):
@@ -22,19 +19,12 @@ class FirewallTests(LiveTestCase):
         [port] = reply.json["ports"]
         return server, port["id"], f"snf-{await self.number(server)}"
 
-    async def settled(self, name: str, expected: set[str]) -> float:
-        """
-        Wait until an instance's node has been told of its tags, which are these.
-
-        Returns how long that took, in seconds.
-        """
-        begun = reactor.seconds()
+    async def settled(self, name: str, expected: set[str]) -> None:
+        """Wait until an instance's node has been told of its tags, which are these."""
         # The node is told by a job's hook, and nothing is under way after that.
         await eventually(self._idle, "no order is open", 60)
-        took = reactor.seconds() - begun
         out = await self.inside("gnt-instance", "list-tags", name)
         self.assertEqual(expected, set(out.split()))
-        return took
 
     async def _idle(self) -> bool:
         [(count,)] = self.query(
@@ -44,13 +34,8 @@ class FirewallTests(LiveTestCase):
         return count == 0
 
     async def test_profile(self) -> None:
-        """
-        A profile is in the instance's tags, and its node has looked at them.
-
-        How long that takes is looked at several times: others may use this machine.
-        """
+        """A profile is in the instance's tags, and its node has looked at them."""
         server, port, name = await self.running()
-        took = []
         for word, tag in (
             ("ENABLED", "protected"),
             ("PROTECTED", "limited"),
@@ -60,8 +45,7 @@ class FirewallTests(LiveTestCase):
             action = {"firewallProfile": {"profile": word, "nic": port}}
             self.assertEqual(202, await self.user.act(server, action))
             expected = {f"synnefo:network:snf-nic-{port}:{tag}"}
-            took.append(await self.settled(name, expected))
-        self.assertLess(min(took), _MOST_S, took)
+            await self.settled(name, expected)
         failed = self.query(
             "SELECT error FROM orders WHERE kind = 'firewall' AND state <> 'done'"
         )
