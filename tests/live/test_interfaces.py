@@ -38,7 +38,7 @@ class InterfaceTests(LiveTestCase):
         async def attached() -> bool:
             return await self.port(port) == "ACTIVE"
 
-        await eventually(attached, 60)
+        await eventually(attached, "the interface", 60)
         self.assertEqual(
             [f"snf-nic-{first['port_id']}", f"snf-nic-{port}"], await self.nics(name)
         )
@@ -48,14 +48,14 @@ class InterfaceTests(LiveTestCase):
         async def detached() -> bool:
             return await self.port(port) == 404
 
-        await eventually(detached, 60)
+        await eventually(detached, "its end", 60)
         self.assertEqual([f"snf-nic-{first['port_id']}"], await self.nics(name))
         await self.user.call("DELETE", f"/compute/v2.1/servers/{server}")
 
         async def gone() -> bool:
             return await self.port(first["port_id"]) == 404
 
-        await eventually(gone, 60)
+        await eventually(gone, "the end of the server", 60)
         address = first["fixed_ips"][0]["ip_address"]
         query = f"fixed_ips=ip_address%3D{address}"
         reply = await self.user.call("GET", f"/network/v2.0/ports?{query}")
