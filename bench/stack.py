@@ -220,7 +220,7 @@ def _fill(made: Stack) -> None:
         # As much room as is needed.
         txn.execute(
             "UPDATE subnet SET cidr = '10.0.0.0/8', gateway = '10.0.0.1';"
-            "UPDATE allocation_pool SET first = '10.0.0.10', next = '10.0.0.10',"
+            "UPDATE allocation_pool SET first = '10.0.0.10',"
             " last = '10.255.255.250'"
         )
     connection.close()

@@ -8,7 +8,7 @@ packets for who had it before have ceased by then.  Triggers note what is releas
 the history (``schema/0013.sql``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from uuid import UUID
 
@@ -176,6 +176,18 @@ def _put_out(txn: Transaction, subnet: UUID, count: int) -> bool:
         )
         return True
     return False
+
+
+def free(txn: Transaction) -> Mapping[UUID, int]:
+    """Return how many addresses each network's pools have left, where there is choice."""
+    rows = every(
+        txn,
+        "SELECT s.network_id, sum(p.last - p.first + 1 - (SELECT count(*) FROM address a"
+        "  WHERE a.subnet_id = s.id AND a.address BETWEEN p.first AND p.last))"
+        " FROM subnet s JOIN allocation_pool p ON p.subnet_id = s.id"
+        " WHERE NOT s.eui64 GROUP BY 1",
+    )
+    return {network: int(left) for network, left in rows}
 
 
 def _pools(txn: Transaction, subnet: UUID) -> list[tuple[IPAddress, IPAddress]]:
