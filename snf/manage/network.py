@@ -153,8 +153,7 @@ def subnet_add(session: Session, name: str, **described: Any) -> None:
 
     def add(txn: Transaction) -> Subnet:
         found = _find(txn, name)
-        if networks.left(txn, [found.id]):
-            raise Conflict(f"{name} has ports: its subnets cannot change any more")
+        networks.check_unused(txn, found.id)
         subnet = _subnet(found.id, found.name, datetime.now(UTC), **described)
         subnets.add(txn, subnet)
         return subnet

@@ -239,6 +239,20 @@ def left(txn: Transaction, which: Sequence[UUID]) -> set[UUID]:
     return {network for (network,) in rows}
 
 
+def check_unused(txn: Transaction, network: UUID) -> None:
+    """
+    Return if the subnets of a network may still change; nobody uses it meanwhile.
+
+    :raises Conflict: Ganeti may have it, whose networks cannot change.
+    """
+    # Whoever makes a port on it at this moment is waited for, or has to wait.
+    txn.execute("SELECT FROM network WHERE id = %s FOR UPDATE", (network,))
+    if left(txn, [network]):
+        raise Conflict(
+            f"Network {network} has ports: its subnets cannot change any more"
+        )
+
+
 def delete(txn: Transaction, network: UUID) -> None:
     """
     Delete a network: it is gone for everybody, and is freed when Ganeti has no more of it.
@@ -262,7 +276,8 @@ def delete(txn: Transaction, network: UUID) -> None:
 
 def free(txn: Transaction, which: Sequence[UUID]) -> None:
     """Remove those of some deleted networks of which Ganeti has nothing any more."""
-    gone = [network for network in which if network not in left(txn, which)]
+    kept = left(txn, which)
+    gone = [network for network in which if network not in kept]
     txn.execute(
         "DELETE FROM network WHERE id = ANY(%s) AND deleted IS NOT NULL", (gone,)
     )

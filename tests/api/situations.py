@@ -26,6 +26,7 @@ from snf.storage import (
     security_groups,
     server_groups,
     subnets,
+    tagged,
     tags,
 )
 from snf.storage import users as accounts
@@ -448,6 +449,8 @@ class SituationTestCase(ApiTestCase):
             ),
         )
         self.run_in(subnets.add, evolve(SUBNET, id=subnet, network=network))
+        self.run_in(tagged.add, "network", network, "t")
+        self.run_in(tagged.add, "subnet", subnet, "t")
         together = ServerGroup(uuid4(), project.id, user.id, "g", Policy.AFFINITY)
         self.run_in(server_groups.add, together, NO_LIMITS)
         [(cluster,)] = self.sql("SELECT id FROM cluster")
@@ -475,6 +478,7 @@ class SituationTestCase(ApiTestCase):
         [(number,)] = self.sql("SELECT id FROM server WHERE uuid = %s", server)
         self.run_in(tags.add, number, ["t"])
         [(port,)] = self.sql("SELECT id FROM port WHERE server_id = %s", number)
+        self.run_in(tagged.add, "port", port, "t")
         request = reply.header("x-openstack-request-id") or ""
         new = {"floating_network_id": str(EXTERNAL.id)}
         got = self.call("POST", f"{_V2}/floatingips", {"floatingip": new}, by=user)

@@ -52,7 +52,6 @@ _GANETI = "where a port or network is plugged in is Ganeti's matter, not Neutron
 _SYNNEFO = "Synnefo's clients read it; others pass over it"
 
 DIFFERENCES = (
-    Difference("net-extensions", "extensions[]", "no extension is offered in full yet"),
     Difference("flavors-*", "*/SNF:disk_template", _SYNNEFO),
     Difference("server*", "*/SNF:task_state", _SYNNEFO),
     Difference("server*", "*/suspended", _SYNNEFO),
@@ -84,7 +83,8 @@ DIFFERENCES = (
     Difference("images", "images[]/owner_user_name", _NO_UPLOAD),
     Difference("images", "images[]/user_id", _NO_UPLOAD),
     Difference("networks", "networks[]/is_default", "servers are put on it by default"),
-    Difference("networks", "networks[]/provider:*", _GANETI),
+    Difference("networks", "networks[]/SNF:kind", "clients of Synnefo's kinds read it"),
+    Difference("networks", "networks[]/SNF:drained", "operators' clients read it"),
     Difference("ports-*", "ports[]/binding:*", _GANETI),
     Difference(
         "net-security-groups",

@@ -98,7 +98,8 @@ class SynnefoNetworks:
         made = [add_subnet(txn, call, network, one) for one in _subnets(network, wish)]
         amounts = {Resource.NETWORKS: 1, Resource.SUBNETS: len(made)}
         limits.take(txn, network.project, amounts, self.maker.limits)
-        return {"network": _views(txn, call, [network])[0]}
+        # Read again, since a subnet is a change of its network.
+        return {"network": _views(txn, call, [networks.get(txn, network.id)])[0]}
 
     @route(app, "GET", "/<network>")
     def show(self, txn: Transaction, call: Call, network: str) -> Json:

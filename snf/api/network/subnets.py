@@ -22,7 +22,7 @@ from snf.api.network.bodies import (
 from snf.api.network.collection import Collection, Json, owner, times
 from snf.api.policy import Reach
 from snf.core.address import IPAddress
-from snf.core.errors import BadRequest, Conflict, NotFound
+from snf.core.errors import BadRequest, NotFound
 from snf.core.identity import Role
 from snf.core.network import Network
 from snf.core.quota import Amounts, Resource
@@ -110,6 +110,7 @@ class Subnets:
         """Delete one of which no port has an address."""
         subnet = self.subnets.own(txn, call, item, "delete")
         subnets.delete(txn, subnet)
+        networks.check_unused(txn, subnet.network)
         if subnet.project is not None:
             quotas.put_back(txn, subnet.project, Resource.SUBNETS)
         note(txn, call, "subnet delete", subnet.id)
@@ -126,10 +127,7 @@ def add(txn: Transaction, call: Call, network: Network, wanted: NewSubnet) -> Su
     version = None if wanted.ip_version is None else int(wanted.ip_version)
     whole = network_of(wanted.cidr, version)
     _check_modes(wanted, whole)
-    if networks.left(txn, [network.id]):
-        raise Conflict(
-            f"Network {network.id} has ports: its subnets cannot change any more"
-        )
+    networks.check_unused(txn, network.id)
     changes = given(wanted)
     gateway = usual_gateway(whole)
     subnet = _changed(
