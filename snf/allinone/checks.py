@@ -19,9 +19,9 @@ from attrs import evolve, frozen
 
 from snf.allinone.cloud import Cloud, check_machine, test_environment
 from snf.allinone.failure import Failure
-from snf.allinone.ganeti import CHECKOUT
 from snf.allinone.layout import Layout, choose, octet_is_free, port_is_free
 from snf.allinone.progress import Progress
+from snf.allinone.scripts import CHECKOUT
 
 LIMIT_S = 40 * 60
 """After this, what still runs counts as failed."""

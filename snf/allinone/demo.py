@@ -103,6 +103,7 @@ class Demo:
             network=self.instance.network,
             gateway=self.instance.host_address,
             pool=(self.instance.network[10], self.instance.network[250]),
+            mode="bridged",
             link=BRIDGE,
         )
 

@@ -33,14 +33,15 @@ _IMAGES = (
 class Site:
     """What differs between one all-in-one and the next.
 
-    ``pool`` is the first and last address that servers may get; ``disk_template`` is
-    that of the flavors with a disk.
+    ``pool`` is the first and last address that servers may get; ``mode`` and ``link``
+    are Ganeti's for their NICs; ``disk_template`` is that of the flavors with a disk.
     """
 
     cluster: Cluster
     network: IPv4Network
     gateway: IPv4Address
     pool: tuple[IPv4Address, IPv4Address]
+    mode: str
     link: str
     disk_template: str = "file"
 
@@ -123,7 +124,7 @@ def _network(txn: Transaction, site: Site) -> None:
     network = Network(
         id=uuid4(),
         name=_NETWORK,
-        mode="bridged",
+        mode=site.mode,
         link=site.link,
         created=now,
         updated=now,
