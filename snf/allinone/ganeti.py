@@ -18,8 +18,8 @@ from snf.allinone.certificate import self_signed
 from snf.allinone.files import password, write
 from snf.allinone.guest import Guest
 from snf.allinone.layout import Instance, Layout
-from snf.allinone.machine import DAEMONS, Machine
-from snf.allinone.process import run, stop_all, wait_for
+from snf.allinone.machine import DAEMONS, OF_GUESTS, Machine
+from snf.allinone.process import run, wait_for
 from snf.allinone.scripts import ALLOCATOR, QEMU, Scripts
 from snf.allinone.switch import Switch
 
@@ -102,6 +102,8 @@ class Ganeti:
             self._certificate()
             for machine in self.machines[1:]:
                 self._add(machine)
+            for machine in self.machines:
+                machine.stop(OF_GUESTS)  # started by Ganeti, in a way of its own
             initialized.touch()
         self.master.namespace.claim(self.instance.cluster_address)
         started += [self._start(name) for name in DAEMONS]
@@ -259,8 +261,7 @@ class Ganeti:
         write(served, key + certificate, 0o640)
         shutil.chown(served, "gnt-rapi", "gnt-masterd")
         write(self.ca_file, certificate)
-        pid = self.master.pid("rapi")
-        stop_all([pid] if pid else [], 10)
+        self.master.stop("rapi")
 
 
 def _listens(address: str, port: int) -> bool:

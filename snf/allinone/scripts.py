@@ -18,6 +18,8 @@ ALLOCATOR = "hail1"
 _LIBRARY = "/usr/local/lib/ganeti"
 QEMU = f"{_LIBRARY}/qemu"
 """What Ganeti takes for QEMU."""
+REAPER = f"{_LIBRARY}/reaper"
+"""What starts the daemon that starts guests."""
 
 _ALLOCATOR_TEXT = """\
 #!/bin/sh
@@ -53,8 +55,9 @@ class Scripts:
         )
         library = self.home / "local-lib"
         _written(library / "iallocators" / ALLOCATOR, _ALLOCATOR_TEXT)
-        qemu = files("snf.allinone").joinpath("guest/qemu").read_text("utf-8")
-        _written(library / Path(QEMU).name, qemu)
+        for name in (QEMU, REAPER):
+            source = files("snf.allinone").joinpath("node", Path(name).name)
+            _written(library / Path(name).name, source.read_text("utf-8"))
         news = (CHECKOUT / "ganeti" / "hooks" / _NEWS).read_text("utf-8")
         for event in _NEWS_OF:
             self._hook(event, "50-snf-ganeti-hook", news)
