@@ -1,26 +1,19 @@
-"""Configuration: a TOML file becomes frozen settings, or one clear sentence.
+"""The settings: every table of a file is one class, whose defaults are the defaults.
 
-Every table of a file is one class here; a class's defaults are the defaults.  Secrets
-are never written in these files: a key that ends in ``_file`` names the file that
-holds one.
+Secrets are never written in these files: a key that ends in ``_file`` names the file
+that holds one.
 """
 
-import math
 import re
-import tomllib
-from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
-from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from urllib.parse import SplitResult, urlsplit
 
-from attrs import NOTHING, fields, frozen, has
+from attrs import fields, frozen
 
-_Settings = TypeVar("_Settings")
-
-
-class ConfigError(Exception):
-    """A setting is wrong; the text names the file, the table and the key."""
+from snf.toml import ConfigError as ConfigError
+from snf.toml import load as load
+from snf.toml import secret as secret
 
 
 @frozen
@@ -84,13 +77,14 @@ class Api:
     public_url: str = "http://127.0.0.1:8774"
     max_body_bytes: int = 1_048_576
     page_size: int = 1000
+    trusted_proxies: tuple[str, ...] = ()
 
     def check(self) -> None:
+        for network in self.trusted_proxies:
+            _network("trusted_proxies", network)
         _at_least("max_body_bytes", self.max_body_bytes, 1024)
         _at_least("page_size", self.page_size, 1)
-        parts = _url("public_url", self.public_url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise ValueError("public_url: must be an http or https URL")
+        _web_url("public_url", self.public_url)
         if self.public_url.endswith("/"):
             raise ValueError("public_url: must not end in a slash")
 
@@ -109,6 +103,46 @@ class Identity:
         _at_least("token_lifetime_s", self.token_lifetime_s, 60)
         if self.token_lifetime_s > _YEAR_S:
             raise ValueError(f"token_lifetime_s: must be at most {_YEAR_S}, a year")
+
+
+@frozen
+class Keystone:
+    """``[keystone]``: an identity service of somebody else's; without it, our own."""
+
+    auth_url: str | None = None
+    public_url: str | None = None
+    user: str = "cyclades"
+    user_domain: str = "Default"
+    project: str = "service"
+    project_domain: str = "Default"
+    password_file: Path | None = None
+    tls: str = "verify"
+    ca_file: Path | None = None
+    admin_role: str = "admin"
+    member_role: str = "member"
+    reader_role: str = "reader"
+    cache_s: float = 60.0
+    timeout_s: float = 10.0
+    at_once: int = 10
+
+    def check(self) -> None:
+        if self.auth_url is None:
+            if self != Keystone():
+                raise ValueError("auth_url: is missing")
+            return
+        for key in ("auth_url", "public_url"):
+            _web_url(key, getattr(self, key) or self.auth_url)
+        if self.password_file is None:
+            raise ValueError("password_file: is missing")
+        if self.tls not in ("verify", "pinned"):
+            raise ValueError("tls: must be verify or pinned")
+        if self.tls == "pinned" and self.ca_file is None:
+            raise ValueError("ca_file: a pinned certificate needs the file it is in")
+        if len({self.admin_role, self.member_role, self.reader_role}) < 3:
+            raise ValueError("admin_role, member_role, reader_role: must differ")
+        _within("cache_s", self.cache_s, 0, 60)
+        _within("timeout_s", self.timeout_s, 0.1, 60)
+        _within("at_once", self.at_once, 1, 100)
 
 
 @frozen
@@ -232,6 +266,7 @@ class Cyclades:
     services: Services = Services()
     api: Api = Api()
     identity: Identity = Identity()
+    keystone: Keystone = Keystone()
     quota: Quota = Quota()
     stats: Stats = Stats()
     ganeti: Ganeti = Ganeti()
@@ -306,43 +341,29 @@ class Eventd:
     ganeti: Ganeti = Ganeti()
 
 
-def load(path: Path, kind: type[_Settings]) -> _Settings:
-    """
-    Read a TOML file into one of the classes above.
-
-    :raises ConfigError: The file cannot be read, is not TOML, has a table or key that
-        is not known, lacks one that is needed, or a value is of the wrong type or size.
-    """
-    try:
-        with path.open("rb") as file:
-            tables = tomllib.load(file)
-    except OSError as failure:
-        raise ConfigError(f"{path}: {failure.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
-        raise ConfigError(f"{path}: {failure}") from None
-    return _build(str(path), kind, tables)
-
-
-def secret(path: Path) -> str:
-    """
-    Return what a secret's file holds, without the newline at its end.
-
-    :raises ConfigError: It cannot be read or is empty.
-    """
-    try:
-        text = path.read_text("utf-8").rstrip("\n")
-    except OSError as failure:
-        raise ConfigError(f"{path}: {failure.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: is not UTF-8") from None
-    if not text:
-        raise ConfigError(f"{path}: is empty")
-    return text
-
-
 def _at_least(key: str, value: float, least: float) -> None:
     if value < least:
         raise ValueError(f"{key}: must be at least {least}")
+
+
+def _within(key: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise ValueError(f"{key}: must be from {least} to {most}")
+
+
+def _network(key: str, text: str) -> None:
+    try:
+        ip_network(text)
+    except ValueError as failure:
+        raise ValueError(f"{key}: {failure}") from None
+
+
+def _web_url(key: str, text: str) -> None:
+    parts = _url(key, text)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError(f"{key}: must be an http or https URL")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError(f"{key}: must have no user, query or fragment in it")
 
 
 def _url(key: str, text: str) -> SplitResult:
@@ -352,69 +373,3 @@ def _url(key: str, text: str) -> SplitResult:
     except ValueError as failure:
         raise ValueError(f"{key}: is not a URL: {failure}") from None
     return parts
-
-
-def _build(where: str, kind: type[_Settings], given: Mapping[str, Any]) -> _Settings:
-    hints = get_type_hints(kind)
-    known = {field.name: field.default for field in fields(kind)}  # type: ignore[arg-type]
-    for key in given:
-        if key not in known:
-            raise ConfigError(f"{where}: {key}: not known; one of {', '.join(known)}")
-    for key, default in known.items():
-        if default is NOTHING and key not in given:
-            raise ConfigError(f"{where}: {key}: is missing")
-    settings = kind(
-        **{key: _value(f"{where}: {key}", hints[key], given[key]) for key in given}
-    )
-    try:
-        getattr(settings, "check", lambda: None)()
-    except ValueError as failure:
-        raise ConfigError(f"{where}: {failure}") from None
-    return settings
-
-
-_WORDS = {
-    str: "a string",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    list: "a list",
-    dict: "a table",
-}
-
-
-def _value(where: str, hint: Any, given: Any) -> Any:
-    """Return what a key's value stands for, which must be as its class says."""
-    if has(hint):
-        return _build(where, hint, _plain(where, dict, given))
-    if get_origin(hint) in (Union, UnionType):
-        [hint] = [choice for choice in get_args(hint) if choice is not type(None)]
-    if get_origin(hint) is tuple:
-        items = _plain(where, list, given)
-        return tuple(_value(where, get_args(hint)[0], item) for item in items)
-    if hint is Path:
-        return _path(where, _plain(where, str, given))
-    if hint is float:
-        return _number(where, given)
-    return _plain(where, hint, given)
-
-
-def _path(where: str, text: str) -> Path:
-    if not text or "\0" in text:
-        raise ConfigError(f"{where}: must be a path, not {text!r}")
-    return Path(text)
-
-
-def _number(where: str, given: Any) -> float:
-    if type(given) is int and abs(given) < 2**53:
-        return float(given)
-    number = _plain(where, float, given)
-    if not math.isfinite(number):
-        raise ConfigError(f"{where}: must be a number, not {number}")
-    return number
-
-
-def _plain(where: str, kind: type, given: Any) -> Any:
-    if type(given) is not kind:
-        raise ConfigError(f"{where}: must be {_WORDS[kind]}, not {given!r}")
-    return given

@@ -101,7 +101,7 @@ class MistakeTests(ConfigTestCase):
             LEAST + "[apis]\n",
             "apis",
             "not known; one of database, "
-            "broker, services, api, identity, quota, stats, ganeti, submitter, "
+            "broker, services, api, identity, keystone, quota, stats, ganeti, submitter, "
             "reconciler, retention",
         )
         self.assert_wrong(LEAST + "[api]\nport = 1\n", "api", "port")
@@ -140,6 +140,7 @@ class MistakeTests(ConfigTestCase):
             ("services", "run", ("[]", '["apis"]', '["api", "api"]')),
             ("api", "max_body_bytes", ("0", "-1", "1023")),
             ("api", "page_size", ("0", "-5")),
+            ("api", "trusted_proxies", ('["x"]', '["10.0.0.1/8"]', '[""]')),
             (
                 "api",
                 "public_url",
@@ -198,6 +199,25 @@ class MistakeTests(ConfigTestCase):
         """A URL of another kind, or with a password in it."""
         for url in ("", "http://x", "amqp://u:secret@x", "amqp://[x", "amqp://x:y"):
             self.assert_wrong(LEAST.replace("memory:", url), "broker", "url")
+
+    def test_keystone(self) -> None:
+        """A Keystone of which a part is missing, or makes no sense."""
+        least = "auth_url = 'https://k/v3'\npassword_file = '/x'\n"
+        for text, key in (
+            ("user = 'x'", "auth_url"),
+            ("auth_url = 'https://k'", "password_file"),
+            (least.replace("https", "ftp"), "auth_url"),
+            (least.replace("//k", "//u:p@k"), "auth_url"),
+            (least + "public_url = 'k'", "public_url"),
+            (least + "tls = 'off'", "tls"),
+            (least + "tls = 'pinned'", "ca_file"),
+            (least + "member_role = 'admin'", "admin_role, member_role, reader_role"),
+            (least + "cache_s = 61", "cache_s"),
+            (least + "timeout_s = 0", "timeout_s"),
+            (least + "at_once = 0", "at_once"),
+        ):
+            self.assert_wrong(f"{LEAST}[keystone]\n{text}\n", "keystone", key)
+        self.load(f"{LEAST}[keystone]\n{least}")
 
     def test_never_a_password(self) -> None:
         """The line does not repeat a password."""

@@ -118,8 +118,10 @@ class Node:
         """Have the bridge of a VXLAN network, and send its floods to all nodes."""
         addresses = self._addresses()
         local, underlay = kernel.own_device(addresses)
+        peers = set(addresses) - {local}
+        kernel.nft(rules.tunnels(peers))
         kernel.ip(routes.vxlan(nic.link, nic.segment, local, underlay))
-        kernel.flood(routes.tunnel(nic.segment), set(addresses) - {local})
+        kernel.flood(routes.tunnel(nic.segment), peers)
 
     def _addresses(self):
         try:
@@ -148,6 +150,8 @@ class Node:
             _batches(routes.down(nic))
         elif nic.segment is not None and self._unused(nic):
             kernel.ip(routes.without_vxlan(nic.link, nic.segment))
+            if all(one.segment is None for one in others):
+                kernel.nft(rules.tunnels(()))
         binding.remove(nic, self.bindings)
         self.applied.remove(nic)
 

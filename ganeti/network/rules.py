@@ -11,7 +11,7 @@ since nft asks the kernel for each before it changes anything.
 """
 
 import re
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from nic import PREFIX_MASK, Invalid
@@ -23,7 +23,8 @@ _DISCOVERY = (
 )
 
 # Connections are told apart by their bridge, since private networks may have the same
-# addresses.  The bridge's mark has to be there before the inet chain looks at it.
+# addresses.  The bridge's mark has to be there before the inet chain looks at it.  To
+# the node itself guests may send no more than what they need to reach others.
 _BASE = """\
 add table inet snf
 add map inet snf mark_of { typeof oifname : meta mark; }
@@ -38,6 +39,18 @@ add rule inet snf marks meta mark set oifname map @mark_of
 add chain inet snf guests { type filter hook forward priority 0; policy accept; }
 flush chain inet snf guests
 add rule inet snf guests meta mark vmap @chain_of
+add set inet snf taps { typeof iifname; }
+add chain inet snf tunnels
+add chain inet snf from_guest
+flush chain inet snf from_guest
+add rule inet snf from_guest ct state established,related accept
+add rule inet snf from_guest meta l4proto { icmp, ipv6-icmp } accept
+add rule inet snf from_guest udp dport { 67, 547 } accept
+add rule inet snf from_guest counter drop
+add chain inet snf node { type filter hook input priority 0; policy accept; }
+flush chain inet snf node
+add rule inet snf node iifname @taps jump from_guest
+add rule inet snf node udp dport 4789 jump tunnels
 add table bridge snf
 add map bridge snf mark_of { typeof oifname : meta mark; }
 add chain bridge snf marks { type filter hook forward priority -300; policy accept; }
@@ -72,6 +85,8 @@ def up(nic, profiles, bridge_mac):
     lines.append(
         f"add element inet snf chain_of {{ {nic.number} : jump {_chain(nic)} }}"
     )
+    if nic.routed:
+        lines.append(f'add element inet snf taps {{ "{nic.tap}" }}')
     if nic.zone:
         lines.append(f'add element inet snf zone_of {{ "{nic.link}" : {nic.zone} }}')
     for floating, fixed in nic.floating:
@@ -90,6 +105,8 @@ def down(nic, last):
     lines = [_BASE, f"add chain inet snf {chain}", *_without_frames(nic)]
     lines += _without(_marks(nic), f'"{nic.tap}"', nic.number)
     lines += _without("inet snf chain_of", nic.number, f"jump {chain}")
+    if nic.routed:
+        lines += _without("inet snf taps", f'"{nic.tap}"')
     if nic.zone and last:
         lines += _without("inet snf zone_of", f'"{nic.link}"', nic.zone)
     lines += [f"flush chain inet snf {chain}", f"delete chain inet snf {chain}"]
@@ -105,9 +122,31 @@ def without_floating(pairs):
     return "\n".join(lines) + "\n"
 
 
-def _without(where, key, value):
+def tunnels(peers):
+    """
+    Return what lets VXLAN's frames in from some nodes, and from nobody else.
+
+    A guest could otherwise send frames to any private network, packed as a node does.
+
+    :param peers: The addresses of the nodes; none ends it, for whoever else uses the port.
+    """
+    lines = [_BASE, "flush chain inet snf tunnels"]
+    for word, version in (("ip", 4), ("ip6", 6)):
+        known = sorted(one for one in peers if ip_address(one).version == version)
+        if known:
+            sources = ", ".join(known)
+            lines.append(
+                f"add rule inet snf tunnels {word} saddr {{ {sources} }} accept"
+            )
+    if peers:
+        lines.append("add rule inet snf tunnels counter drop")
+    return "\n".join(lines) + "\n"
+
+
+def _without(where, key, value=None):
     # What is not there cannot be deleted.
-    yield f"add element {where} {{ {key} : {value} }}"
+    whole = key if value is None else f"{key} : {value}"
+    yield f"add element {where} {{ {whole} }}"
     yield f"delete element {where} {{ {key} }}"
 
 

@@ -14,7 +14,7 @@ from snf.allinone import checks, client, packages
 from snf.allinone import cloud as whole
 from snf.allinone import demo as demonstration
 from snf.allinone.cloud import Cloud
-from snf.allinone.credentials import PEOPLE, exports, password_of
+from snf.allinone.credentials import PEOPLE, clouds, exports, password_of
 from snf.allinone.failure import Failure
 from snf.allinone.layout import (
     MOST_NODES,
@@ -112,12 +112,17 @@ def status(state: Path | None) -> None:
 @cloud.command()
 @_state(None)
 @click.argument("who", type=click.Choice(sorted(PEOPLE)), default="user")
-def env(state: Path | None, who: str) -> None:
+@click.option("--clouds", "as_yaml", is_flag=True, help="Print a clouds.yaml instead.")
+def env(state: Path | None, who: str, as_yaml: bool) -> None:
     """Print what a shell needs: source <(./cloud env)."""
     layout = _known(state)
     port = _made(layout).api_port
     person = PEOPLE[who]
-    print(exports(port, person, password_of(layout, person), "RegionOne"), end="")
+    password = password_of(layout, person)
+    if as_yaml:
+        print(clouds(port, person, password, "RegionOne"), end="")
+        return
+    print(exports(port, person, password, "RegionOne"), end="")
     print(client.search_path(layout / "bin"), end="")
 
 

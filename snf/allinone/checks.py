@@ -1,6 +1,7 @@
 """``./cloud test``: every check and every test, with the real parts, counted.
 
-The parts are an all-in-one of its own in a temporary state directory.
+The parts are an all-in-one of its own, and a demo beside it for the clients' tests, in
+a temporary state directory.
 """
 
 import os
@@ -18,8 +19,15 @@ from types import FrameType
 from attrs import evolve, frozen
 
 from snf.allinone.cloud import Cloud, check_machine, test_environment
+from snf.allinone.demo import Demo
 from snf.allinone.failure import Failure
-from snf.allinone.layout import Layout, choose, octet_is_free, port_is_free
+from snf.allinone.layout import (
+    Instance,
+    Layout,
+    choose,
+    octet_is_free,
+    port_is_free,
+)
 from snf.allinone.progress import Progress
 from snf.allinone.scripts import CHECKOUT
 
@@ -116,33 +124,43 @@ def _with_cloud(names: Sequence[str], progress: Progress) -> Count:
         layout = Layout(state)
         layout.create()
         cloud = _new_cloud(layout, progress)
+        demo = _new_demo(Layout(state / "demo"), progress)
     except Failure as failure:
         print(f"cloud: {failure}")
         return FAILED
     try:
-        came_up = _up(cloud)
-        return came_up + _trial(names, _environment(cloud), state)
+        came_up = _up(cloud) + _up(demo)
+        return came_up + _trial(names, _environment(cloud, demo), state)
     except Failure as failure:
         print(f"cloud: {failure}")
         return FAILED
     finally:
         with _undisturbed():
+            demo.down()
             cloud.down()
             cloud.purge()
 
 
 def _new_cloud(layout: Layout, progress: Progress) -> Cloud:
-    for port in range(18_774, 18_874):
-        if port_is_free(port):
-            break
-    instance = choose(layout.state, port, port_is_free, octet_is_free)
     # A second node takes few seconds, and some of the live tests need one.
-    instance = evolve(instance, node_count=2)
+    instance = evolve(_chosen(layout, range(18_774, 18_874)), node_count=2)
     layout.save(instance)
     return Cloud(layout, instance, progress, durable=False)
 
 
-def _up(cloud: Cloud) -> Count:
+def _new_demo(layout: Layout, progress: Progress) -> Demo:
+    layout.create()
+    instance = evolve(_chosen(layout, range(18_874, 18_974)), demo=True)
+    layout.save(instance)
+    return Demo(layout, instance, progress)
+
+
+def _chosen(layout: Layout, ports: range) -> Instance:
+    port = next((port for port in ports if port_is_free(port)), ports[-1])
+    return choose(layout.state, port, port_is_free, octet_is_free)
+
+
+def _up(cloud: Cloud | Demo) -> Count:
     try:
         cloud.up()
     except Failure as failure:
@@ -152,11 +170,12 @@ def _up(cloud: Cloud) -> Count:
     return Count(passed=1)
 
 
-def _environment(cloud: Cloud) -> dict[str, str]:
+def _environment(cloud: Cloud, demo: Demo) -> dict[str, str]:
     return {
         **os.environ,
         **test_environment(cloud),
         "CYCLADES_TEST_STATE": str(cloud.layout.state),
+        "CYCLADES_TEST_DEMO": str(demo.layout.state),
         "PYTHONPATH": str(CHECKOUT),
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
     }

@@ -1,5 +1,6 @@
 """The cloud's users, and what a client's shell needs to be one of them."""
 
+import json
 import shlex
 from collections.abc import Mapping
 
@@ -39,10 +40,32 @@ def password_of(layout: Layout, person: Person) -> str:
         raise Failure("only root may read this password: sudo ./cloud env") from None
 
 
+def clouds(port: int, person: Person, password: str, region: str) -> str:
+    """Return a ``clouds.yaml`` with the one cloud ``cyclades``."""
+    said = {
+        "auth": {
+            "auth_url": _auth_url(port),
+            "username": person.name,
+            "password": password,
+            "project_name": person.project,
+            "user_domain_id": "default",
+            "project_domain_id": "default",
+        },
+        "region_name": region,
+        "identity_api_version": 3,
+    }
+    # All JSON is YAML, whatever characters are in a password.
+    return json.dumps({"clouds": {"cyclades": said}}, indent=2) + "\n"
+
+
+def _auth_url(port: int) -> str:
+    return f"http://127.0.0.1:{port}/identity/v3"
+
+
 def exports(port: int, person: Person, password: str, region: str) -> str:
     """Return shell commands that set what OpenStack clients read."""
     values = {
-        "OS_AUTH_URL": f"http://127.0.0.1:{port}/identity/v3",
+        "OS_AUTH_URL": _auth_url(port),
         "OS_USERNAME": person.name,
         "OS_PASSWORD": password,
         "OS_PROJECT_NAME": person.project,

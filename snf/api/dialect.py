@@ -76,9 +76,11 @@ TITLES = {
     405: "Method Not Allowed",
     406: "Not Acceptable",
     409: "Conflict",
+    410: "Gone",
     413: "Request Entity Too Large",
     429: "Too Many Requests",
     500: "Internal Server Error",
+    501: "Not Implemented",
     503: "Service Unavailable",
 }
 
@@ -147,6 +149,7 @@ _COMPUTE_FAULTS = {
     405: "badMethod",
     409: "conflictingRequest",
     413: "overLimit",
+    501: "notImplemented",
     503: "serviceUnavailable",
 }
 

@@ -47,25 +47,27 @@ class Contents:
         return self.write(call.root)
 
 
-def cloud(root: str) -> Any:
-    """Return what the cloud serves, for people and for clients given only its root."""
+def cloud(root: str, identity: str) -> Any:
+    """
+    Return what the cloud serves, for people and for clients given only its root.
+
+    :param identity: Where clients log in, which may be a service of somebody else's.
+    """
+    ours = ("compute", "image", "network")
     return {
-        "versions": {"values": [_identity_version(root)]},
-        "services": {
-            kind: f"{root}/{kind}"
-            for kind in ("identity", "compute", "image", "network")
-        },
+        "versions": {"values": [_identity_version(identity)]},
+        "services": {"identity": identity, **{kind: f"{root}/{kind}" for kind in ours}},
     }
 
 
 def identity(root: str) -> Any:
     """Return the versions of the identity API."""
-    return {"versions": {"values": [_identity_version(root)]}}
+    return {"versions": {"values": [_identity_version(f"{root}/identity")]}}
 
 
 def identity_v3(root: str) -> Any:
     """Return the identity API's version 3."""
-    return {"version": _identity_version(root)}
+    return {"version": _identity_version(f"{root}/identity")}
 
 
 def identity_v2(root: str) -> Any:
@@ -89,12 +91,12 @@ def identity_v2(root: str) -> Any:
     }
 
 
-def _identity_version(root: str) -> dict[str, Any]:
+def _identity_version(place: str) -> dict[str, Any]:
     return {
         "id": "v3.14",
         "status": "stable",
         "updated": "2020-04-07T00:00:00Z",
-        "links": [{"rel": "self", "href": f"{root}/identity/v3/"}],
+        "links": [{"rel": "self", "href": f"{place}/v3/"}],
         "media-types": [
             {
                 "base": "application/json",

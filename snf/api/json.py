@@ -23,14 +23,13 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as NoSuchMethod
 
 from snf.api import given, policy
+from snf.api.authority import Authority, Lookup
 from snf.api.call import Call
 from snf.api.compute.versions import Version
 from snf.api.dialect import Dialect, header, keystone_fault
 from snf.api.policy import Reach, Rule
 from snf.core import errors
-from snf.core.identity import Grant, Role
-from snf.core.passwords import token_digest
-from snf.storage import tokens
+from snf.core.identity import Role
 from snf.storage.database import Database, Transaction
 
 _log = Logger()
@@ -45,8 +44,10 @@ CODES: Mapping[type[errors.SnfError], int] = {
     errors.MethodNotAllowed: 405,
     errors.UnsupportedVersion: 406,
     errors.Conflict: 409,
+    errors.Gone: 410,
     errors.TooLarge: 413,
     errors.TooMany: 429,
+    errors.NotOffered: 501,
     errors.Unavailable: 503,
 }
 
@@ -140,7 +141,7 @@ def route(
         @wraps(function)
         async def handle(self: Any, request: IRequest, **params: str) -> bytes:
             how = converse if iscoroutinefunction(function) else transact
-            work = partial(how, self.edge.database, partial(function, self), described)
+            work = partial(how, self.edge, partial(function, self), described)
             answer = self.edge.answer(request, work, params, described)
             return await answer
 
@@ -156,10 +157,12 @@ class Edge:
 
     :ivar root: The public URL of the cloud.
     :ivar prefix: Where the service is below it: ``/compute/v2.1``.
+    :ivar authority: Whose word on tokens counts.
     """
 
     clock: IReactorTime
     database: Database
+    authority: Authority
     root: str
     prefix: str
     dialect: Dialect
@@ -236,7 +239,7 @@ class Edge:
             root=self.root,
             base=f"{self.root}{self.prefix}/{project}".rstrip("/"),
             now=datetime.fromtimestamp(self.clock.seconds(), UTC),
-            address=getattr(request.getClientAddress(), "host", ""),
+            address=getattr(request, "origin", ""),
             version=version,
             arguments=given.arguments(request),
             body=None if body is None else given.body(request, body),
@@ -261,7 +264,7 @@ class Edge:
             version = None
         if code == 401:
             request.setHeader(
-                "WWW-Authenticate", f'Keystone uri="{self.root}/identity"'
+                "WWW-Authenticate", f'Keystone uri="{self.authority.uri}"'
             )
             return self._write(request, version, 401, keystone_fault(401, message))
         fault = self.dialect.fault(code, kind, message)
@@ -299,20 +302,21 @@ def begin(request: IRequest) -> str:
 
 
 async def transact(
-    database: Database,
+    edge: Edge,
     work: Callable[..., Any],
     described: Route,
     call: Call,
     **params: str,
 ) -> Any:
     """Identify the caller and do the work, in one transaction."""
-    return await database.run(
-        lambda txn: work(txn, identify(txn, call, described, params), **params)
+    known = await _known(edge, described, call)
+    return await edge.database.run(
+        lambda txn: work(txn, identify(txn, call, described, params, known), **params)
     )
 
 
 async def converse(
-    database: Database,
+    edge: Edge,
     work: Callable[..., Awaitable[Any]],
     described: Route,
     call: Call,
@@ -320,17 +324,30 @@ async def converse(
 ) -> Any:
     """Identify the caller, then let a coroutine do the work."""
     if described.rule.role is not None:
-        call = await database.run(identify, call, described, params)
+        known = await _known(edge, described, call)
+        call = await edge.database.run(identify, call, described, params, known)
     return await work(call, **params)
 
 
+async def _known(edge: Edge, described: Route, call: Call) -> Lookup:
+    """Return what tells in the transaction who calls; nobody where all may."""
+    if described.rule.role is None:
+        return lambda txn: None
+    return await edge.authority.look(call)
+
+
 def identify(
-    txn: Transaction, call: Call, described: Route, url: Mapping[str, str]
+    txn: Transaction,
+    call: Call,
+    described: Route,
+    url: Mapping[str, str],
+    known: Lookup,
 ) -> Call:
     """
     Return a call with what its token stands for.
 
     :param url: What the route's URL names.
+    :param known: Tells it.
     :raises Unauthorized: There is no token, or it is not valid (any more).
     :raises Forbidden: It is not good for this; see :func:`snf.api.policy.check`.
     :raises NotFound: There is no such route in this microversion.
@@ -338,7 +355,7 @@ def identify(
     """
     if described.rule.role is None:
         return call
-    grant = _granted(txn, call)
+    grant = known(txn)
     if grant is None:
         raise errors.Unauthorized(_WHO)
     policy.check(txn, described.rule, grant, url)
@@ -352,9 +369,3 @@ def identify(
             f"Context's project_id '{grant.project_id}'"
         )
     return evolve(call, known=grant)
-
-
-def _granted(txn: Transaction, call: Call) -> Grant | None:
-    if call.token is None:
-        return None
-    return tokens.get(txn, token_digest(call.token), call.now)

@@ -1,6 +1,6 @@
 """The tree of URLs, and the limits on what is read from a client."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from io import BytesIO
 from typing import Any
 
@@ -12,6 +12,7 @@ from twisted.web.server import Request, Site
 
 from snf.api.call import UUID_TEXT
 from snf.api.json import Edge, begin
+from snf.core import proxy
 from snf.core.errors import BadRequest, TooLarge
 
 _log = Logger()
@@ -66,6 +67,15 @@ class LimitedRequest(Request):
         if self._discarded > _PATIENCE * self.site.max_body_bytes:
             self.channel.forceAbortClient()
 
+    @property
+    def origin(self) -> str:
+        """The address of the client: of a trusted proxy's, as the proxy tells it."""
+        told = self.requestHeaders.getRawHeaders(b"x-forwarded-for", [])
+        peer = getattr(self.getClientAddress(), "host", "")
+        return proxy.client(
+            peer, (one.decode("latin-1") for one in told), self.site.proxies
+        )
+
     def getRequestHostname(self) -> bytes:
         """Return a name of our own: what a client calls us decides nothing."""
         return b"cloud"
@@ -78,23 +88,32 @@ class LimitedRequest(Request):
 
 
 class ApiSite(Site):
-    """A site that limits bodies and logs a line for each request."""
+    """A site that limits bodies and logs a line for each request.
+
+    :param proxies: The networks of reverse proxies that are believed who the client is.
+    """
 
     requestFactory = LimitedRequest
 
     def __init__(
-        self, tree: IResource, edge: Edge, clock: IReactorTime, max_body_bytes: int
+        self,
+        tree: IResource,
+        edge: Edge,
+        clock: IReactorTime,
+        max_body_bytes: int,
+        proxies: Collection[proxy.Network] = (),
     ) -> None:
         super().__init__(tree, requestFactory=LimitedRequest, reactor=clock)
         self.edge = edge
         self.clock = clock
         self.max_body_bytes = max_body_bytes
+        self.proxies = proxies
 
     def log(self, request: Any) -> None:
         """Log a request; its query is left out, since it may hold a token."""
         _log.info(
             "{client} {method} {path} {code} {request_id}",
-            client=getattr(request.getClientAddress(), "host", "-"),
+            client=request.origin or "-",
             method=request.method.decode("ascii", "replace"),
             path=request.path.decode("ascii", "replace"),
             code=request.code,

@@ -1,6 +1,8 @@
 """The whole tree of URLs: which service's routes are where."""
 
 from collections.abc import Callable
+from functools import partial
+from ipaddress import ip_network
 from typing import Any
 
 from attrs import frozen
@@ -8,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 
 from snf.api import dialect, discovery
+from snf.api.authority import Authority, OwnTokens
 from snf.api.compute.addresses import Addresses
 from snf.api.compute.build import Builder
 from snf.api.compute.diagnostics import Diagnostics, Messages, Topology
@@ -22,7 +25,11 @@ from snf.api.compute.hosts import Hypervisors, Services, Zones
 from snf.api.compute.images import Images as ComputeImages
 from snf.api.compute.limits import Limits
 from snf.api.compute.metadata import Meta, Metadata
+from snf.api.compute.migrations import Migrations
+from snf.api.compute.migrations import OfServer as MigrationsOfServer
+from snf.api.compute.networks import Networks as ComputeNetworks
 from snf.api.compute.quotas import QuotaSets
+from snf.api.compute.security import SecurityGroups
 from snf.api.compute.server_groups import ServerGroups
 from snf.api.compute.servers import Servers
 from snf.api.compute.stats import NO_GRAPHS, Graphs, Stats
@@ -64,6 +71,7 @@ class Parts:
     :ivar new_token: Makes a token.
     :ivar limits: What a project may have for which an operator has set nothing.
     :ivar graphs: What draws graphs of servers.
+    :ivar keystone: A Keystone that knows the accounts; None when they are our own.
     """
 
     clock: IReactorTime
@@ -77,26 +85,33 @@ class Parts:
     builder: Builder
     limits: Amounts = NO_LIMITS
     graphs: Graphs = NO_GRAPHS
+    keystone: Authority | None = None
+
+    @property
+    def authority(self) -> Authority:
+        """Whose word on tokens counts."""
+        return self.keystone or OwnTokens(f"{self.api.public_url}/identity")
 
     def edge(self, prefix: str, of: dialect.Dialect) -> Edge:
         """Return what the routes below a prefix stand on."""
-        return Edge(self.clock, self.database, self.api.public_url, prefix, of)
+        root = self.api.public_url
+        return Edge(self.clock, self.database, self.authority, root, prefix, of)
 
 
 def site(parts: Parts) -> ApiSite:
     """Return the site that serves everything."""
     edge = parts.edge("", dialect.Identity())
-    tree = Branch(
-        edge,
-        {
-            "identity": _identity(parts),
-            "compute": _compute(parts),
-            "image": _image(parts),
-            "network": _network(parts),
-        },
-        _document(edge, discovery.cloud, 300),
-    )
-    return ApiSite(tree, edge, parts.clock, parts.api.max_body_bytes)
+    services = {
+        "compute": _compute(parts),
+        "image": _image(parts),
+        "network": _network(parts),
+    }
+    if parts.keystone is None:
+        services["identity"] = _identity(parts)
+    root = partial(discovery.cloud, identity=edge.authority.uri)
+    tree = Branch(edge, services, _document(edge, root, 300))
+    proxies = tuple(map(ip_network, parts.api.trusted_proxies))
+    return ApiSite(tree, edge, parts.clock, parts.api.max_body_bytes, proxies)
 
 
 def _identity(parts: Parts) -> IResource:
@@ -167,6 +182,7 @@ def _compute(parts: Parts) -> IResource:
         nouns: dict[str, Any] = {
             "images": ComputeImages(edge, size),
             "limits": Limits(edge, parts.limits),
+            "os-networks": ComputeNetworks(edge, size),
             "os-quota-sets": QuotaSets(edge, parts.limits),
             "os-server-groups": ServerGroups(edge, size, parts.limits),
             **_of_operators(edge, size),
@@ -191,6 +207,7 @@ def _of_operators(edge: Edge, size: int) -> dict[str, Any]:
         "os-aggregates": Aggregates(edge),
         "os-availability-zone": Zones(edge),
         "os-hypervisors": Hypervisors(edge),
+        "os-migrations": Migrations(edge, size),
         "os-services": Services(edge),
         "os-simple-tenant-usage": Usage(edge, size),
     }
@@ -205,6 +222,7 @@ def _of_a_flavor(edge: Edge) -> dict[str, Any]:
 
 
 def _of_a_server(parts: Parts, edge: Edge, version: str) -> dict[str, Any]:
+    size = parts.api.page_size
     # What has one name in both is as Nova has it in the version that is Nova's alone.
     diagnostics = Diagnostics(edge) if version == "v2.1" else Messages(edge)
     return {
@@ -212,7 +230,9 @@ def _of_a_server(parts: Parts, edge: Edge, version: str) -> dict[str, Any]:
         "ips": Addresses(edge),
         "meta": Meta(edge),
         "metadata": Metadata(edge),
-        "os-instance-actions": History(edge, parts.api.page_size),
+        "migrations": MigrationsOfServer(edge, size),
+        "os-instance-actions": History(edge, size),
+        "os-security-groups": SecurityGroups(edge),
         "stats": Stats(edge, parts.instance_prefix, parts.graphs),
         "tags": Tags(edge),
         "topology": Topology(edge),

@@ -41,6 +41,14 @@ class QuotaExceeded(SnfError):
     """A limit of the project has been reached."""
 
 
+class Gone(SnfError):
+    """There was such a thing once, in OpenStack, and there is none any more."""
+
+
+class NotOffered(SnfError):
+    """Not every cloud has it, and this one has no means for it."""
+
+
 class TooLarge(SnfError):
     """The request's body is larger than the server takes."""
 

@@ -46,6 +46,11 @@ class Project:
     enabled: bool = True
     domain: Domain = DEFAULT_DOMAIN
 
+    @property
+    def active(self) -> bool:
+        """Whether anybody may work in it."""
+        return self.enabled and self.domain.enabled
+
 
 @frozen
 class User:
@@ -58,6 +63,11 @@ class User:
     domain: Domain = DEFAULT_DOMAIN
     description: str = ""
     email: str | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether the user may log in."""
+        return self.enabled and self.domain.enabled
 
 
 @frozen

@@ -17,6 +17,14 @@ class Kind(Enum):
     DELETE = "delete"
     GROW = "grow"
     MODIFY = "modify"
+    # To another node of its cluster; the words are OpenStack's for the action.
+    MIGRATE = "migrate"
+    MIGRATE_LIVE = "live-migration"
+    EVACUATE = "evacuate"
+
+
+# Those that take a server to another node.
+MOVES = frozenset({Kind.MIGRATE, Kind.MIGRATE_LIVE, Kind.EVACUATE})
 
 
 class State(Enum):
@@ -82,10 +90,12 @@ class Order:
     """One thing to do at Ganeti.
 
     ``build`` belongs to CREATE; ``hard`` to REBOOT (a power cycle instead of a
-    polite restart).  ``sizes`` are what GROW makes the disk, and what MODIFY makes
-    processors and memory; ``force`` has MODIFY do so though the node has too little.
-    ``follows`` is the order that this one came of, without a request of its own.
-    ``job`` is Ganeti's job once it is known.
+    polite restart).  ``node`` belongs to those of :data:`MOVES`: where to (None is for
+    Ganeti to choose).  ``sizes`` are what GROW makes the disk, and what MODIFY makes
+    processors and memory.  ``force`` has MODIFY do so though the node has too little,
+    and a move go where Ganeti's policy for instances is against it.  ``follows`` is the
+    order that this one came of, without a request of its own.  ``job`` is Ganeti's job
+    once it is known.
     """
 
     id: UUID
@@ -95,10 +105,11 @@ class Order:
     job: int | None = None
     build: Build | None = None
     hard: bool = False
+    node: str | None = None
+    force: bool = False
     error: str | None = None
     attempts: int = 0
     sizes: Sizes | None = None
-    force: bool = False
     follows: UUID | None = None
 
     @property

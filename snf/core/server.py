@@ -5,8 +5,8 @@ from uuid import UUID
 
 from attrs import evolve, frozen
 
-from snf.core.errors import Conflict
-from snf.core.order import Kind, Order, State
+from snf.core.errors import Conflict, Forbidden
+from snf.core.order import MOVES, Kind, Order, State
 from snf.core.resize import Phase, Resize
 
 
@@ -28,6 +28,7 @@ class Status(Enum):
     SHUTOFF = "SHUTOFF"
     REBOOT = "REBOOT"
     HARD_REBOOT = "HARD_REBOOT"
+    MIGRATING = "MIGRATING"
     ERROR = "ERROR"
     DELETED = "DELETED"
     UNKNOWN = "UNKNOWN"
@@ -49,6 +50,7 @@ class Task(Enum):
     RESIZING = "resize_migrating"
     RESIZE_FINISHING = "resize_finish"
     RESIZE_REVERTING = "resize_reverting"
+    MIGRATING = "migrating"
 
 
 class Action(Enum):
@@ -63,6 +65,11 @@ class Action(Enum):
     RESIZE = "resize"
     CONFIRM_RESIZE = "confirmResize"
     REVERT_RESIZE = "revertResize"
+    RESTORE = "restore"
+    MIGRATE = "migrate"
+    MIGRATE_LIVE = "os-migrateLive"
+    EVACUATE = "evacuate"
+    RESET = "os-resetState"
 
 
 @frozen
@@ -127,6 +134,7 @@ class Life:
 _WHILE_UP: dict[Task | None, Status] = {
     Task.REBOOTING: Status.REBOOT,
     Task.REBOOTING_HARD: Status.HARD_REBOOT,
+    Task.MIGRATING: Status.MIGRATING,
 }
 
 _RESIZES = {
@@ -154,7 +162,20 @@ ALLOWED: dict[Action, frozenset[Status]] = {
     Action.RESIZE: frozenset({Status.ACTIVE, Status.SHUTOFF}),
     Action.CONFIRM_RESIZE: frozenset({Status.VERIFY_RESIZE}),
     Action.REVERT_RESIZE: frozenset({Status.VERIFY_RESIZE}),
+    # What has been deleted is gone: there is nothing that could be restored.
+    Action.RESTORE: frozenset(),
+    Action.MIGRATE: frozenset({Status.ACTIVE, Status.SHUTOFF}),
+    Action.MIGRATE_LIVE: frozenset({Status.ACTIVE}),
+    # Only where the node does not answer: on one that does, Ganeti is to move it in
+    # good order, and one guest must never run twice.
+    Action.EVACUATE: frozenset({Status.UNKNOWN}),
+    Action.RESET: frozenset({Status.ERROR}),
 }
+
+# What only admins may ask for.
+FOR_ADMINS = frozenset(
+    {Action.MIGRATE, Action.MIGRATE_LIVE, Action.EVACUATE, Action.RESET}
+)
 
 _DURING_TASKS = frozenset({Action.RENAME, Action.DELETE})
 
@@ -177,6 +198,21 @@ def permit(action: Action, status: Status, task: Task | None, server: object) ->
         )
 
 
+def permit_owner(suspended: bool, locked: bool, server: object) -> None:
+    """
+    Return if somebody who is no admin may change a server in any way.
+
+    :param suspended: Whether an operator has taken it from its owner.
+    :param locked: Whether somebody keeps it from being changed.
+    :raises Forbidden: It is suspended.
+    :raises Conflict: It is locked.
+    """
+    if suspended:
+        raise Forbidden(f"Instance {server} has been suspended by an administrator")
+    if locked:
+        raise Conflict(f"Instance {server} is locked")
+
+
 def vm_state(status: Status) -> str:
     """Return OpenStack's inner word for a status (``OS-EXT-STS:vm_state``)."""
     return _VM_STATES[status]
@@ -188,6 +224,7 @@ _VM_STATES = {
     Status.SHUTOFF: "stopped",
     Status.REBOOT: "active",
     Status.HARD_REBOOT: "active",
+    Status.MIGRATING: "active",
     Status.ERROR: "error",
     Status.DELETED: "deleted",
     Status.UNKNOWN: "active",
@@ -210,6 +247,8 @@ def _task(order: Order, resize: Resize | None) -> Task:
         return _step(order, resize)
     if order.kind is Kind.REBOOT:
         return Task.REBOOTING_HARD if order.hard else Task.REBOOTING
+    if order.kind in MOVES:
+        return Task.MIGRATING
     return {
         Kind.CREATE: Task.SPAWNING,
         Kind.START: Task.STARTING,
@@ -243,6 +282,31 @@ def ask_to_delete(life: Life, order: Order) -> Life:
     if unbuilt or life.observed is Observed.GONE:
         return evolve(life, observed=Observed.GONE, deletion_asked=True)
     return with_order(life, order)
+
+
+def suspend(life: Life, order: Order) -> Life:
+    """
+    Return a life that an operator wants to be at rest, by a STOP order.
+
+    What is under way is let go on, and the stop follows it; there is none where the
+    server is at rest, or about to be deleted.
+    """
+    if life.deletion_asked or life.observed is Observed.GONE:
+        return life
+    under_way = any(known.state.open for known in life.orders)
+    if life.observed is Observed.DOWN and not under_way:
+        return life
+    return with_order(life, order)
+
+
+def reset(life: Life) -> Life:
+    """
+    Return a life whose fault is forgotten, so that it is what Ganeti next says.
+
+    Until then it counts as being built: a build that has left nothing behind is in
+    ERROR again when Ganeti has been asked, and not taken for a deleted server.
+    """
+    return evolve(life, observed=Observed.BUILD, fault=None)
 
 
 def with_order(life: Life, order: Order) -> Life:

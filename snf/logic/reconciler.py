@@ -25,7 +25,7 @@ from snf.logic.rounds import Rounds
 from snf.rapi.errors import RapiError, Unreachable, WrongCredentials
 from snf.rapi.instances import Instance, Listing
 from snf.rapi.jobs import reports
-from snf.storage import clusters, lives, orders, ports
+from snf.storage import clusters, lives, orders, ports, suspensions
 from snf.storage.database import Database, Transaction
 
 _log = Logger()
@@ -198,6 +198,8 @@ class Reconciler(Service):
             changed += await self.database.run(_level_servers, chosen, findings)
         last = await rapi.last_job(cluster.last_job)
         await self.database.run(_reached, cluster, last)
+        for server in await self.database.run(suspensions.enforce, cluster.id):
+            _log.warn("suspended server {server} runs: stopping it", server=server)
         return Summary(
             cluster=cluster.name,
             servers=len(servers),

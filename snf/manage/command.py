@@ -17,6 +17,7 @@ from snf.manage.project import project
 from snf.manage.quota import quota
 from snf.manage.reconcile import reconcile
 from snf.manage.role import role
+from snf.manage.server import server
 from snf.manage.session import Session
 from snf.manage.user import user
 from snf.rapi.errors import RapiError
@@ -61,6 +62,7 @@ for noun in (
     quota,
     reconcile,
     role,
+    server,
     user,
 ):
     snf_manage.add_command(noun)

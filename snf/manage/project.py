@@ -39,6 +39,7 @@ def listing(session: Session, json: bool) -> None:
 @click.pass_obj
 def create(session: Session, name: str, description: str) -> None:
     """Make the project NAME."""
+    session.check_own_accounts()
     made = Project(uuid4(), name, description)
     session.run(users.add_project, made)
     click.echo(f"project {name} has the id {made.id}")
@@ -49,6 +50,7 @@ def create(session: Session, name: str, description: str) -> None:
 @click.pass_obj
 def disable(session: Session, name: str) -> None:
     """Let nobody work in the project NAME; its servers go on, its tokens end."""
+    session.check_own_accounts()
     session.run(_enable, name, False)
     click.echo(f"project {name} is disabled")
 
@@ -58,6 +60,7 @@ def disable(session: Session, name: str) -> None:
 @click.pass_obj
 def enable(session: Session, name: str) -> None:
     """Let users work in the project NAME again."""
+    session.check_own_accounts()
     session.run(_enable, name, True)
     click.echo(f"project {name} is enabled")
 

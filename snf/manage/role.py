@@ -11,8 +11,10 @@ from snf.storage.grants import Assignment
 
 
 @click.group()
-def role() -> None:
+@click.pass_obj
+def role(session: Session) -> None:
     """The roles that users and groups have in projects."""
+    session.check_own_accounts()
 
 
 @role.command("list")

@@ -6,6 +6,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from attrs import frozen
 
 from snf.config import Cyclades, secret
+from snf.core.errors import Conflict
 from snf.storage.database import Transaction, connect
 
 _P = ParamSpec("_P")
@@ -23,6 +24,16 @@ class Session:
         """The database's password, where one is configured."""
         path = self.settings.database.password_file
         return None if path is None else secret(path)
+
+    def check_own_accounts(self) -> None:
+        """
+        Return if the accounts are kept here.
+
+        :raises Conflict: They are kept by a Keystone.
+        """
+        url = self.settings.keystone.auth_url
+        if url is not None:
+            raise Conflict(f"accounts are kept by the Keystone at {url}: see there")
 
     def run(
         self,

@@ -34,8 +34,10 @@ _role = click.option(
 
 
 @click.group()
-def user() -> None:
+@click.pass_obj
+def user(session: Session) -> None:
     """Who can log in."""
+    session.check_own_accounts()
 
 
 @user.command("list")

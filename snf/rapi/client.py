@@ -5,12 +5,11 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from attrs import define, frozen
-from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
-from twisted.web.client import Agent, HTTPConnectionPool, _HTTP11ClientFactory
 
+from snf import http
 from snf.core.naming import EXCLUSION
 from snf.rapi import instances, jobs, nodes
 from snf.rapi.endpoint import Endpoint
@@ -26,12 +25,6 @@ _T = TypeVar("_T")
 
 # Rows that are turned into values in one turn of the reactor: some 2 ms.
 _SLICE = 200
-
-
-class _QuietFactory(_HTTP11ClientFactory):
-    """What makes the pool's connections, without a word of each."""
-
-    noisy = False
 
 
 @frozen
@@ -56,17 +49,10 @@ def connect(
 
     :param timeout_s: How long one call may take from its beginning to its end.
     """
-    pool = HTTPConnectionPool(reactor, persistent=True)
-    pool.maxPersistentPerHost = 2
-    # Twisted would by itself ask again when a kept connection turns out to be closed;
-    # a DELETE that is asked for twice is two jobs.
-    pool.retryAutomatically = False
-    # Two lines in the log for each request, since Ganeti closes each connection.
-    pool._factory = _QuietFactory
-    agent = Agent(
-        reactor, policy(endpoint), connectTimeout=connect_timeout_s, pool=pool
-    )
-    rapi = over(HTTPClient(agent), endpoint, reactor, timeout_s)
+    # A DELETE that is asked for twice is two jobs.
+    pool = http.pooled(reactor, kept=2, again=False)
+    client = http.client(reactor, policy(endpoint), connect_timeout_s, pool)
+    rapi = over(client, endpoint, reactor, timeout_s)
     rapi.disconnect = pool.closeCachedConnections
     return rapi
 

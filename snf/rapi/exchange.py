@@ -12,9 +12,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.http import stringToDatetime
 
+from snf.http import unanswered
 from snf.rapi.endpoint import Endpoint
 from snf.rapi.errors import RapiError, Trouble, Unreachable
-from snf.rapi.faults import refusal, unanswered
+from snf.rapi.faults import refusal
 from snf.rapi.orders import Request
 
 # Ganeti forks for every request, and answers none of them sooner for having more.

@@ -1,18 +1,9 @@
-"""What went wrong with a call, told from how it ended."""
+"""What went wrong with a call, told from its answer."""
 
 from html import unescape
 from typing import Any
 
 import orjson
-from OpenSSL import SSL
-from service_identity import VerificationError
-from twisted.internet import error
-from twisted.internet.defer import CancelledError
-from twisted.web.client import (
-    RequestNotSent,
-    RequestTransmissionFailed,
-    ResponseFailed,
-)
 
 from snf.rapi.errors import RapiError, Refused, Trouble, Unreachable, WrongCredentials
 
@@ -40,52 +31,6 @@ def refusal(call: str, status: int, content: bytes) -> RapiError:
     if explanation and (400 <= status < 500 or status == _NOT_IMPLEMENTED):
         return Refused(text, status)
     return Trouble(text)
-
-
-def unanswered(failure: BaseException) -> str | None:
-    """
-    Return why there was no answer; None when the exception is not of the network.
-
-    :raises CancelledError: Whoever waits for the answer gave it up.
-    """
-    cause = _cause(failure)
-    if isinstance(cause, CancelledError | error.ConnectingCancelledError):
-        raise CancelledError
-    if isinstance(cause, SSL.Error):
-        return f"TLS failed: {_openssl(cause)}"
-    for kind, text in _REASONS.items():
-        if isinstance(cause, kind):
-            return text
-    return None
-
-
-# The first that fits; one that wraps others comes after what it may be.
-_REASONS: dict[type[BaseException], str] = {
-    VerificationError: "its certificate is for another name",
-    error.ConnectionRefusedError: "connection refused",
-    error.TimeoutError: "no connection in time",
-    error.DNSLookupError: "there is no such host",
-    error.NoRouteError: "no route to host",
-    error.ConnectError: "no connection",
-    error.ConnectionClosed: "the connection was closed before the answer",
-    ResponseFailed: "the connection was closed before the answer",
-    RequestTransmissionFailed: "the connection was closed before the request",
-    RequestNotSent: "the connection was closed before the request",
-}
-
-
-def _cause(failure: BaseException) -> BaseException:
-    """Return what an exception of Twisted's HTTP client stands for."""
-    reasons = getattr(failure, "reasons", None)
-    return _cause(reasons[0].value) if reasons else failure
-
-
-def _openssl(failure: SSL.Error) -> str:
-    """Return OpenSSL's reasons: ``certificate verify failed``."""
-    try:
-        return ", ".join(reason for _, _, reason in failure.args[0]) or "no reason"
-    except (IndexError, TypeError, ValueError):
-        return "connection closed"
 
 
 def _explanation(content: bytes) -> str | None:

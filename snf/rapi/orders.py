@@ -4,12 +4,12 @@ Every request carries the order's id as the reason: Ganeti keeps that with the j
 the moment it accepts it, also when the job fails and when it is archived.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from attrs import field, frozen
 
 from snf.core.naming import EXCLUSION, order_reason
-from snf.core.order import Build, Kind, NicRequest, Order
+from snf.core.order import Build, Kind, NicRequest, Order, Sizes
 
 
 @frozen
@@ -55,50 +55,97 @@ _Call = tuple[str, str, tuple[tuple[str, str], ...], dict[str, object]]
 
 
 def _call(order: Order, name: str, shutdown_timeout_s: int) -> _Call:
-    path = f"/2/instances/{name}"
-    match order.kind:
-        case Kind.CREATE:
-            if order.build is None:
-                raise ValueError(f"order {order.id} does not say what to build")
-            return "POST", "/2/instances", (), _create(order.build, name)
-        case Kind.START:
-            return "PUT", f"{path}/startup", (), {}
-        case Kind.STOP:
-            return "PUT", f"{path}/shutdown", (), {"timeout": shutdown_timeout_s}
-        case Kind.REBOOT:
-            # Ganeti's own "soft" resets the machine without asking the guest; "hard"
-            # stops and starts it, and asks the guest first unless that may take 0 s.
-            timeout = 0 if order.hard else shutdown_timeout_s
-            return (
-                "POST",
-                f"{path}/reboot",
-                (("type", "hard"),),
-                {"shutdown_timeout": timeout},
-            )
-        case Kind.DELETE:
-            # Nothing on its disks will be needed again.
-            return "DELETE", path, (), {"shutdown_timeout": 0}
-        case Kind.GROW | Kind.MODIFY:
-            return _resize(order, path)
+    """Return method, path, query and body, without what all have."""
+    return _CALLS[order.kind](order, f"/2/instances/{name}", shutdown_timeout_s)
 
 
-def _resize(order: Order, path: str) -> _Call:
-    if order.sizes is None:
-        raise ValueError(f"order {order.id} does not say how large")
-    sizes = order.sizes
-    if order.kind is Kind.GROW:
-        # To so much, not by so much: asked for twice it is done once.
-        size = {"amount": sizes.disk_gib * 1024, "absolute": True}
-        return "POST", f"{path}/disk/0/grow", (), {**size, "wait_for_sync": False}
+def _create(order: Order, path: str, _timeout_s: int) -> _Call:
+    if order.build is None:
+        raise ValueError(f"order {order.id} does not say what to build")
+    collection, _, name = path.rpartition("/")
+    return "POST", collection, (), _new(order.build, name)
+
+
+def _start(_order: Order, path: str, _timeout_s: int) -> _Call:
+    return "PUT", f"{path}/startup", (), {}
+
+
+def _stop(_order: Order, path: str, timeout_s: int) -> _Call:
+    return "PUT", f"{path}/shutdown", (), {"timeout": timeout_s}
+
+
+def _reboot(order: Order, path: str, timeout_s: int) -> _Call:
+    # Ganeti's own "soft" resets the machine without asking the guest; "hard" stops and
+    # starts it, and asks the guest first unless that may take 0 s.
+    body: dict[str, object] = {"shutdown_timeout": 0 if order.hard else timeout_s}
+    return "POST", f"{path}/reboot", (("type", "hard"),), body
+
+
+def _delete(_order: Order, path: str, _timeout_s: int) -> _Call:
+    # Nothing on its disks will be needed again.
+    return "DELETE", path, (), {"shutdown_timeout": 0}
+
+
+def _grow(order: Order, path: str, _timeout_s: int) -> _Call:
+    # To so much, not by so much: asked for twice it is done once.
+    size = {"amount": _sizes(order).disk_gib * 1024, "absolute": True}
+    return "POST", f"{path}/disk/0/grow", (), {**size, "wait_for_sync": False}
+
+
+def _modify(order: Order, path: str, _timeout_s: int) -> _Call:
+    sizes = _sizes(order)
     body = {"beparams": _beparams(sizes.vcpus, sizes.ram_mib), "force": order.force}
     return "PUT", f"{path}/modify", (), body
 
 
-def _beparams(vcpus: int, ram_mib: int) -> dict[str, int]:
-    return {"vcpus": vcpus, "minmem": ram_mib, "maxmem": ram_mib}
+def _sizes(order: Order) -> Sizes:
+    if order.sizes is None:
+        raise ValueError(f"order {order.id} does not say how large")
+    return order.sizes
 
 
-def _create(build: Build, name: str) -> dict[str, object]:
+def _migrate_live(order: Order, path: str, _timeout_s: int) -> _Call:
+    return "PUT", f"{path}/migrate", (), {"mode": "live"} | _where(order)
+
+
+def _migrate(order: Order, path: str, timeout_s: int) -> _Call:
+    # Ganeti's "non-live" migration leaves the guest paused: a failover stops it, and
+    # starts it there if it ran.
+    body = {"shutdown_timeout": timeout_s} | _where(order)
+    return "PUT", f"{path}/failover", (), body
+
+
+def _evacuate(order: Order, path: str, timeout_s: int) -> _Call:
+    # Whether or not its node can still be told to stop it.
+    method, where, query, body = _migrate(order, path, timeout_s)
+    return method, where, query, body | {"ignore_consistency": True}
+
+
+_CALLS: dict[Kind, Callable[[Order, str, int], _Call]] = {
+    Kind.CREATE: _create,
+    Kind.START: _start,
+    Kind.STOP: _stop,
+    Kind.REBOOT: _reboot,
+    Kind.DELETE: _delete,
+    Kind.GROW: _grow,
+    Kind.MODIFY: _modify,
+    Kind.MIGRATE: _migrate,
+    Kind.MIGRATE_LIVE: _migrate_live,
+    Kind.EVACUATE: _evacuate,
+}
+
+
+def _where(order: Order) -> dict[str, object]:
+    """Return where a server is to be taken; nothing leaves it to Ganeti."""
+    where: dict[str, object] = {}
+    if order.node is not None:
+        where["target_node"] = order.node
+    if order.force:
+        where["ignore_ipolicy"] = True
+    return where
+
+
+def _new(build: Build, name: str) -> dict[str, object]:
     # No node: the cluster's default iallocator chooses it.  A machine without disks
     # must not say no_install either: Ganeti would then not start it
     # (Ganeti lib/cmdlib/instance_create.py, CheckArguments).
@@ -141,3 +188,7 @@ def _nic(nic: NicRequest) -> dict[str, str]:
     if nic.ip is not None:
         parameters["ip"] = nic.ip
     return parameters
+
+
+def _beparams(vcpus: int, ram_mib: int) -> dict[str, int]:
+    return {"vcpus": vcpus, "minmem": ram_mib, "maxmem": ram_mib}

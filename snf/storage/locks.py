@@ -1,4 +1,4 @@
-"""Who keeps which server from being changed."""
+"""Who keeps which server from being changed: locked, or suspended."""
 
 from uuid import UUID
 
@@ -16,11 +16,12 @@ class Lockable:
     number: int
     project: UUID
     lock: Lock | None
+    suspended: bool
 
 
 def get(txn: Transaction, project: UUID | None, server: UUID) -> Lockable:
     """
-    Return whether a server is locked, which stays so until the commit.
+    Return whether a server is locked or suspended, which stays so until the commit.
 
     :param project: Whose; None for anybody's.
     :raises NotFound: There is none, or it is somebody else's.
@@ -28,12 +29,14 @@ def get(txn: Transaction, project: UUID | None, server: UUID) -> Lockable:
     row = required(
         txn,
         missing(server),
-        "SELECT s.id, s.project_id, s.locked_by, s.lock_reason FROM server s"
+        "SELECT s.id, s.project_id, s.locked_by, s.lock_reason, s.suspended"
+        " FROM server s"
         " WHERE s.uuid = %(uuid)s AND s.deleted IS NULL"
         " AND (%(project)s IS NULL OR s.project_id = %(project)s) FOR UPDATE",
         {"uuid": server, "project": project},
     )
-    return Lockable(row[0], row[1], Lock(row[2], row[3]) if row[2] else None)
+    lock = Lock(row[2], row[3]) if row[2] else None
+    return Lockable(row[0], row[1], lock, row[4])
 
 
 def put(txn: Transaction, number: int, by: str | None, reason: str | None) -> None:

@@ -41,15 +41,20 @@ def from_row(row: tuple) -> Order:
         job=row[4],
         build=None if build is None else _build_from(build),
         hard=arguments.get("hard", False),
+        node=arguments.get("node"),
+        force=arguments.get("force", False),
         error=row[6],
         attempts=row[7],
         sizes=None if sizes is None else Sizes(**sizes),
-        force=arguments.get("force", False),
     )
 
 
-def add(txn: Transaction, order: Order, cluster: int, request_id: str) -> None:
-    """Store a new order; submitters are woken when the transaction commits."""
+def add(txn: Transaction, order: Order, cluster: int, request_id: str | None) -> None:
+    """
+    Store a new order; submitters are woken when the transaction commits.
+
+    :param request_id: None where nobody has asked.
+    """
     txn.execute(
         "INSERT INTO orders (id, server_id, cluster_id, kind, arguments, request_id)"
         " VALUES (%s, %s, %s, %s, %s, %s)",
@@ -250,6 +255,8 @@ def _arguments(order: Order) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
     if order.hard:
         arguments["hard"] = True
+    if order.node is not None:
+        arguments["node"] = order.node
     if order.force:
         arguments["force"] = True
     if order.sizes is not None:

@@ -43,7 +43,8 @@ class Server:
     """A server with all that its owner sees of it.
 
     ``reservation`` is what all servers that were asked for at once share.
-    ``host_status`` is OpenStack's word for how its cluster is.
+    ``host_status`` is OpenStack's word for how its cluster is.  ``suspended`` is
+    whether an operator has taken it from its owner.
     """
 
     id: int
@@ -70,6 +71,7 @@ class Server:
     reservation: str
     launch_index: int
     host_status: str
+    suspended: bool
     flavor: Flavor
     metadata: Mapping[str, str] = field(factory=dict)
     tags: tuple[str, ...] = ()
@@ -106,6 +108,7 @@ COLUMNS = f"""
     s.reservation, s.launch_index,
     CASE WHEN c.offline THEN 'DOWN' WHEN c.unreachable_since IS NOT NULL
     THEN 'UNKNOWN' WHEN c.drained THEN 'MAINTENANCE' ELSE 'UP' END,
+    s.suspended,
     ARRAY(SELECT t.tag FROM server_tag t WHERE t.server_id = s.id ORDER BY t.tag),
     (SELECT json_object_agg(e.key, e.value) FROM flavor_extra_spec e
      WHERE e.flavor_id = s.flavor_id),
@@ -128,8 +131,8 @@ FROM = (
 
 def from_row(row: tuple) -> Server:
     """Return the server in a row of :data:`COLUMNS`."""
-    named, hostname, locked_by, reason, *others = row[17:25]
-    tags, specs, metadata, places, group, image = row[25:31]
+    named, hostname, locked_by, reason, *others = row[17:26]
+    tags, specs, metadata, places, group, image = row[26:32]
     values = (
         *row[:7],
         Observed(row[7]),
@@ -145,7 +148,7 @@ def from_row(row: tuple) -> Server:
         # One that is as old as the service itself was asked for alone.
         others[1] or f"r-{row[1].hex[:8]}",
         *others[2:],
-        flavors.from_row(row[31:]),
+        flavors.from_row(row[32:]),
         metadata or {},
         tuple(tags),
         tuple(Place(*place) for place in places or ()),

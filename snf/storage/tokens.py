@@ -48,7 +48,8 @@ _GET = Prepared(
     " LEFT JOIN project p ON p.id = t.project_id"
     " LEFT JOIN application_credential c ON c.id = t.credential_id"
     " WHERE t.digest = $1 AND t.expires > $2 AND u.enabled"
-    " AND coalesce(p.enabled, true)",
+    " AND coalesce(p.enabled, true) AND NOT EXISTS (SELECT FROM domain d"
+    " WHERE d.id IN (u.domain_id, p.domain_id) AND NOT d.enabled)",
 )
 
 
@@ -56,8 +57,8 @@ def get(txn: Transaction, digest: bytes, now: datetime) -> Grant | None:
     """
     Return what a token stands for.
 
-    None when there is no such token, it has expired, its user or project has been
-    disabled, or the user has lost every role in the project.
+    None when there is no such token, it has expired, its user or project or the domain
+    of one has been disabled, or the user has lost every role in the project.
     """
     row = _GET.one(txn, digest, now)
     if row is None:

@@ -33,14 +33,16 @@ HERE = DomainRef()
 # The columns that user_from and project_from take, of which there are so many.
 USER = (
     "u.id, u.name, u.enabled, u.default_project, u.domain_id,"
-    " (SELECT d.name FROM domain d WHERE d.id = u.domain_id), u.description, u.email"
+    " (SELECT d.name FROM domain d WHERE d.id = u.domain_id), u.description, u.email,"
+    " (SELECT d.enabled FROM domain d WHERE d.id = u.domain_id)"
 )
-USER_COLUMNS = 8
+USER_COLUMNS = 9
 PROJECT = (
     "p.id, p.name, p.description, p.enabled, p.domain_id,"
-    " (SELECT d.name FROM domain d WHERE d.id = p.domain_id)"
+    " (SELECT d.name FROM domain d WHERE d.id = p.domain_id),"
+    " (SELECT d.enabled FROM domain d WHERE d.id = p.domain_id)"
 )
-PROJECT_COLUMNS = 6
+PROJECT_COLUMNS = 7
 
 _IN_DOMAIN = (
     " = (SELECT d.id FROM domain d WHERE CASE WHEN %(domain_id)s::text IS NULL"
@@ -56,7 +58,7 @@ def user_from(row: tuple) -> User:
         name=row[1],
         enabled=row[2],
         default_project=row[3],
-        domain=Domain(row[4], row[5]),
+        domain=Domain(row[4], row[5], enabled=row[8]),
         description=row[6],
         email=row[7],
     )
@@ -69,7 +71,7 @@ def project_from(row: tuple) -> Project:
         name=row[1],
         description=row[2],
         enabled=row[3],
-        domain=Domain(row[4], row[5]),
+        domain=Domain(row[4], row[5], enabled=row[6]),
     )
 
 
@@ -169,38 +171,45 @@ def change_project(txn: Transaction, project: Project) -> None:
         txn.execute("DELETE FROM token WHERE project_id = %s", (project.id,))
 
 
-# What a project may not have any more when it is deleted, and how many it has.
+# What a project may not have any more when it is deleted: who has some, and how many.
 _OWNED = (
     (
         "servers",
-        "SELECT count(*) FROM server WHERE project_id = %s AND deleted IS NULL",
+        "SELECT project_id FROM server"
+        " WHERE project_id = ANY(%(ids)s) AND deleted IS NULL",
     ),
-    ("images", "SELECT count(*) FROM image WHERE project_id = %s"),
-    ("networks", "SELECT count(*) FROM network WHERE project_id = %s"),
+    ("images", "SELECT project_id FROM image WHERE project_id = ANY(%(ids)s)"),
+    ("networks", "SELECT project_id FROM network WHERE project_id = ANY(%(ids)s)"),
 )
 
 
-def remove_project(txn: Transaction, project: Project, now: datetime) -> None:
+def remove_projects(txn: Transaction, ids: list[UUID], now: datetime) -> None:
     """
-    Delete a project with its roles, tokens and application credentials.
+    Delete projects with their roles, tokens and application credentials.
 
-    :raises Conflict: It owns something still.
+    :raises Conflict: One owns something still.
     """
-    # Whoever makes a server for it at this moment is waited for, or has to wait.
-    txn.execute("SELECT FROM project WHERE id = %s FOR UPDATE", (project.id,))
+    # Whoever makes a server for one at this moment is waited for, or has to wait.
+    txn.execute("SELECT FROM project WHERE id = ANY(%s) ORDER BY id FOR UPDATE", (ids,))
     for what, query in _OWNED:
-        row = one(txn, query, (project.id,))
-        if row is not None and row[0]:
-            raise Conflict(f"Project {project.name} still has {what}: {row[0]}")
+        row = one(
+            txn,
+            f"SELECT p.name, count(*) FROM ({query}) o"
+            " JOIN project p ON p.id = o.project_id GROUP BY 1 ORDER BY 1 LIMIT 1",
+            {"ids": ids},
+        )
+        if row is not None:
+            raise Conflict(f"Project {row[0]} still has {what}: {row[1]}")
     for table in ("role_assignment", "group_role", "application_credential", "token"):
-        txn.execute(f"DELETE FROM {table} WHERE project_id = %s", (project.id,))
+        txn.execute(f"DELETE FROM {table} WHERE project_id = ANY(%s)", (ids,))
     txn.execute(
-        "UPDATE user_account SET default_project = NULL WHERE default_project = %s",
-        (project.id,),
+        "UPDATE user_account SET default_project = NULL"
+        " WHERE default_project = ANY(%s)",
+        (ids,),
     )
     txn.execute(
-        "UPDATE project SET deleted = %s, enabled = false WHERE id = %s",
-        (now, project.id),
+        "UPDATE project SET deleted = %s, enabled = false WHERE id = ANY(%s)",
+        (now, ids),
     )
 
 
@@ -255,17 +264,17 @@ def change_user(txn: Transaction, user: User) -> None:
         txn.execute("DELETE FROM token WHERE user_id = %s", (user.id,))
 
 
-def remove_user(txn: Transaction, user: User, now: datetime) -> None:
-    """Delete a user, with roles, memberships, application credentials and tokens.
+def remove_users(txn: Transaction, ids: list[UUID], now: datetime) -> None:
+    """Delete users, with roles, memberships, application credentials and tokens.
 
-    What the user made belongs to projects, and stays.
+    What they made belongs to projects, and stays.
     """
     for table in ("role_assignment", "group_member", "application_credential", "token"):
-        txn.execute(f"DELETE FROM {table} WHERE user_id = %s", (user.id,))
+        txn.execute(f"DELETE FROM {table} WHERE user_id = ANY(%s)", (ids,))
     txn.execute(
         "UPDATE user_account SET deleted = %s, enabled = false, password = ''"
-        " WHERE id = %s",
-        (now, user.id),
+        " WHERE id = ANY(%s)",
+        (now, ids),
     )
 
 

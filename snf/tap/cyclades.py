@@ -18,7 +18,7 @@ from snf.api.tree import Parts, site
 from snf.bus.connect import open_bus
 from snf.bus.interface import Bus
 from snf.bus.topology import queue_names
-from snf.config import ConfigError, Cyclades, Stats, load, secret
+from snf.config import ConfigError, Cyclades, Stats, load
 from snf.core.quota import Resource
 from snf.logic.confirmations import Confirmations
 from snf.logic.connections import Connections
@@ -31,7 +31,9 @@ from snf.storage.database import Database
 from snf.storage.listener import Listener
 from snf.storage.version import SchemaCheck
 from snf.tap.garbage import Frozen
+from snf.tap.keystone import keystone_desk
 from snf.tap.layers import Layers
+from snf.tap.secrets import Secrets, read_secrets
 from snf.tap.shared import endpoint
 
 
@@ -42,13 +44,13 @@ class Options(UsageOptions):
         ["config", "c", "/etc/cyclades/cyclades.toml", "The configuration file."]
     ]
     settings: Cyclades
-    password: str | None
+    secrets: Secrets
 
     def postOptions(self) -> None:
         """Read the configuration, so that a mistake in it is one line."""
         try:
             self.settings = load(Path(self["config"]), Cyclades)
-            self.password = _password(self.settings.database.password_file)
+            self.secrets = read_secrets(self.settings)
         except ConfigError as failure:
             raise UsageError(str(failure)) from None
 
@@ -59,18 +61,18 @@ def makeService(options: Options) -> IService:
 
     settings = options.settings
     bus = open_bus(settings.broker, reactor, settings.ganeti.instance_prefix)
-    whole = assemble(reactor, settings, options.password, bus)
+    whole = assemble(reactor, settings, options.secrets, bus)
     Frozen().setServiceParent(whole)
     return whole
 
 
 def assemble(
-    reactor: Any, settings: Cyclades, password: str | None, bus: Bus
+    reactor: Any, settings: Cyclades, secret: Secrets, bus: Bus
 ) -> MultiService:
     """Return the services that the settings name, on a given bus."""
     layers = Layers()
     base = settings.database
-    database = Database(reactor, base.dsn, password, base.threads)
+    database = Database(reactor, base.dsn, secret.database, base.threads)
     database.setServiceParent(layers)
     SchemaCheck(reactor, database).setServiceParent(layers)
     connections = Connections(
@@ -80,12 +82,14 @@ def assemble(
     whole = MultiService()
     whole.setServiceParent(layers)
     parts: dict[str, Callable[[], None]] = {
-        "api": lambda: _api(reactor, settings, database).setServiceParent(whole),
+        "api": lambda: _api(reactor, settings, secret, database).setServiceParent(
+            whole
+        ),
         "dispatcher": lambda: _dispatcher(
             reactor, settings, database, bus
         ).setServiceParent(whole),
         "submitter": lambda: _submitter(
-            reactor, settings, password, database, connections
+            reactor, settings, secret.database, database, connections
         ).setServiceParent(whole),
         "reconciler": lambda: _reconciler(
             reactor, settings, database, connections
@@ -96,8 +100,15 @@ def assemble(
     return layers
 
 
-def _api(reactor: Any, settings: Cyclades, database: Database) -> IService:
+def _api(
+    reactor: Any, settings: Cyclades, secret: Secrets, database: Database
+) -> IService:
     whole = MultiService()
+    keystone = None
+    if secret.keystone is not None:
+        desk = keystone_desk(reactor, settings.keystone, secret.keystone, database)
+        desk.setServiceParent(whole)
+        keystone = desk.authority
     checker = PasswordChecker(reactor)
     checker.setServiceParent(whole)
     limits = {one: getattr(settings.quota, one.value) for one in Resource}
@@ -113,7 +124,8 @@ def _api(reactor: Any, settings: Cyclades, database: Database) -> IService:
             new_token=partial(secrets.token_urlsafe, 32),
             builder=Builder(limits=limits),
             limits=limits,
-            graphs=_graphs(settings.stats),
+            graphs=_graphs(settings.stats, secret.stats),
+            keystone=keystone,
         )
     )
     where = endpoint(reactor, settings.api.listen)
@@ -172,10 +184,5 @@ def _submitter(
     return layers
 
 
-def _graphs(settings: Stats) -> Graphs:
-    hidden = _password(settings.secret_file) if settings.url else None
-    return Graphs(settings.url, hidden or "", settings.refresh_s)
-
-
-def _password(path: Path | None) -> str | None:
-    return None if path is None else secret(path)
+def _graphs(settings: Stats, secret: str | None) -> Graphs:
+    return Graphs(settings.url, secret or "", settings.refresh_s)

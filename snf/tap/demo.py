@@ -8,10 +8,11 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from snf.bus.memory import MemoryBus
-from snf.config import ConfigError, Demo, load, secret
+from snf.config import ConfigError, Demo, load
 from snf.storage.database import Database
 from snf.tap.cyclades import assemble
 from snf.tap.layers import Layers
+from snf.tap.secrets import Secrets, read_secrets
 from snf.testing.simulation import Simulation
 
 
@@ -22,14 +23,13 @@ class Options(UsageOptions):
         ["config", "c", "/etc/cyclades/cyclades.toml", "The configuration file."]
     ]
     settings: Demo
-    password: str | None
+    secrets: Secrets
 
     def postOptions(self) -> None:
         """Read the configuration, so that a mistake in it is one line."""
         try:
             self.settings = load(Path(self["config"]), Demo)
-            path = self.settings.database.password_file
-            self.password = None if path is None else secret(path)
+            self.secrets = read_secrets(self.settings)
         except ConfigError as failure:
             raise UsageError(str(failure)) from None
 
@@ -38,10 +38,10 @@ def makeService(options: Options) -> IService:
     """Return the service that does what the configuration says."""
     from twisted.internet import reactor
 
-    return assemble_demo(reactor, options.settings, options.password)
+    return assemble_demo(reactor, options.settings, options.secrets)
 
 
-def assemble_demo(reactor: Any, settings: Demo, password: str | None) -> Layers:
+def assemble_demo(reactor: Any, settings: Demo, secrets: Secrets) -> Layers:
     """
     Return the services of a cloud and of the cluster under it.
 
@@ -51,7 +51,7 @@ def assemble_demo(reactor: Any, settings: Demo, password: str | None) -> Layers:
     prefix = settings.ganeti.instance_prefix
     bus = MemoryBus(reactor, prefix, settings.broker.prefetch)
     layers = Layers()
-    database = Database(reactor, settings.database.dsn, password, threads=1)
+    database = Database(reactor, settings.database.dsn, secrets.database, threads=1)
     database.setServiceParent(layers)
     Simulation(
         reactor,
@@ -59,6 +59,6 @@ def assemble_demo(reactor: Any, settings: Demo, password: str | None) -> Layers:
         bus,
         settings.simulation,
         prefix,
-        assemble(reactor, settings, password, bus),
+        assemble(reactor, settings, secrets, bus),
     ).setServiceParent(layers)
     return layers

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from attrs import define, evolve, field
 from twisted.internet.defer import Deferred
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SkipTest, TestCase
 
 from snf.core.naming import apart_tag, instance_name
 from snf.core.order import Build, Kind, NicRequest, Order, Sizes
@@ -28,7 +28,7 @@ class Subject:
     A cluster to test and what can be built on it.
 
     :param prefix: Of the names of instances; nobody else on the cluster may use it.
-    :param build: Something small without disks.
+    :param build: Something small without disks, which any node can have.
     :param pause: Lets seconds pass.
     :param stranger: The same cluster, asked with a wrong password.
     """
@@ -274,6 +274,19 @@ class _RapiTests(TestCase):
             {(job.status, job.ops[0].error_code) for job in ended},
         )
 
+    async def test_bound_disks(self) -> None:
+        """A machine with disks that only its node has is not moved, and goes on."""
+        disks = evolve(self.subject.build, disk_gib=1, disk_template="file")
+        job = await self.subject.do(Kind.CREATE, 1, build=disks)
+        self.assertEqual(JobStatus.SUCCESS, job.status, job.ops[0].error)
+        for kind in (Kind.MIGRATE_LIVE, Kind.MIGRATE, Kind.EVACUATE):
+            job = await self.subject.do(kind, 1)
+            self.assertEqual(
+                (JobStatus.ERROR, "wrong_state"), (job.status, job.ops[0].error_code)
+            )
+            self.assertIn("does not allow", job.ops[0].error or "")
+        self.assertEqual("running", await self.status_of(1))
+
     async def test_not_there(self) -> None:
         """What is asked of a machine that is not there ends in an error job."""
         sizes = Sizes(vcpus=1, ram_mib=128, disk_gib=1)
@@ -429,6 +442,93 @@ class _RapiTests(TestCase):
             with self.assertRaises(WrongCredentials):
                 await asked
         self.assertEqual(before, await self.rapi.last_job(before))
+
+
+class _MoveTests(TestCase):
+    """Instances go from node to node."""
+
+    create: ClassVar[Callable[[TestCase], Subject]]
+    timeout = 300
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        self.subject = type(self).create(self)
+        self.rapi = self.subject.rapi
+        self.nodes = {node.name for node in await self.rapi.nodes()}
+        if len(self.nodes) < 2:
+            raise SkipTest("the cluster has one node: nothing can be moved")
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.subject.clean()))
+
+    async def place(self) -> tuple[str | None, str]:
+        """Return on which node it is, and in which status."""
+        instance = await self.rapi.instance(self.subject.name(1))
+        assert instance is not None
+        return instance.pnode, instance.status
+
+    async def test_moved(self) -> None:
+        """What runs is moved in each way, its reason kept, and runs there."""
+        await self.subject.create(1)
+        for kind in (Kind.MIGRATE_LIVE, Kind.MIGRATE, Kind.EVACUATE):
+            before, _ = await self.place()
+            number, order = await self.subject.ask(kind, 1)
+            job = await self.subject.ended(number)
+            self.assertEqual(JobStatus.SUCCESS, job.status, job.ops[0].error)
+            self.assertEqual(order, job.order)
+            after, status = await self.place()
+            self.assertNotEqual(before, after)
+            self.assertEqual("running", status)
+
+    async def test_named(self) -> None:
+        """It goes where it is sent, by a node's whole name or its first word."""
+        await self.subject.create(1)
+        for kind in (Kind.MIGRATE_LIVE, Kind.MIGRATE, Kind.EVACUATE):
+            before, _ = await self.place()
+            target = next(iter(self.nodes - {before}))
+            for node in (target, before or ""):
+                word = node if kind is Kind.MIGRATE else node.partition(".")[0]
+                job = await self.subject.do(kind, 1, node=word, force=True)
+                self.assertEqual(JobStatus.SUCCESS, job.status, job.ops[0].error)
+                self.assertEqual((node, "running"), await self.place())
+
+    async def test_stopped(self) -> None:
+        """What is stopped is moved and stays so; live it is not moved."""
+        await self.subject.create(1)
+        await self.subject.do(Kind.STOP, 1)
+        before, _ = await self.place()
+        job = await self.subject.do(Kind.MIGRATE_LIVE, 1)
+        self.assertEqual(
+            (JobStatus.ERROR, "wrong_state"), (job.status, job.ops[0].error_code)
+        )
+        self.assertIn("please use failover", job.ops[0].error or "")
+        self.assertEqual((before, "ADMIN_down"), await self.place())
+        job = await self.subject.do(Kind.MIGRATE, 1)
+        self.assertEqual(JobStatus.SUCCESS, job.status, job.ops[0].error)
+        after, status = await self.place()
+        self.assertNotEqual(before, after)
+        self.assertEqual("ADMIN_down", status)
+
+    async def test_nowhere(self) -> None:
+        """To a node that there is not, or where it is, it is not moved."""
+        await self.subject.create(1)
+        here, _ = await self.place()
+        for kind in (Kind.MIGRATE_LIVE, Kind.MIGRATE, Kind.EVACUATE):
+            for node, code in (("nosuch", "unknown_entity"), (here, "wrong_state")):
+                job = await self.subject.do(kind, 1, node=node)
+                self.assertEqual(
+                    (JobStatus.ERROR, code), (job.status, job.ops[0].error_code)
+                )
+                self.assertIn(node or "", job.ops[0].error or "")
+        self.assertEqual((here, "running"), await self.place())
+
+    async def test_not_there(self) -> None:
+        """Moving a machine that is not there ends in an error job."""
+        for kind in (Kind.MIGRATE_LIVE, Kind.MIGRATE, Kind.EVACUATE):
+            job = await self.subject.do(kind, 99)
+            self.assertEqual("unknown_entity", job.ops[0].error_code)
+
+
+def move_tests(create: Callable[[TestCase], Subject]) -> type[TestCase]:
+    """Return the tests that a cluster of several nodes has to pass."""
+    return type("MoveTests", (_MoveTests,), {"create": staticmethod(create)})
 
 
 def rapi_tests(create: Callable[[TestCase], Subject]) -> type[TestCase]:

@@ -118,7 +118,7 @@ class _RequestTests(TestCase):
         )
 
     async def test_others(self) -> None:
-        """Starting, stopping, restarting and deleting say how long a guest has."""
+        """What stops a guest says how long it has; what moves it, where to."""
         for kind, more, expected in (
             (Kind.START, {}, {"OP_ID": "OP_INSTANCE_STARTUP"}),
             (Kind.STOP, {}, {"OP_ID": "OP_INSTANCE_SHUTDOWN", "timeout": 90}),
@@ -144,6 +144,38 @@ class _RequestTests(TestCase):
                 Kind.DELETE,
                 {},
                 {"OP_ID": "OP_INSTANCE_REMOVE", "shutdown_timeout": 0},
+            ),
+            (
+                Kind.MIGRATE,
+                {"node": "node2"},
+                {
+                    "OP_ID": "OP_INSTANCE_FAILOVER",
+                    "shutdown_timeout": 90,
+                    "ignore_consistency": False,
+                    "target_node": "node2",
+                    "ignore_ipolicy": False,
+                },
+            ),
+            (
+                Kind.MIGRATE_LIVE,
+                {"node": "node2", "force": True},
+                {
+                    "OP_ID": "OP_INSTANCE_MIGRATE",
+                    "mode": "live",
+                    "allow_failover": False,
+                    "target_node": "node2",
+                    "ignore_ipolicy": True,
+                },
+            ),
+            (
+                Kind.EVACUATE,
+                {},
+                {
+                    "OP_ID": "OP_INSTANCE_FAILOVER",
+                    "shutdown_timeout": 90,
+                    "ignore_consistency": True,
+                    "target_node": None,
+                },
             ),
         ):
             self.assert_holds(expected, await self.understood(kind, **more))

@@ -176,8 +176,8 @@ def _left_running(built: Built) -> bool | None:
     return _SEEN[built.observed]
 
 
-# What is not here leaves it running, or not.
-_DONE = {
+# What is absent leaves it running or not, as it was.
+_DONE: dict[Kind | None, bool | None] = {
     Kind.CREATE: True,
     Kind.START: True,
     Kind.STOP: False,

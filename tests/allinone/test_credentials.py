@@ -1,11 +1,12 @@
 """What ``./cloud env`` prints."""
 
+import json
 import subprocess
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from snf.allinone.credentials import PEOPLE, exports, password_of
+from snf.allinone.credentials import PEOPLE, clouds, exports, password_of
 from snf.allinone.failure import Failure
 from snf.allinone.files import password
 from snf.allinone.layout import Layout
@@ -29,6 +30,20 @@ class ExportsTests(SynchronousTestCase):
         """The user is a member of the demo project, the admin has a project apart."""
         self.assertIn("OS_PROJECT_NAME=demo", exports(1, PEOPLE["user"], "x", "R"))
         self.assertIn("OS_USERNAME=admin", exports(1, PEOPLE["admin"], "x", "R"))
+
+
+class CloudsTests(SynchronousTestCase):
+    """The ``clouds.yaml``."""
+
+    def test_password(self) -> None:
+        """A password with odd characters in it stays what it is."""
+        odd = 'it\'s "x": #é\n'
+        said = json.loads(clouds(9000, PEOPLE["admin"], odd, "RegionOne"))
+        cloud = said["clouds"]["cyclades"]
+        self.assertEqual(
+            ("admin", odd, "http://127.0.0.1:9000/identity/v3"),
+            tuple(cloud["auth"][key] for key in ("username", "password", "auth_url")),
+        )
 
 
 class PasswordTests(SynchronousTestCase):

@@ -13,6 +13,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
+from snf.api.authority import Authority
 from snf.api.compute.build import Builder
 from snf.api.compute.stats import NO_GRAPHS
 from snf.api.site import ApiSite
@@ -65,6 +66,8 @@ class ApiTestCase(SynchronousTestCase):
     max_body_bytes = 65536
     page_size = 1000
     graphs = NO_GRAPHS
+    keystone: Authority | None = None
+    trusted_proxies: tuple[str, ...] = ()
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -86,6 +89,7 @@ class ApiTestCase(SynchronousTestCase):
                     public_url=ROOT,
                     max_body_bytes=self.max_body_bytes,
                     page_size=self.page_size,
+                    trusted_proxies=self.trusted_proxies,
                 ),
                 identity=Identity(token_lifetime_s=3600),
                 instance_prefix="snf",
@@ -99,6 +103,7 @@ class ApiTestCase(SynchronousTestCase):
                 builder=self.builder,
                 limits=limits,
                 graphs=self.graphs,
+                keystone=self.keystone,
             )
         )
 

@@ -12,9 +12,20 @@ from uuid import UUID, uuid4
 from attrs import evolve, field, frozen
 
 from snf.api.identity.catalog import catalog
-from snf.core.identity import Group, Project, Role, User
+from snf.core.identity import Domain, Group, Project, Role, User
+from snf.core.quota import NO_LIMITS
 from snf.core.server import Life, Observed
-from snf.storage import flavors, grants, groups, images, networks, tags
+from snf.core.server_group import Policy, ServerGroup
+from snf.storage import (
+    domains,
+    flavors,
+    grants,
+    groups,
+    images,
+    networks,
+    server_groups,
+    tags,
+)
 from snf.storage import users as accounts
 from snf.storage.grants import Holder
 from snf.testing import world
@@ -39,6 +50,7 @@ MISSING = "00000000-0000-4000-8000-00000000dead"
 # What each user has, by the kind of thing: the user's own, or the user's project's.
 Belongings = dict[str, str]
 
+CLOSED_DOMAIN = Domain("closed", "closed", enabled=False)
 EMPTY_PROJECT = Project(UUID(int=0xE0, version=4), "empty")
 
 
@@ -83,7 +95,9 @@ THINGS: Mapping[str, Thing] = {
     f"{_COMPUTE}/flavors/{{flavor}}/os-extra_specs/{{key}}": _KEY,
     f"{_COMPUTE}/images/{{image}}": Thing("image"),
     f"{_COMPUTE}/os-hypervisors/{{hypervisor}}": Thing("cluster"),
+    f"{_COMPUTE}/os-networks/{{network}}": Thing("network"),
     f"{_COMPUTE}/os-quota-sets/{{project}}": _LIMITED,
+    f"{_COMPUTE}/os-server-groups/{{group}}": Thing("server_group"),
     f"{_COMPUTE}/os-services/{{service}}": Thing("cluster"),
     f"{_COMPUTE}/os-simple-tenant-usage/{{project}}": _LIMITED,
     f"{_COMPUTE}/servers/{{server}}": Thing("server"),
@@ -92,6 +106,7 @@ THINGS: Mapping[str, Thing] = {
     ),
     f"{_COMPUTE}/servers/{{server}}/meta/{{key}}": _KEY,
     f"{_COMPUTE}/servers/{{server}}/metadata/{{key}}": _KEY,
+    f"{_COMPUTE}/servers/{{server}}/migrations/{{migration}}": Thing(always=MISSING),
     f"{_COMPUTE}/servers/{{server}}/os-instance-actions/{{done_by}}": Thing(
         "request", missing="req-nothing"
     ),
@@ -172,7 +187,12 @@ ASKED: Mapping[str, Asked] = {
     f"PUT {_COMPUTE}/flavors/{{flavor}}/os-extra_specs/{{key}}": Asked(
         {"k": "v"}, makes=_MADE_KEY
     ),
+    # Ganeti does not tell it.
+    f"GET {_COMPUTE}/os-hypervisors/{{hypervisor}}/uptime": Asked(code=501),
     f"PUT {_COMPUTE}/os-quota-sets/{{project}}": Asked(_ROOM),
+    f"POST {_COMPUTE}/os-server-groups": Asked(
+        {"server_group": {"name": "new", "policies": ["affinity"]}}
+    ),
     f"PUT {_COMPUTE}/os-services/{{service}}": Asked({"status": "disabled"}),
     f"POST {_COMPUTE}/servers": Asked({"server": _NEW_SERVER}),
     f"PUT {_COMPUTE}/servers/{{server}}": Asked({"server": {"name": "other"}}),
@@ -185,6 +205,15 @@ ASKED: Mapping[str, Asked] = {
             {"reboot": {"type": "SOFT"}},
             {"lock": {"locked_reason": "r"}},
             {"unlock": None},
+            {"resize": {"flavorRef": str(SMALL.id)}},
+            {"confirmResize": None},
+            {"revertResize": None},
+            {"migrate": None},
+            {"os-migrateLive": {"host": None, "block_migration": False}},
+            {"evacuate": {"onSharedStorage": True}},
+            {"os-resetState": {"state": "active"}},
+            {"SNF:suspend": None},
+            {"forceDelete": None},
         ),
     ),
     f"POST {_COMPUTE}/servers/{{server}}/meta": Asked(_METADATA),
@@ -194,6 +223,10 @@ ASKED: Mapping[str, Asked] = {
     f"PUT {_COMPUTE}/servers/{{server}}/metadata/{{key}}": Asked(
         _META, makes=_MADE_KEY
     ),
+    # None is under way.
+    f"GET {_COMPUTE}/servers/{{server}}/migrations/{{migration}}": Asked(code=404),
+    # Nothing draws graphs unless it is configured.
+    f"GET {_COMPUTE}/servers/{{server}}/stats": Asked(code=404),
     f"PUT {_COMPUTE}/servers/{{server}}/tags": Asked({"tags": ["t"]}),
     f"PUT {_COMPUTE}/servers/{{server}}/tags/{{tag}}": Asked(
         url={"tag": Thing(always="new")}, makes=frozenset({"tag"})
@@ -211,6 +244,12 @@ ASKED: Mapping[str, Asked] = {
                 "tenantName": "alpha",
             }
         }
+    ),
+    f"POST {_V3}/domains": Asked({"domain": {"name": "new"}}),
+    f"PATCH {_V3}/domains/{{domain}}": Asked({"domain": {"description": "other"}}),
+    # Only one that is disabled can be deleted.
+    f"DELETE {_V3}/domains/{{domain}}": Asked(
+        url={"domain": Thing(always=CLOSED_DOMAIN.id)}
     ),
     f"POST {_V3}/groups": Asked({"group": {"name": "new"}}),
     f"PATCH {_V3}/groups/{{group}}": Asked({"group": {"name": "other"}}),
@@ -279,6 +318,7 @@ class SituationTestCase(ApiTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.run_in(accounts.add_project, EMPTY_PROJECT)
+        self.run_in(domains.add, CLOSED_DOMAIN)
         self.owned: dict[str, Belongings] = {
             user.name: self._belongings(user, project)
             for user, project in (
@@ -308,6 +348,8 @@ class SituationTestCase(ApiTestCase):
             ),
         )
         self.run_in(networks.add_subnet, evolve(SUBNET, id=subnet, network=network))
+        together = ServerGroup(uuid4(), project.id, user.id, "g", Policy.AFFINITY)
+        self.run_in(server_groups.add, together, NO_LIMITS)
         [(cluster,)] = self.sql("SELECT id FROM cluster")
         own = self._belongings_of_user(user)
         group = UUID(own["group"])
@@ -321,6 +363,7 @@ class SituationTestCase(ApiTestCase):
             "image": str(image),
             "network": str(network),
             "project": str(project.id),
+            "server_group": str(together.id),
             "subnet": str(subnet),
         }
 

@@ -32,6 +32,7 @@ BODIES: dict[Action, list] = {
     Action.STOP: [{"os-stop": None}, {"shutdown": {}}],
     Action.REBOOT: [{"reboot": {"type": "SOFT"}}],
     Action.REBOOT_HARD: [{"reboot": {"type": "HARD"}}],
+    Action.RESTORE: [{"restore": None}, {"restore": {}}],
 }
 
 # The order that comes of each action, and what it shows.

@@ -100,6 +100,33 @@ class ServiceTests(HostTestCase):
         reply = self.call("PUT", path, {"status": "disabled"}, by=ADMIN)
         self.assertEqual("disabled", reply.json["service"]["status"])
 
+    def test_reason(self) -> None:
+        """Why one was disabled is noted in the audit trail, whatever way it came."""
+        path = f"{COMPUTE}/os-services"
+        body = {"host": CLUSTER.name, "binary": "nova-compute"}
+        for where, what in (
+            ("disable-log-reason", body),
+            (str(self.cluster.id), {"status": "disabled"}),
+        ):
+            told = what | {"disabled_reason": f"a fan, {where}"}
+            reply = self.call("PUT", f"{path}/{where}", told, by=ADMIN)
+            self.assertEqual("disabled", reply.json["service"]["status"], reply.text)
+            [(noted,)] = self.sql(
+                "SELECT outcome FROM activity WHERE action = 'cluster disabled'"
+                " ORDER BY id DESC LIMIT 1"
+            )
+            self.assertEqual(f"a fan, {where}", noted)
+        for where, what in (
+            ("enable", body | {"disabled_reason": "x"}),
+            (str(self.cluster.id), {"status": "enabled", "disabled_reason": "x"}),
+            (str(self.cluster.id), {"disabled_reason": "x"}),
+            ("disable-log-reason", body | {"disabled_reason": ""}),
+        ):
+            reply = self.call("PUT", f"{path}/{where}", what, by=ADMIN)
+            self.assertEqual(400, reply.code)
+            self.assertIn("disabled_reason", reply.json["badRequest"]["message"])
+        self.assertEqual("disabled", self.service()["status"])
+
     def test_drain_refused(self) -> None:
         """What makes no sense, or is somebody's who is no admin."""
         disable = f"{COMPUTE}/os-services/disable"
@@ -188,6 +215,17 @@ class HypervisorTests(HostTestCase):
         pattern = "os-hypervisors?hypervisor_hostname_pattern="
         self.assertEqual(404, self.get(f"{pattern}nowhere").code)
         self.assertEqual(1, len(self.get(f"{pattern}ganeti").json["hypervisors"]))
+
+    def test_uptime(self) -> None:
+        """It is a 501, after which clients go on without; no URL from 2.88 on."""
+        path = f"os-hypervisors/{self.cluster.id}/uptime"
+        reply = self.get(path)
+        self.assertEqual(501, reply.code)
+        self.assertEqual(501, reply.json["notImplemented"]["code"])
+        self.assertEqual(404, self.get("os-hypervisors/999999/uptime").code)
+        headers = {"OpenStack-API-Version": "compute 2.88"}
+        path = f"{COMPUTE}/{path}"
+        self.assertEqual(404, self.call("GET", path, by=ADMIN, headers=headers).code)
 
     def test_admins_only(self) -> None:
         """None of it is for anybody else."""

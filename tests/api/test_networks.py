@@ -6,7 +6,7 @@ from attrs import evolve
 
 from snf.core.server import Life, Observed
 from snf.storage import networks
-from snf.testing.world import ALICE, NETWORK, PROJECT_A, SUBNET
+from snf.testing.world import ALICE, BOB, NETWORK, PROJECT_A, PROJECT_B, SUBNET
 from tests.api.case import ROOT, ApiTestCase, Reply
 
 V2 = "/network/v2.0"
@@ -236,3 +236,46 @@ class MissingTests(NetworkTestCase):
                     },
                     reply.json,
                 )
+
+
+class ComputeTests(ApiTestCase):
+    """``os-networks`` of the compute API, for clients of old."""
+
+    def test_list(self) -> None:
+        """A network has its id and its name, and nothing of what Nova once knew."""
+        path = "/compute/v2/os-networks"
+        [network] = self.call("GET", path, by=ALICE).json["networks"]
+        self.assertEqual(
+            (str(NETWORK.id), "default"), (network.pop("id"), network.pop("label"))
+        )
+        self.assertIn("cidr", network)
+        self.assertEqual({None}, set(network.values()))
+        shown = self.call("GET", f"{path}/{NETWORK.id}", by=ALICE)
+        self.assertEqual("default", shown.json["network"]["label"])
+
+    def test_foreign(self) -> None:
+        """Another project's is neither listed nor shown."""
+        theirs = evolve(
+            NETWORK,
+            id=uuid4(),
+            name="x",
+            project=PROJECT_B.id,
+            shared=False,
+            is_default=False,
+        )
+        self.run_in(networks.add, theirs)
+        path = "/compute/v2.1/os-networks"
+        found = self.call("GET", path, by=ALICE).json["networks"]
+        self.assertEqual(["default"], [one["label"] for one in found])
+        for wrong in (theirs.id, uuid4(), "x"):
+            self.assertEqual(404, self.call("GET", f"{path}/{wrong}", by=ALICE).code)
+        self.assertEqual(200, self.call("GET", f"{path}/{theirs.id}", by=BOB).code)
+
+    def test_gone(self) -> None:
+        """From 2.36 on it is not there: networks have an API of their own."""
+        headers = {"OpenStack-API-Version": "compute 2.36"}
+        for path in ("os-networks", f"os-networks/{NETWORK.id}"):
+            path = f"/compute/v2.1/{path}"
+            self.assertEqual(
+                404, self.call("GET", path, by=ALICE, headers=headers).code
+            )

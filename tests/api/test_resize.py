@@ -290,8 +290,8 @@ class RefusedTests(ResizeTestCase):
         for flavor, words in (
             (SMALL, "When resizing, instances must change flavor!"),
             (evolve(SMALL, id=uuid4()), "could not be found."),
-            (PRIVATE, f"Flavor {PRIVATE.id} could not be found."),
-            (DELETED, f"Flavor {DELETED.id} could not be found."),
+            (PRIVATE, f"resize.flavorRef: Flavor {PRIVATE.id} could not be found."),
+            (DELETED, f"resize.flavorRef: Flavor {DELETED.id} could not be found."),
             (DISKLESS, f"{cannot}Resize to zero disk flavor is not allowed."),
             (OTHER_TEMPLATE, f"{cannot}It is file, and of the flavor drbd."),
         ):

@@ -257,7 +257,7 @@ class MemberTests(GroupTestCase):
         reply = self.call("GET", f"{SERVERS}/{first}", by=ALICE, version="2.71")
         self.assertEqual([group], reply.json["server"]["server_groups"])
         reply = self.call("GET", f"{SERVERS}/{first}", by=ALICE, version="2.100")
-        self.assertEqual({"group": group}, reply.json["server"]["scheduler_hints"])
+        self.assertEqual({"group": [group]}, reply.json["server"]["scheduler_hints"])
         self.live(first, Life(Observed.GONE, deletion_asked=True))
         self.assertEqual([], self.members(group))
 

@@ -3,7 +3,7 @@
 from uuid import UUID, uuid4
 
 from snf.core.server import Fault, Life, Observed
-from snf.testing.world import ADMIN, ALICE, CLUSTER, PROJECT_A, SMALL, TINY
+from snf.testing.world import ADMIN, ALICE, BOB, CLUSTER, PROJECT_A, SMALL, TINY
 from tests.api.case import NOW, ROOT, SERVERS, ApiTestCase, Reply
 
 
@@ -54,6 +54,7 @@ class ShowTests(ApiTestCase):
                 "OS-EXT-STS:vm_state": "building",
                 "OS-EXT-STS:power_state": 0,
                 "os-extended-volumes:volumes_attached": [],
+                "suspended": False,
                 "SNF:task_state": "SPAWNING",
             },
             shown,
@@ -183,3 +184,16 @@ class RenameTests(ApiTestCase):
 def _reference(kind: str, identity: UUID) -> dict:
     href = f"{ROOT}/compute/{kind}/{identity}"
     return {"id": str(identity), "links": [{"rel": "bookmark", "href": href}]}
+
+
+class SecurityGroupTests(ApiTestCase):
+    """``os-security-groups`` of a server."""
+
+    def test_none(self) -> None:
+        """There are none, which is told of one's own servers only."""
+        path = f"{SERVERS}/{self.server()}/os-security-groups"
+        reply = self.call("GET", path, by=ALICE)
+        self.assertEqual((200, {"security_groups": []}), (reply.code, reply.json))
+        self.assertEqual(404, self.call("GET", path, by=BOB).code)
+        missing = f"{SERVERS}/{uuid4()}/os-security-groups"
+        self.assertEqual(404, self.call("GET", missing, by=ALICE).code)

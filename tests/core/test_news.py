@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from snf.core.news import fold, level, lose, progress, refuse
-from snf.core.order import Kind, Order, State
+from snf.core.order import MOVES, Kind, Order, State
 from snf.core.report import JobReport, JobStatus, ProgressReport, Sighting
-from snf.core.server import Fault, Life, Observed, Status, Task, with_order
+from snf.core.server import Fault, Life, Observed, Status, Task, reset, with_order
 
 SERVER = 7
 
@@ -20,6 +20,9 @@ _OPCODES = {
     Kind.STOP: "OP_INSTANCE_SHUTDOWN",
     Kind.REBOOT: "OP_INSTANCE_REBOOT",
     Kind.DELETE: "OP_INSTANCE_REMOVE",
+    Kind.MIGRATE: "OP_INSTANCE_FAILOVER",
+    Kind.MIGRATE_LIVE: "OP_INSTANCE_MIGRATE",
+    Kind.EVACUATE: "OP_INSTANCE_FAILOVER",
 }
 
 
@@ -66,7 +69,8 @@ class Cluster:
         self._tell(kind, JobStatus.SUCCESS if works else JobStatus.ERROR, known, code)
         if works:
             self.present = kind is not Kind.DELETE
-            self.running = kind in (Kind.CREATE, Kind.START, Kind.REBOOT)
+            if kind not in MOVES:
+                self.running = kind in (Kind.CREATE, Kind.START, Kind.REBOOT)
         elif kind is Kind.CREATE:
             self.present = leaves
 
@@ -110,7 +114,9 @@ class Cluster:
 def clusters(draw: st.DrawFn) -> Cluster:
     cluster = Cluster()
     cluster.do(Kind.CREATE, True, draw(st.booleans()), draw(st.booleans()))
-    others = st.sampled_from([Kind.START, Kind.STOP, Kind.REBOOT, Kind.DELETE])
+    # Steps of resizes follow from each other: tests.core.test_steps has those.
+    steps = {Kind.CREATE, Kind.GROW, Kind.MODIFY}
+    others = st.sampled_from(sorted(set(Kind) - steps, key=lambda k: k.value))
     for kind, ordered, works in draw(
         st.lists(st.tuples(others, st.booleans(), st.booleans()), max_size=6)
     ):
@@ -369,3 +375,40 @@ class ToldTests(SynchronousTestCase):
         self.assertTrue(told.startswith("No valid host was found."), told)
         self.assertIn("server group", told)
         self.assertTrue(told.endswith(error), told)
+
+
+class MoveTests(SynchronousTestCase):
+    """Going to another node."""
+
+    def test_as_it_was(self):
+        """A move says nothing of whether a server runs; its end is the order's."""
+        for kind in MOVES:
+            for observed in (Observed.UP, Observed.DOWN, Observed.UNKNOWN):
+                for status, error in (
+                    (JobStatus.SUCCESS, None),
+                    (JobStatus.ERROR, "disk layout 'file' does not allow it"),
+                ):
+                    life = with_order(Life(observed), order(1, kind))
+                    told = report(kind, status, 5.0, order=UUID(int=1), error=error)
+                    after = fold(life, told)
+                    self.assertIs(observed, after.observed)
+                    [ended] = after.orders
+                    self.assertFalse(ended.state.open)
+                    self.assertEqual(error, ended.error)
+
+
+class ResetTests(SynchronousTestCase):
+    """A fault that an admin has ended."""
+
+    def test_levelled(self):
+        """It is what Ganeti says then: up, stopped, or in ERROR since not there."""
+        for observed in (Observed.DOWN, Observed.GONE):
+            life = reset(Life(observed, fault=Fault("no", 1.0), clock=(1.0, 1)))
+            for present, running, status in (
+                (True, True, Status.ACTIVE),
+                (True, False, Status.SHUTOFF),
+                (True, None, Status.UNKNOWN),
+                (False, None, Status.ERROR),
+            ):
+                after = level(life, Sighting(SERVER, 9.0, present, running))
+                self.assertIs(status, after.status)

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from snf.core.errors import Conflict
-from snf.core.order import Kind, Order, State
+from snf.core.errors import Conflict, Forbidden
+from snf.core.order import MOVES, Kind, Order, State
 from snf.core.server import (
     ALLOWED,
     Action,
@@ -17,7 +17,10 @@ from snf.core.server import (
     Task,
     ask_to_delete,
     permit,
+    permit_owner,
     power_state,
+    reset,
+    suspend,
     vm_state,
     with_order,
 )
@@ -53,6 +56,17 @@ class StatusTests(SynchronousTestCase):
         self.assertEqual(
             (Status.HARD_REBOOT, Task.REBOOTING_HARD), (hard.status, hard.task)
         )
+
+    def test_moving(self):
+        """One that runs shows that it is moved; one that is stopped has the task."""
+        for kind in MOVES:
+            for observed, status in (
+                (Observed.UP, Status.MIGRATING),
+                (Observed.DOWN, Status.SHUTOFF),
+                (Observed.UNKNOWN, Status.UNKNOWN),
+            ):
+                life = with_order(Life(observed=observed), order(1, kind))
+                self.assertEqual((status, Task.MIGRATING), (life.status, life.task))
 
     def test_failed_build(self):
         """A failed build is an ERROR until its owner has it deleted."""
@@ -102,6 +116,62 @@ class PermitTests(SynchronousTestCase):
                 self.assertRaises(
                     Conflict, permit, action, Status.ACTIVE, Task.REBOOTING, "it"
                 )
+
+
+class PermitOwnerTests(SynchronousTestCase):
+    """What keeps owners from changing their servers."""
+
+    def test_table(self):
+        """A suspension is told before a lock."""
+        for suspended, locked, refusal in (
+            (True, True, Forbidden),
+            (True, False, Forbidden),
+            (False, True, Conflict),
+        ):
+            failure = self.assertRaises(refusal, permit_owner, suspended, locked, "it")
+            self.assertIn("it", str(failure))
+        permit_owner(False, False, "it")
+
+
+class SuspendTests(SynchronousTestCase):
+    """A suspended server comes to rest."""
+
+    STOP = order(9, Kind.STOP)
+
+    def test_running(self):
+        """What runs, or may run, is stopped."""
+        for observed in (Observed.UP, Observed.UNKNOWN, Observed.BUILD):
+            life = suspend(Life(observed), self.STOP)
+            self.assertEqual((self.STOP,), life.orders)
+
+    def test_at_rest(self):
+        """What is at rest already, or gone, has no order."""
+        for life in (
+            Life(Observed.DOWN),
+            Life(Observed.DOWN, fault=Fault("x", 1.0)),
+            Life(Observed.GONE, fault=Fault("x", 1.0)),
+            Life(Observed.UP, orders=(order(1, Kind.DELETE),), deletion_asked=True),
+        ):
+            self.assertEqual(life, suspend(life, self.STOP))
+
+    def test_under_way(self):
+        """Whatever is under way, the stop comes after it."""
+        for observed, kind in product(
+            (Observed.UP, Observed.DOWN), (Kind.START, Kind.REBOOT, Kind.MIGRATE)
+        ):
+            under_way = order(1, kind, state=State.SUBMITTED, job=4)
+            life = suspend(Life(observed, orders=(under_way,)), self.STOP)
+            self.assertEqual((under_way, self.STOP), life.orders)
+
+
+class ResetTests(SynchronousTestCase):
+    """A fault that is forgotten."""
+
+    def test_looked_at_anew(self):
+        """Nothing may be done to it until Ganeti has said what it is."""
+        for observed in Observed:
+            life = reset(Life(observed, fault=Fault("x", 1.0), clock=(5.0, 2)))
+            self.assertEqual((Status.BUILD, (5.0, 2)), (life.status, life.clock))
 
 
 class AskToDeleteTests(SynchronousTestCase):

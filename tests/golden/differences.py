@@ -10,8 +10,6 @@ from attrs import frozen
 
 # The answers to what we do not offer (yet), with the reason; ours is a refusal.
 NOT_OFFERED: Mapping[str, str] = {
-    "confirm-409-base": "servers are not resized yet",
-    "confirm-409-latest": "servers are not resized yet",
     "console-output-base": "there are no consoles yet",
     "console-output-latest": "there are no consoles yet",
     "interfaces-base": "interfaces are shown as ports only",
@@ -55,11 +53,10 @@ DIFFERENCES = (
     Difference("net-extensions", "extensions[]", "no extension is offered in full yet"),
     Difference("flavors-*", "*/SNF:disk_template", _SYNNEFO),
     Difference("server*", "*/SNF:task_state", _SYNNEFO),
+    Difference("server*", "*/suspended", _SYNNEFO),
     Difference("quota-*", "quota_set/SNF:disk", "Nova has no quota of disks"),
     Difference("server*", "*/key_name", "there are no key pairs yet"),
     Difference("server-create-*", "server/adminPass", "guests get no password yet"),
-    Difference("server*-latest", "*/scheduler_hints", "it is of microversion 2.100"),
-    Difference("server*-latest", "*/image/properties", "it is of microversion 2.98"),
     Difference(
         "server*-latest",
         "*/OS-EXT-SRV-ATTR:root_device_name",

@@ -18,7 +18,7 @@ from snf.core.report import JobStatus
 from snf.rapi.client import Rapi, connect
 from snf.rapi.endpoint import Endpoint, Tls
 from snf.rapi.errors import Unreachable
-from snf.testing.rapi_contract import Subject, rapi_tests
+from snf.testing.rapi_contract import Subject, move_tests, rapi_tests
 
 
 def state() -> Path:
@@ -85,6 +85,10 @@ def subject(hypervisor: str) -> Callable[[TestCase], Subject]:
 
 class LiveRapiTests(rapi_tests(subject("fake"))):
     """On instances that are nothing but an entry on their node."""
+
+
+class LiveMoveTests(move_tests(subject("fake"))):
+    """From node to node, where there are two."""
 
 
 class LiveKvmTests(TestCase):

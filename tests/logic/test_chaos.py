@@ -5,6 +5,7 @@ from random import Random
 from typing import Any, ClassVar
 from uuid import uuid4
 
+from attrs import evolve
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
@@ -15,7 +16,7 @@ from snf.core.order import Kind
 from snf.core.server import ALLOWED, Action, Life, Status, permit
 from snf.storage import flavors
 from snf.testing.ganeti import Fault
-from tests.logic.case import LogicTestCase
+from tests.logic.case import BUILD, LogicTestCase
 from tests.logic.test_resize import BIG, plan, store
 
 _ASKED = {
@@ -23,6 +24,8 @@ _ASKED = {
     Kind.STOP: Action.STOP,
     Kind.REBOOT: Action.REBOOT,
     Kind.DELETE: Action.DELETE,
+    Kind.MIGRATE: Action.MIGRATE,
+    Kind.MIGRATE_LIVE: Action.MIGRATE_LIVE,
 }
 _FAULTS = (Fault.REFUSE, Fault.ERROR, Fault.AWAY, Fault.LOSE)
 _OPCODES = {
@@ -30,6 +33,8 @@ _OPCODES = {
     "STARTUP": {},
     "REMOVE": {},
     "REBOOT": {"reboot_type": "hard"},
+    "FAILOVER": {},
+    "MIGRATE": {"mode": "live"},
 }
 
 
@@ -54,6 +59,7 @@ class ChaosTests(LogicTestCase):
         self.random = Random(seed)
         self.servers: list[int] = []
         await self.database.run(flavors.add, BIG)
+        self.ganeti.machines.others = ("node2.test",)
         self.dispatch()
         self.submitters = [
             self.submit(claimant=claimant, timeout_s=1.0, attempts=1000)
@@ -72,7 +78,8 @@ class ChaosTests(LogicTestCase):
         self.flushLoggedErrors(Unavailable)
 
     async def a_server(self) -> None:
-        self.servers.append(await self.ask_server())
+        build = evolve(BUILD, disk_template=self.random.choice(("file", "sharedfile")))
+        self.servers.append(await self.ask_server(build))
 
     async def a_wish(self) -> None:
         """Ask for something that is allowed, as the API does."""

@@ -16,7 +16,7 @@ from snf.core.resize import Phase, Resize
 from snf.core.server import Life, Observed, Status
 from snf.logic.confirmations import Confirmations, confirm
 from snf.rapi.orders import request
-from snf.storage import flavors, lives, orders, quotas
+from snf.storage import flavors, lives, orders, quotas, suspensions
 from snf.testing.ganeti import Fault
 from snf.testing.world import PROJECT_A, SMALL
 from tests.logic.case import LogicTestCase
@@ -125,6 +125,23 @@ class LifeTests(ResizeTestCase):
         await levelled(Status.VERIFY_RESIZE)
         self.assertEqual((2, 512, 512), self.sizes(server))
         self.assertEqual(3, len(self.steps_done(server)))
+
+    async def test_suspended(self) -> None:
+        """A server that is suspended meanwhile is off in the end, with its new sizes."""
+        self.dispatch()
+        self.submit()
+        server = await self.active()
+        await self.resize(server)
+        [(uuid,)] = await self.rows("SELECT uuid FROM server WHERE id = %s", server)
+        await self.database.run(suspensions.suspend, uuid, "req-1")
+        await self.rests(server)
+        self.clock.advance(1)
+        await self.reconciler().level(await self.row())
+        await self.rests(server)
+        self.assertFalse(
+            self.ganeti.machines.find(instance_name("snf", server)).running
+        )
+        self.assertEqual(BIG.id, await self.flavor(server))
 
     async def test_stopped(self) -> None:
         """A server that is off is changed, and stays off."""

@@ -55,6 +55,26 @@ class NounTests(ManageTestCase):
         self.assertEqual(1, len(self.listed("role")))
         self.refused(self.manage("role", "list", "--project", "x"), "x")
 
+    def test_keystone(self):
+        """Accounts that a Keystone keeps are not written here; the list stays."""
+        with self.config.open("a") as file:
+            file.write(
+                "[keystone]\nauth_url = 'https://keystone.test/v3'\n"
+                f"password_file = '{self.secret}'\n"
+            )
+        for command in (
+            ("user", "list"),
+            ("user", "create", "x", "--project", "y"),
+            ("role", "list"),
+            ("project", "create", "x"),
+            ("project", "disable", "x"),
+            ("project", "enable", "x"),
+        ):
+            said = self.manage(*command)
+            self.assertEqual(1, said.code, command)
+            self.assertIn("https://keystone.test/v3", said.err)
+        self.assertEqual(0, self.manage("project", "list").code)
+
     def test_disabled(self):
         """Users and projects are disabled and enabled by their names."""
         self.manage("project", "create", "web")

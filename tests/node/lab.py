@@ -106,7 +106,11 @@ class NodeNamespace:
         rules = json.loads(run(*inside, "nft", "-j", "list", "ruleset"))["nftables"]
         return {
             "rules": "\n".join(sorted(json.dumps(_bare(one)) for one in rules)),
-            "links": run("ip", "-n", self.namespace, "-br", "link"),
+            "links": "\n".join(
+                # Without their carriers, which follow a little later.
+                " ".join(line.split()[0:3:2])
+                for line in run("ip", "-n", self.namespace, "-br", "link").splitlines()
+            ),
             **{
                 f"{what}{family}": run(
                     "ip", "-n", self.namespace, f"-{family}", *command, check=False

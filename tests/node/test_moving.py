@@ -182,7 +182,7 @@ class CycleTests(NodeTestCase):
         with ThreadPoolExecutor(4) as pool:
             done = pool.map(lambda _: self.node.call("gc"), range(4))
             self.assertEqual([""] * 4, [one.stderr for one in done])
-        self.assertNotIn("tap", self.rules_of("inet", "snf"))
+        self.assertNotIn('"tap', self.rules_of("inet", "snf"))
 
     def test_killed(self) -> None:
         """Whatever a run that was killed has left is taken down by the next."""

@@ -4,7 +4,7 @@ import struct
 from ipaddress import ip_address
 
 from tests.node.case import NodeTestCase, address4, address6, mac
-from tests.node.inside import heard, pings, sends, sniffer
+from tests.node.inside import connects, heard, listen, pings, sends, sniffer
 from tests.node.lab import INTERNET4, INTERNET6, run
 
 
@@ -29,6 +29,18 @@ class RoutedTests(NodeTestCase):
         self.assertTrue(pings(far.namespace, address6(6), 1))
         self.assertTrue(pings(self.node.namespace, address4(6)))
         self.assertTrue(pings(there.namespace, INTERNET4))
+
+    def test_node_itself(self) -> None:
+        """A guest can ping its node, which can connect to it, and not the other way."""
+        guest = self.routed(5)
+        for namespace in (self.node.namespace, guest.namespace):
+            self.kept(listen(namespace, 1811))
+        self.assertTrue(pings(guest.namespace, self.node.address))
+        self.assertTrue(connects(self.node.namespace, address4(5), 1811))
+        self.assertTrue(connects(self.node.namespace, address6(5), 1811))
+        self.assertFalse(connects(guest.namespace, self.node.address, 1811))
+        other = self.lab.node()
+        self.assertTrue(connects(other.namespace, self.node.address, 1811))
 
     def test_again(self) -> None:
         """Setting up what is set up already changes nothing."""

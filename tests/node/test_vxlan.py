@@ -1,8 +1,8 @@
 """Private networks that span nodes by VXLAN, made and removed as they are needed."""
 
 from tests.node.case import mac
-from tests.node.inside import pings
-from tests.node.lab import Guest, NodeNamespace, run
+from tests.node.inside import datagrams, heard, pings, sniffer
+from tests.node.lab import Guest, NodeNamespace, batch, run
 from tests.node.test_bridged import BridgedTestCase
 
 TAGS = "vxlan vni:4097 private snf:mtu:1450"
@@ -50,6 +50,21 @@ class VxlanTests(BridgedTestCase):
         self.lab.unplug(two, self.node)
         self.node.call("gc")
         self.assertNotIn("4097", self.links())
+
+    def test_forged(self) -> None:
+        """Frames that somebody else than a node has packed reach nobody."""
+        one = self.on(self.node, 1)
+        packed = b"\x08" + bytes(3) + (4097).to_bytes(3, "big") + b"\0"
+        packed += bytes.fromhex(one.mac.replace(":", "") + "aa0000000099" + "88b5")
+        ear = self.kept(sniffer(one.namespace, "eth0"))
+        batch(self.lab.internet, "addr add 198.18.2.200/24 dev link0")
+        for place, address, passes in (
+            (self.lab.internet, "198.18.2.200", False),
+            (self.second.namespace, self.second.address, True),
+        ):
+            sender = self.kept(datagrams(place, address))
+            sender.sendto(packed + b"forged", (self.node.address, 4789))
+            self.assertEqual(passes, heard(ear, b"forged"), address)
 
     def test_a_node_more(self) -> None:
         """A node that the cluster gets later is reached once a NIC comes up."""

@@ -1,5 +1,6 @@
 """The simulated cluster does what a real one does."""
 
+from functools import partial
 from typing import Any
 
 from treq.testing import StubTreq
@@ -12,7 +13,7 @@ from snf.rapi.client import Rapi, over
 from snf.rapi.endpoint import Endpoint, Tls
 from snf.rapi.orders import Request
 from snf.testing.ganeti import FakeGaneti
-from snf.testing.rapi_contract import Subject, rapi_tests
+from snf.testing.rapi_contract import Subject, move_tests, rapi_tests
 from snf.testing.request_contract import request_tests
 
 URL = "http://ganeti.test:5080"
@@ -30,10 +31,10 @@ def client(fake: FakeGaneti, password: str | None = None) -> Rapi:
     return over(StubTreq(fake.resource()), endpoint, reactor, timeout_s=30)
 
 
-def subject(case: TestCase) -> Subject:
+def subject(case: TestCase, nodes: int = 1) -> Subject:
     clock = Clock()
     clock.advance(1_700_000_000.25)
-    fake = FakeGaneti(clock)
+    fake = FakeGaneti(clock, nodes=nodes)
 
     async def pause(seconds: float) -> None:
         clock.advance(seconds)
@@ -67,6 +68,10 @@ def understood(case: TestCase) -> Any:
 
 class FakeRapiTests(rapi_tests(subject)):
     """What comes of requests."""
+
+
+class FakeMoveTests(move_tests(partial(subject, nodes=2))):
+    """From node to node."""
 
 
 class FakeRequestTests(request_tests(understood)):

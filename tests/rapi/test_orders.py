@@ -38,6 +38,9 @@ class RequestTests(SynchronousTestCase):
                 ("DELETE", "/2/instances/snf-1"),
                 ("POST", "/2/instances/snf-1/disk/0/grow"),
                 ("PUT", "/2/instances/snf-1/modify"),
+                ("PUT", "/2/instances/snf-1/failover"),
+                ("PUT", "/2/instances/snf-1/migrate"),
+                ("PUT", "/2/instances/snf-1/failover"),
             ],
             [(asked.method, asked.path) for asked in self.all_kinds()],
         )

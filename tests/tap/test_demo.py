@@ -26,6 +26,7 @@ from snf.config import (
 )
 from snf.storage.database import connect
 from snf.tap.demo import assemble_demo
+from snf.tap.secrets import Secrets
 from snf.testing import world
 from snf.testing.postgres import fresh_dsn
 
@@ -90,7 +91,7 @@ class DemoTests(TestCase):
         )
 
     async def up(self, **simulation: Any) -> None:
-        self.demo = assemble_demo(reactor, self.settings(**simulation), None)
+        self.demo = assemble_demo(reactor, self.settings(**simulation), Secrets())
         self.demo.startService()
         await self.until(self.log_in)
 

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from snf.api.audit import note
 from snf.api.call import Call
-from snf.core.errors import BadRequest
+from snf.core.errors import BadRequest, Forbidden
 from snf.core.order import Kind, Order
 from snf.core.server import Action, Task, ask_to_delete, permit, with_order
 from snf.storage import actions, lives, orders, servers
@@ -14,12 +14,18 @@ from snf.storage.database import Transaction
 
 
 def act(
-    txn: Transaction, call: Call, project: UUID | None, uuid: UUID, action: Action
+    txn: Transaction,
+    call: Call,
+    project: UUID | None,
+    uuid: UUID,
+    action: Action,
+    **more: Any,
 ) -> None:
     """
     Order what an action asks for.
 
     :param project: Whose server it must be; None for anybody's.
+    :param more: What else the order says.
     :raises NotFound: There is no such server.
     :raises Conflict: Its state forbids the action.
     """
@@ -31,7 +37,7 @@ def act(
     if action is Action.DELETE and life.task is Task.DELETING:
         return
     permit(action, life.status, life.task, uuid)
-    order = Order(id=uuid4(), server=server, **_ORDERS[action])
+    order = Order(id=uuid4(), server=server, **_ORDERS[action], **more)
     after = _ADDS.get(action, with_order)(life, order)
     ordered = order in after.orders
     if ordered:
@@ -68,6 +74,9 @@ _ORDERS: dict[Action, dict[str, Any]] = {
     Action.REBOOT: {"kind": Kind.REBOOT},
     Action.REBOOT_HARD: {"kind": Kind.REBOOT, "hard": True},
     Action.DELETE: {"kind": Kind.DELETE},
+    Action.MIGRATE: {"kind": Kind.MIGRATE},
+    Action.MIGRATE_LIVE: {"kind": Kind.MIGRATE_LIVE},
+    Action.EVACUATE: {"kind": Kind.EVACUATE},
 }
 
 _ADDS = {Action.DELETE: ask_to_delete}
@@ -86,6 +95,16 @@ def named(body: dict) -> Action:
     if read is None:
         raise BadRequest(f"There is no such action: {name}")
     return read(name, argument)
+
+
+def admins(call: Call, name: str) -> None:
+    """
+    Return if the caller may ask for what only admins may.
+
+    :raises Forbidden: The caller is no admin.
+    """
+    if not call.is_admin:
+        raise Forbidden(f"Policy doesn't allow {name} to be performed.")
 
 
 def _plain(action: Action) -> Callable[[str, Any], Action]:
@@ -111,6 +130,9 @@ _READ: dict[str, Callable[[str, Any], Action]] = {
     "os-start": _plain(Action.START),
     "os-stop": _plain(Action.STOP),
     "reboot": _reboot,
+    # Nothing is put off that could be forced: it is a deletion like any other.
+    "forceDelete": _plain(Action.DELETE),
+    "restore": _plain(Action.RESTORE),
     "start": _plain(Action.START),
     "shutdown": _plain(Action.STOP),
 }

@@ -86,7 +86,6 @@ def _status(call: Call, name: str, text: str) -> Status:
 
 # What Nova knows and we do not have (nova/api/openstack/common.py).
 _STATUSES = frozenset(Status.__members__) | {
-    "MIGRATING",
     "PASSWORD",
     "PAUSED",
     "REBUILD",

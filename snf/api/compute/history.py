@@ -127,6 +127,9 @@ def _name(action: str, kind: str) -> str:
 _EVENTS = {
     "create": "compute__do_build_and_run_instance",
     "delete": "compute_terminate_instance",
+    "migrate": "cold_migrate",
+    "live-migration": "compute_live_migration",
+    "evacuate": "compute_rebuild_instance",
 }
 
 _STEPS = {

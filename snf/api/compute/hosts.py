@@ -10,12 +10,13 @@ from uuid import UUID, uuid5
 import msgspec
 from attrs import frozen
 
-from snf.api.audit import note
+from snf.api.audit import ACCEPTED, note
 from snf.api.call import Call
 from snf.api.compute import versions
+from snf.api.compute.build import Name
 from snf.api.json import Edge, new_app, route
 from snf.core.catalog import Cluster
-from snf.core.errors import NotFound
+from snf.core.errors import BadRequest, NotFound, NotOffered
 from snf.core.identity import Role
 from snf.core.placement import Capacity
 from snf.storage import clusters, hosts
@@ -40,6 +41,15 @@ class ServiceBody(msgspec.Struct, forbid_unknown_fields=True):
     status: Literal["enabled", "disabled"] | None = None
     host: Annotated[str, msgspec.Meta(max_length=255)] = ""
     binary: str = _BINARY
+    disabled_reason: Name | None = None
+
+
+# What the verbs in place of an id do; the last one wants a reason.
+_VERBS = {
+    "enable": "enabled",
+    "disable": "disabled",
+    "disable-log-reason": "disabled",
+}
 
 
 @frozen
@@ -102,7 +112,7 @@ class Services:
     def update(self, txn: Transaction, call: Call, service: str) -> dict:
         """Have one take new servers or not; by id, or enable and disable by host."""
         body: ServiceBody = call.body
-        verb = service in ("enable", "disable")
+        verb = service in _VERBS
         for one in hosts.listing(txn):
             name = body.host if verb else service
             known = one.cluster.name if verb else str(_service_id(call, one))
@@ -110,10 +120,14 @@ class Services:
                 break
         else:
             raise NotFound(f"Could not find service {body.host or service}.")
-        wanted = f"{service}d" if verb else body.status
+        wanted = _VERBS.get(service, body.status)
+        reason = body.disabled_reason
+        if reason is not None and wanted != "disabled":
+            raise BadRequest("disabled_reason: only where it is disabled")
         if wanted is not None:
             clusters.set_use(txn, one.cluster.id, wanted == "disabled", None)
-            note(txn, call, f"cluster {wanted}", uuid5(_SERVICES, one.cluster.name))
+            thing = uuid5(_SERVICES, one.cluster.name)
+            note(txn, call, f"cluster {wanted}", thing, reason or ACCEPTED)
         [now] = [new for new in hosts.listing(txn) if new.cluster.id == one.cluster.id]
         return {"service": _service(call, now)}
 
@@ -175,6 +189,14 @@ class Hypervisors:
             if str(_hypervisor_id(call, one)) == hypervisor:
                 return {"hypervisor": _hypervisor(call, one)}
         raise NotFound(f"Hypervisor with ID '{hypervisor}' could not be found.")
+
+    @route(app, "GET", "/<hypervisor>/uptime", role=Role.ADMIN)
+    def uptime(self, txn: Transaction, call: Call, hypervisor: str) -> dict:
+        """Refuse: Ganeti does not tell it; openstack goes on without after a 501."""
+        if call.since(versions.HYPERVISORS_WITHOUT_SIZES):
+            raise NotFound("The resource could not be found.")
+        self.show(txn, call, hypervisor)
+        raise NotOffered("Virt driver does not implement uptime function.")
 
 
 def _matching(txn: Transaction, call: Call) -> list[Host]:

@@ -1,4 +1,4 @@
-"""Locking servers: what is locked is not changed by mistake."""
+"""Locking servers: what is locked is not changed by mistake, nor what is suspended."""
 
 from typing import Any
 from uuid import UUID
@@ -8,7 +8,8 @@ from snf.api.call import Call
 from snf.api.compute.actions import remember
 from snf.api.compute.owned import owner
 from snf.api.compute.versions import LOCK_REASON
-from snf.core.errors import BadRequest, Conflict, Forbidden
+from snf.core.errors import BadRequest, Forbidden
+from snf.core.server import permit_owner
 from snf.storage import locks
 from snf.storage.database import Transaction
 
@@ -24,11 +25,12 @@ def change(txn: Transaction, call: Call, uuid: UUID, body: dict[str, Any]) -> No
     Who has locked one unlocks it: its project, or an admin; an admin may always.
 
     :raises BadRequest: The body has more than it may.
-    :raises Forbidden: An admin has locked it.
+    :raises Forbidden: An admin has locked it, or it is suspended.
     :raises NotFound: There is no such server.
     """
     [(name, argument)] = body.items()
     reason = _reason(call, name, argument)
+    check(txn, call, uuid, heeds_lock=False)
     server = locks.get(txn, owner(call), uuid)
     by = "owner" if server.project == call.project.id else "admin"
     if name == "lock":
@@ -42,15 +44,19 @@ def change(txn: Transaction, call: Call, uuid: UUID, body: dict[str, Any]) -> No
     note(txn, call, f"server {name}", uuid)
 
 
-def check(txn: Transaction, call: Call, uuid: UUID) -> None:
+def check(txn: Transaction, call: Call, uuid: UUID, heeds_lock: bool = True) -> None:
     """
-    Return if a server may be changed.
+    Return if a server may be changed; admins may always.
 
-    :raises Conflict: It is locked, and the caller is no admin.
+    :param heeds_lock: Whether a lock is against it; a suspension is in any case.
+    :raises Forbidden: It is suspended.
+    :raises Conflict: It is locked.
     :raises NotFound: There is no such server.
     """
-    if not call.is_admin and locks.get(txn, owner(call), uuid).lock is not None:
-        raise Conflict(f"Instance {uuid} is locked")
+    if not call.is_admin:
+        server = locks.get(txn, owner(call), uuid)
+        locked = heeds_lock and server.lock is not None
+        permit_owner(server.suspended, locked, uuid)
 
 
 def _reason(call: Call, name: str, argument: Any) -> str | None:

@@ -124,7 +124,7 @@ def _planned(
 
 
 def _flavor(txn: Transaction, call: Call, reference: str) -> Flavor:
-    missing = f"Flavor {reference} could not be found."
+    missing = f"resize.flavorRef: Flavor {reference} could not be found."
     try:
         flavor = usable(txn, call, identifier(last_part(reference), missing))
     except NotFound:

@@ -1,13 +1,25 @@
 """``/servers``: listing, building, showing, renaming and deleting them."""
 
+from collections.abc import Callable
 from functools import partial
+from uuid import UUID
 
 import msgspec
 from attrs import frozen
 
 from snf.api.audit import note
 from snf.api.call import Call, identifier
-from snf.api.compute import batch, filters, locks, resizes, versions, view
+from snf.api.compute import (
+    batch,
+    filters,
+    locks,
+    moves,
+    repairs,
+    resizes,
+    unoffered,
+    versions,
+    view,
+)
 from snf.api.compute.actions import act, named
 from snf.api.compute.build import (
     YOUNG,
@@ -45,6 +57,14 @@ class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
 
     server: Changes
 
+
+# What is not simply ordered: the function of each action's name.
+_OWN_WAYS: dict[str, Callable[[Transaction, Call, UUID, dict], Answer | None]] = {
+    **dict.fromkeys(locks.NAMES, locks.change),
+    **dict.fromkeys(unoffered.NAMES, unoffered.refuse),
+    **moves.ACTIONS,
+    **repairs.ACTIONS,
+}
 
 _YOUNG = {name: YOUNG[name] for name in ("description", "hostname")}
 
@@ -129,6 +149,7 @@ class Servers:
         if not changes:
             raise BadRequest("server: names nothing to change")
         number, uuid = locate(txn, call, server)
+        locks.check(txn, call, uuid, heeds_lock=False)
         servers.change(txn, number, changes)
         note(txn, call, "server rename", uuid)
         found = servers.get(txn, owner(call), uuid)
@@ -145,9 +166,9 @@ class Servers:
     def action(self, txn: Transaction, call: Call, server: str) -> Answer | None:
         """Do to one what the body names."""
         uuid = identifier(server, MISSING)
-        if len(call.body) == 1 and locks.NAMES.intersection(call.body):
-            locks.change(txn, call, uuid, call.body)
-            return None
+        for name, own_way in _OWN_WAYS.items():
+            if name in call.body and len(call.body) == 1:
+                return own_way(txn, call, uuid, call.body)
         if len(call.body) == 1 and resizes.NAMES.intersection(call.body):
             locks.check(txn, call, uuid)
             return resizes.change(txn, call, uuid, call.body, self.builder.limits)

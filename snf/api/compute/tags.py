@@ -9,6 +9,7 @@ from attrs import frozen
 
 from snf.api.audit import note
 from snf.api.call import Call
+from snf.api.compute import locks
 from snf.api.compute.owned import locate
 from snf.api.compute.versions import TAGS
 from snf.api.json import Answer, Edge, new_app, route
@@ -49,6 +50,7 @@ class Tags:
     def replace(self, txn: Transaction, call: Call, server: str) -> dict:
         """Give one these tags, and no others."""
         number, uuid = locate(txn, call, server)
+        locks.check(txn, call, uuid, heeds_lock=False)
         tags.replace(txn, number, call.body.tags)
         note(txn, call, "server tags", uuid)
         return {"tags": tags.of(txn, number)}
@@ -57,6 +59,7 @@ class Tags:
     def clear(self, txn: Transaction, call: Call, server: str) -> None:
         """Remove all tags of one."""
         number, uuid = locate(txn, call, server)
+        locks.check(txn, call, uuid, heeds_lock=False)
         tags.replace(txn, number, [])
         note(txn, call, "server tags", uuid)
 
@@ -73,6 +76,7 @@ class Tags:
         if not _FITS.fullmatch(tag):
             raise BadRequest("tag: must have 1 to 60 characters, without a comma")
         number, uuid = locate(txn, call, server)
+        locks.check(txn, call, uuid, heeds_lock=False)
         if tags.has(txn, number, tag):
             return Answer(code=204)
         tags.add(txn, number, [tag])
@@ -86,6 +90,7 @@ class Tags:
     def remove(self, txn: Transaction, call: Call, server: str, tag: str) -> None:
         """Remove a tag of one."""
         number, uuid = locate(txn, call, server)
+        locks.check(txn, call, uuid, heeds_lock=False)
         if not _FITS.fullmatch(tag):
             raise NotFound("Tag was not found")
         tags.remove(txn, number, tag)

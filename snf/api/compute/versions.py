@@ -17,11 +17,16 @@ EXTENDED = (2, 3)
 IP6_FOR_ALL = (2, 5)
 LOCKED = (2, 9)
 GROUP_OWNERS = (2, 13)
+EVACUATION_PLAIN = (2, 14)
 SOFT_POLICIES = (2, 15)
 HOST_STATUS = (2, 16)
 DESCRIPTION = (2, 19)
 ACTIONS_OF_DELETED = (2, 21)
+MIGRATIONS_LINKED = (2, 23)
+LIVE_AUTOMATIC = (2, 25)
 TAGS = (2, 26)
+EVACUATION_FORCED = (2, 29)
+LIVE_FORCED = (2, 30)
 BEFORE_PROXIES_WENT = (2, 35)
 NO_NETWORK_QUOTAS = (2, 36)
 NETWORKS_NEEDED = (2, 37)
@@ -33,17 +38,21 @@ EVENTS_FOR_OWNERS = (2, 51)
 TAGS_AT_CREATION = (2, 52)
 HOSTS_BY_UUID = (2, 53)
 FLAVOR_DESCRIPTION = (2, 55)
+HOST_OF_MIGRATION = (2, 56)
 NO_FILE_QUOTAS = (2, 57)
 ACTION_PAGES = (2, 58)
+MIGRATION_PAGES = (2, 59)
 FLAVOR_EXTRA_SPECS = (2, 61)
 EVENT_HOST = (2, 62)
 CERTIFICATES = (2, 63)
 GROUP_RULES = (2, 64)
 CHANGED_BEFORE = (2, 66)
+NOTHING_FORCED = (2, 68)
 SERVER_GROUPS = (2, 71)
 LOCK_REASON = (2, 73)
 STRICT = (2, 75)
 TOPOLOGY = (2, 78)
+MIGRATIONS_BY_WHOM = (2, 80)
 FILTERS_FOR_ALL = (2, 83)
 EVENT_DETAILS = (2, 84)
 HYPERVISORS_WITHOUT_SIZES = (2, 88)
@@ -59,12 +68,19 @@ _SAID = {
     IP6_FOR_ALL[1]: "everybody may look for servers by `ip6`",
     LOCKED[1]: "servers show whether they are `locked`",
     GROUP_OWNERS[1]: "server groups show `project_id` and `user_id`",
+    EVACUATION_PLAIN[1]: "evacuating without `onSharedStorage` and an answer",
     SOFT_POLICIES[1]: "server groups may have `soft-` policies",
     HOST_STATUS[1]: "admins see `host_status`",
     18: "the project's id may be left out of URLs, as in every version here",
     DESCRIPTION[1]: "servers have a `description`",
     ACTIONS_OF_DELETED[1]: "what was done to deleted servers can be seen",
+    MIGRATIONS_LINKED[
+        1
+    ]: "migrations have a type; live ones under way, a server's list",
+    LIVE_AUTOMATIC[1]: "live migration without `disk_over_commit`, or `auto`matic",
     TAGS[1]: "servers have tags, and are found by them",
+    EVACUATION_FORCED[1]: "an evacuation can be forced",
+    LIVE_FORCED[1]: "a live migration can be forced",
     BEFORE_PROXIES_WENT[1] + 1: "`/images` is gone: 404; quotas without networks'",
     NETWORKS_NEEDED[1]: "`networks` must be given, if only as `auto` or `none`",
     STATUS_CHECKED[1]: "a `status` that there is not is a 400, where it found nothing",
@@ -76,17 +92,21 @@ _SAID = {
     TAGS_AT_CREATION[1]: "`tags` may be given to a new server",
     HOSTS_BY_UUID[1]: "ids of services and hypervisors are UUIDs",
     FLAVOR_DESCRIPTION[1]: "flavors have a `description`",
+    HOST_OF_MIGRATION[1]: "a `host` can be named for a migration",
     NO_FILE_QUOTAS[1]: "quotas and limits without those of injected files",
     ACTION_PAGES[1]: "actions come in pages, with `updated_at` and `changes-since`",
+    MIGRATION_PAGES[1]: "migrations come in pages, with `uuid` and `changes-since`",
     FLAVOR_EXTRA_SPECS[1]: "flavors show their `extra_specs`",
     EVENT_HOST[1]: "events have `hostId`, and `host` for admins",
     CERTIFICATES[1]: "servers show `trusted_image_certificates`: none are offered",
     GROUP_RULES[1]: "server groups have a `policy` and `rules`, not `policies`",
-    CHANGED_BEFORE[1]: "servers and actions are found by `changes-before`",
+    CHANGED_BEFORE[1]: "servers, actions and migrations are found by `changes-before`",
+    NOTHING_FORCED[1]: "neither live migration nor evacuation can be forced",
     SERVER_GROUPS[1]: "a single server shows its `server_groups`",
     LOCK_REASON[1]: "a lock has a reason; servers are found by `locked`",
     STRICT[1]: "parameters that there are not are a 400; a flavor's `swap` is 0",
     TOPOLOGY[1]: "servers have a `topology`, in which there is nothing",
+    MIGRATIONS_BY_WHOM[1]: "migrations tell, and are found by, user and project",
     FILTERS_FOR_ALL[1]: "owners may look for servers by what only admins could",
     EVENT_DETAILS[1]: "events that failed have `details`",
     HYPERVISORS_WITHOUT_SIZES[1]: "hypervisors show no sizes and no statistics",

@@ -103,6 +103,7 @@ def server(call: Call, server: Server, prefix: str, alone: bool = False) -> Json
         "OS-EXT-STS:vm_state": vm_state(server.status),
         "OS-EXT-STS:power_state": power_state(server.observed),
         "os-extended-volumes:volumes_attached": [],
+        "suspended": server.suspended,
         "SNF:task_state": server.task.name if server.task else "",
     }
     if server.fault is not None and server.status in (Status.ERROR, Status.DELETED):
@@ -137,7 +138,7 @@ _ADDED: Mapping[versions.Version, Callable[[Server], Json]] = {
         "pinned_availability_zone": server.pinned_zone
     },
     versions.HINTS: lambda server: {
-        "scheduler_hints": {"group": str(server.group)} if server.group else {}
+        "scheduler_hints": {"group": [str(server.group)]} if server.group else {}
     },
 }
 

@@ -104,7 +104,7 @@ class Users:
     def delete(self, txn: Transaction, call: Call, user: str) -> None:
         """Delete one; what the user has made is the projects', and stays."""
         gone = names.user(txn, user)
-        users.remove_user(txn, gone, call.now)
+        users.remove_users(txn, [gone.id], call.now)
         note(txn, call, "user delete", gone.id)
 
     @route(

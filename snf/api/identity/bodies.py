@@ -35,6 +35,16 @@ class Project(msgspec.Struct):
     options: _NoOptions = {}
 
 
+class Domain(msgspec.Struct):
+    """``domain``, new or changed."""
+
+    name: Name | UnsetType = UNSET
+    description: Text | UnsetType | None = UNSET
+    enabled: bool | UnsetType = UNSET
+    tags: _NoTags = []
+    options: _NoOptions = {}
+
+
 class User(msgspec.Struct):
     """``user``, new or changed."""
 
@@ -86,6 +96,12 @@ class ProjectBody(msgspec.Struct):
     """The body of ``POST /projects`` and ``PATCH /projects/{id}``."""
 
     project: Project
+
+
+class DomainBody(msgspec.Struct):
+    """The body of ``POST /domains`` and ``PATCH /domains/{id}``."""
+
+    domain: Domain
 
 
 class UserBody(msgspec.Struct):

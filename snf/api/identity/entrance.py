@@ -80,7 +80,7 @@ class Entrance:
         who = str(asked.user_id or asked.user_name if kept is None else kept.user.id)
         secret = None if kept is None else kept.password
         good = await self.guarded.check(call, who, asked.password, secret)
-        if kept is None or not good or not kept.user.enabled:
+        if kept is None or not good or not kept.user.active:
             await self._refuse(call, None if kept is None else kept.user.id)
             raise Unauthorized(WHO)
         return Known(kept.user, ("password",), self._limit(call))
@@ -169,7 +169,7 @@ def _credential(
 
 
 def _usable(user: User, credential: Credential, now: datetime) -> bool:
-    return user.enabled and (credential.expires is None or credential.expires > now)
+    return user.active and (credential.expires is None or credential.expires > now)
 
 
 def _scoped(
@@ -217,6 +217,6 @@ def _roles(
     if scope.project_id is None and scope.project_name is None:
         return None, frozenset()
     project = users.project(txn, scope.project_id, scope.project_name, scope.domain)
-    if project is None or not project.enabled:
+    if project is None or not project.active:
         return None, frozenset()
     return project, users.roles(txn, user_id, project.id)

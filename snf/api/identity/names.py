@@ -80,7 +80,7 @@ def new_domain(txn: Transaction, asked: str | None, noun: str) -> Domain:
     """
     if asked is None:
         return DEFAULT_DOMAIN
-    found = domains.get(txn, asked)
+    found = None if "\0" in asked else domains.get(txn, asked, keep=True)
     if found is None:
         raise BadRequest(f"{noun}.domain_id: there is no domain {asked}")
     return found

@@ -25,7 +25,8 @@ class OwnProjects:
         credential = call.grant.credential
         if credential is not None:
             wanted = users.Wanted(ids=[credential.project])
-        shown = [view.project(call, one) for one in users.projects(txn, wanted)]
+        found = users.projects(txn, wanted)
+        shown = [view.project(call, one) for one in found if one.active]
         return view.listing(call, "auth/projects", "projects", shown)
 
 

@@ -70,5 +70,5 @@ class Projects:
     def delete(self, txn: Transaction, call: Call, project: str) -> None:
         """Delete one that owns nothing any more."""
         gone = names.project(txn, project)
-        users.remove_project(txn, gone, call.now)
+        users.remove_projects(txn, [gone.id], call.now)
         note(txn, call, "project delete", gone.id)

@@ -29,6 +29,7 @@ class FakeGaneti:
     :param on_change: Called with what a job's file holds after each change of it, as
         the watcher of a real queue directory would find it.
     :param oses: The OS definitions there are; None is any.
+    :param nodes: How many nodes there are; instances are made on the first.
     """
 
     clock: IReactorTime
@@ -38,14 +39,17 @@ class FakeGaneti:
     durations: Durations = field(factory=Durations)
     on_change: Callable[[dict[str, Any]], None] = _ignore
     oses: frozenset[str] | None = None
+    nodes: int = 1
     drained: bool = False
     faults: Faults = field(factory=Faults)
     machines: Machines = field(init=False)
     queue: JobQueue = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        node = f"node1.{self.name}"
-        self.machines = Machines(self.clock, node, "kvm", self.oses)
+        node, *others = (f"node{n}.{self.name}" for n in range(1, self.nodes + 1))
+        self.machines = Machines(
+            self.clock, node, "kvm", self.oses, others=tuple(others)
+        )
         self.queue = JobQueue(self.clock, self.machines, self.durations, self._changed)
 
     def resource(self) -> IResource:
@@ -205,6 +209,16 @@ class FakeGaneti:
         static = {"kind": "cluster", "name": None, "tags": [tag]}
         return self._submit("OP_TAGS_SET", call, "tags", static, None)
 
+    def _failover(self, call: Call, instance: str) -> int:
+        static = {"instance_name": instance}
+        name = "instances_name_failover"
+        return self._submit("OP_INSTANCE_FAILOVER", call, name, static, call.body)
+
+    def _migrate(self, call: Call, instance: str) -> int:
+        static = {"instance_name": instance}
+        name = "instances_name_migrate"
+        return self._submit("OP_INSTANCE_MIGRATE", call, name, static, call.body)
+
     def _instances(self, call: Call) -> Any:
         rows = self._instance_rows()
         if call.query.get("bulk", "0") != "0":
@@ -216,14 +230,13 @@ class FakeGaneti:
     def _instance(self, call: Call, name: str) -> Any:
         if name not in self.machines.by_name:
             raise Failed(404)
-        return views.instance(self.machines.by_name[name], self.machines.answers)
+        machine = self.machines.by_name[name]
+        return views.instance(machine, self.machines.heard(machine))
 
     def _instance_rows(self) -> list[dict[str, Any]]:
         names = sorted(self.machines.by_name)
-        return [
-            views.instance(self.machines.by_name[name], self.machines.answers)
-            for name in names
-        ]
+        machines = [self.machines.by_name[name] for name in names]
+        return [views.instance(one, self.machines.heard(one)) for one in machines]
 
     def _job(self, call: Call, number: str) -> Any:
         entry = self.queue.entries.get(int(number))
@@ -260,7 +273,10 @@ class FakeGaneti:
             ]
             return views.found(jobs, fields, wanted, asked)
         if resource == "node":
-            return views.found([views.node(self.machines)], fields, wanted)
+            machines = self.machines
+            nodes = (machines.node, *machines.others)
+            rows = [views.node(machines, name) for name in nodes]
+            return views.found(rows, fields, wanted)
         for name in views.named(wanted, "name"):
             if name not in self.machines.by_name:
                 text = f"Instance name {name} not found"
@@ -318,6 +334,8 @@ _ROUTES: tuple[_Route, ...] = (
     ("POST", f"/2/instances/{_NAME}/reboot", FakeGaneti._reboot),
     ("PUT", f"/2/instances/{_NAME}/modify", FakeGaneti._modify),
     ("POST", f"/2/instances/{_NAME}/disk/{_NUMBER}/grow", FakeGaneti._grow),
+    ("PUT", f"/2/instances/{_NAME}/failover", FakeGaneti._failover),
+    ("PUT", f"/2/instances/{_NAME}/migrate", FakeGaneti._migrate),
     ("GET", f"/2/jobs/{_NUMBER}", FakeGaneti._job),
     ("DELETE", f"/2/jobs/{_NUMBER}", FakeGaneti._cancel),
     ("PUT", "/2/query/(job|instance|node)", FakeGaneti._query),

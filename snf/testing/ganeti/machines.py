@@ -60,11 +60,13 @@ class Machine:
 
 @define(eq=False)
 class Machines:
-    """
-    All instances, on one node, and the tags of the cluster.
+    """All instances, and the tags of the cluster.
 
-    ``oses`` are the OS definitions there are; None is any.  ``ram_mib`` is what their
-    node has.
+    ``oses`` are the OS definitions there are; None is any.  ``others`` are the nodes
+    besides the first, the master, and ``ram_mib`` is what each has.  ``dead`` are nodes
+    that do not answer, and what ran there does no more; without ``answers`` none does,
+    and all goes on running.  ``offline`` are those that an operator has told Ganeti not
+    to ask.
     """
 
     clock: IReactorTime
@@ -73,15 +75,21 @@ class Machines:
     oses: frozenset[str] | None = None
     answers: bool = True
     ram_mib: int = 65_536
+    others: tuple[str, ...] = ()
+    dead: set[str] = field(factory=set)
+    offline: set[str] = field(factory=set)
     by_name: dict[str, Machine] = field(factory=dict)
     tags: set[str] = field(factory=set)
     _next_port: int = field(init=False, default=11000)
     _reserved: dict[str, list[str]] = field(init=False, factory=dict)
 
-    @property
-    def ram_free_mib(self) -> int:
-        """What the guests that run leave of the node's memory."""
-        running = [one for one in self.by_name.values() if one.running]
+    def on(self, node: str) -> list[Machine]:
+        """Return the instances of a node."""
+        return [one for one in self.by_name.values() if one.pnode == node]
+
+    def ram_free_mib(self, node: str) -> int:
+        """Return what the guests that run leave of a node's memory."""
+        running = [one for one in self.on(node) if one.running]
         return self.ram_mib - sum(one.live.get("maxmem") or 0 for one in running)
 
     def find(self, name: str) -> Machine:
@@ -94,6 +102,54 @@ class Machines:
             text = f"Instance '{name}' not known"
             raise OpFailure("OpPrereqError", text, "unknown_entity")
         return self.by_name[name]
+
+    def heard(self, machine: Machine) -> bool:
+        """Return whether the node of an instance answers."""
+        return self.answers and machine.pnode not in self.dead | self.offline
+
+    def kill(self, node: str) -> None:
+        """Let a node die, and all that runs there."""
+        self.dead.add(node)
+        for machine in self.by_name.values():
+            machine.running &= machine.pnode != node
+
+    def target(self, op: dict[str, Any], does: str) -> str:
+        """
+        Return the node that an instance is to be moved to.
+
+        :param does: What Ganeti calls it: ``migrations`` or ``failovers``.
+        :raises OpFailure: It cannot be moved, or not there.
+        """
+        machine = self.find(op["instance_name"])
+        if machine.disks and machine.disk_template not in _MOVABLE:
+            text = f"Instance's disk layout '{machine.disk_template}' does not allow"
+            raise OpFailure("OpPrereqError", f"{text} {does}", "wrong_state")
+        wanted = op["target_node"]
+        if wanted is None:
+            return self._chosen(machine)
+        known = [node for node in (self.node, *self.others) if _is(node, wanted)]
+        if not known:
+            text = f"Node '{wanted}' not known"
+            raise OpFailure("OpPrereqError", text, "unknown_entity")
+        if known[0] == machine.pnode:
+            text = f"Cannot migrate instance {machine.name} to its primary ({known[0]})"
+            raise OpFailure("OpPrereqError", text, "wrong_state")
+        return known[0]
+
+    def _chosen(self, machine: Machine) -> str:
+        # The allocator is told of all nodes, also of the one that is to be left.
+        for node in self.dead - self.offline:
+            text = f"Can't get data for node {node}: Error 7: Failed to connect"
+            raise OpFailure("OpExecError", text)
+        for node in (self.node, *self.others):
+            if node != machine.pnode and node not in self.offline:
+                return node
+        raise OpFailure(
+            "OpPrereqError",
+            "Can't compute nodes using iallocator 'hail': Request failed: "
+            "Group default (preferred): No valid allocation solutions",
+            "insufficient_resources",
+        )
 
     def check_new(self, op: dict[str, Any]) -> None:
         """
@@ -238,7 +294,7 @@ def _check_memory(machines: Machines, op: dict[str, Any]) -> None:
     if op["force"] or wanted <= machine.beparams.get("maxmem", 0):
         return
     current = machine.live.get("maxmem", 0) if machine.running else 0
-    missing = wanted - current - machines.ram_free_mib
+    missing = wanted - current - machines.ram_free_mib(machine.pnode)
     if missing > 0:
         text = (
             f"This change will prevent the instance from starting, due to {missing} MB "
@@ -282,6 +338,48 @@ def _grow(machines: Machines, op: dict[str, Any]) -> None:
     disk["size"] = max(disk["size"], target)
 
 
+def _failover_check(machines: Machines, op: dict[str, Any]) -> None:
+    machine = machines.find(op["instance_name"])
+    machines.target(op, "failovers")
+    safe = op["ignore_consistency"] or machine.pnode in machines.offline
+    if not machines.heard(machine) and not safe:
+        raise OpFailure(
+            "OpExecError",
+            f"Could not shutdown instance {machine.name} on node {machine.pnode}: "
+            "Error 7: Failed to connect",
+        )
+
+
+def _failover(machines: Machines, op: dict[str, Any]) -> None:
+    machine = machines.find(op["instance_name"])
+    machine.pnode = machines.target(op, "failovers")
+    machine.running = machine.up
+
+
+def _migrate_check(machines: Machines, op: dict[str, Any]) -> None:
+    machine = machines.find(op["instance_name"])
+    machines.target(op, "migrations")
+    if not machines.heard(machine) or not machine.running:
+        text = f"Can't migrate, please use failover: Instance {machine.name}"
+        raise OpFailure("OpPrereqError", f"{text} is not running", "wrong_state")
+
+
+def _migrate(machines: Machines, op: dict[str, Any]) -> None:
+    machine = machines.find(op["instance_name"])
+    machine.pnode = machines.target(op, "migrations")
+
+
+def _is(node: str, wanted: str) -> bool:
+    """Whether a node is meant: by its name, or by what is before a dot of it."""
+    return f"{node}.".startswith(f"{wanted}.")
+
+
+# Ganeti's DTS_MIRRORED (lib/constants.py).
+_MOVABLE = frozenset(
+    {"blockdev", "diskless", "drbd", "ext", "gluster", "rbd", "sharedfile"}
+)
+
+
 def _remove(machines: Machines, op: dict[str, Any]) -> None:
     del machines.by_name[op["instance_name"]]
 
@@ -310,4 +408,6 @@ EFFECTS: dict[str, Effect] = {
     "OP_INSTANCE_REMOVE": Effect(_known, _halt, _remove),
     "OP_INSTANCE_GROW_DISK": Effect(_check_growth, _nothing, _grow),
     "OP_INSTANCE_SET_PARAMS": Effect(_check_memory, _nothing, _modify),
+    "OP_INSTANCE_FAILOVER": Effect(_failover_check, _halt, _failover),
+    "OP_INSTANCE_MIGRATE": Effect(_migrate_check, _nothing, _migrate),
 }

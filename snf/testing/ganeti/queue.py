@@ -31,6 +31,7 @@ class Durations:
     grow: float = 0.4
     modify: float = 0.2
     tag: float = 0.1
+    move: float = 2.0
 
     def of(self, op_id: str) -> float:
         """Return how long an opcode runs."""
@@ -43,6 +44,8 @@ class Durations:
             "OP_INSTANCE_GROW_DISK": self.grow,
             "OP_INSTANCE_SET_PARAMS": self.modify,
             "OP_TAGS_SET": self.tag,
+            "OP_INSTANCE_FAILOVER": self.move,
+            "OP_INSTANCE_MIGRATE": self.move,
         }[op_id]
 
 

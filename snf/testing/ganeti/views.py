@@ -88,19 +88,20 @@ def instance(machine: Machine, answers: bool) -> dict[str, Any]:
     }
 
 
-def node(machines: Machines) -> dict[str, Any]:
-    """Return what a query of the node tells: its memory, 1 TiB and 16 processors."""
-    there = list(machines.by_name.values())
+def node(machines: Machines, name: str) -> dict[str, Any]:
+    """Return what a query of a node tells: its memory, 1 TiB and 16 processors."""
+    there = machines.on(name)
     disk = sum(part["size"] for one in there for part in one.disks)
     live: dict[str, Any] = {
         "mtotal": machines.ram_mib,
-        "mfree": machines.ram_free_mib,
+        "mfree": machines.ram_free_mib(name),
         "sptotal": _NODE_DISK_MIB,
         "spfree": _NODE_DISK_MIB - disk,
         "ctotal": 16,
     }
+    answers = machines.answers and name not in machines.dead
     return {
-        "name": machines.node,
+        "name": name,
         "offline": False,
         "drained": False,
         "vm_capable": True,
@@ -108,7 +109,7 @@ def node(machines: Machines) -> dict[str, Any]:
         "dtotal": None,
         "dfree": None,
         "pinst_cnt": len(there),
-        **(live if machines.answers else dict.fromkeys(live)),
+        **(live if answers else dict.fromkeys(live)),
     }
 
 

@@ -1,0 +1,1 @@
+"""An OpenStack identity service of somebody else's, which knows the accounts."""

@@ -1,0 +1,1 @@
+"""Clients that others have written, unchanged, against ``./cloud demo``."""
