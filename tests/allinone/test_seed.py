@@ -20,7 +20,8 @@ SITE = Site(
     network=IPv4Network("10.213.20.0/24"),
     gateway=IPv4Address("10.213.20.254"),
     pool=(IPv4Address("10.213.20.10"), IPv4Address("10.213.20.250")),
-    link="gnt0",
+    mode="routed",
+    link="200",
     disk_template="sharedfile",
 )
 
