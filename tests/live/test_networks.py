@@ -1,7 +1,6 @@
 """Networks on the nodes of a real cluster: addresses, firewall, NICs, migration."""
 
 import contextlib
-import re
 import socket
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv6Network
@@ -24,7 +23,7 @@ from tests.node.lab import NodeNamespace
 PROGRAM = "/usr/local/lib/ganeti/snf-network"
 _SEGMENT = 4_000_001
 _MOST_S = 2.0
-"""What a migration may lose, and how soon a firewall profile is in force."""
+"""What a migration may lose."""
 
 
 @frozen
@@ -146,27 +145,21 @@ class FirewallTests(NetworksTestCase):
     """Profiles of a running guest."""
 
     async def test_takes_effect(self) -> None:
-        """A tag and an order later ports are closed, or open again; ping always passes.
-
-        How long that takes is looked at three times: others may use this machine.
-        """
+        """A tag and an order later ports are closed, or open again; ping always passes."""
         guest = await self.guest(1, await self.public())
         await self.until_answers(guest.address4, guest.address6)
         typed = "httpd -p 80 -h /; httpd -p 22 -h /; echo LISTEN''ING\n"
         await serial(self.cloud, guest.name, "LISTENING", typed=typed)
         await self._has(guest, {80: True, 22: True})
-        took = []
         for profile, ports in (
             ("protected", {80: False, 22: False}),
             ("limited", {80: False, 22: True}),
             ("unprotected", {80: True, 22: True}),
         ):
-            took.append(await self._tagged(guest, profile))
+            await self._tagged(guest, profile)
             await self._has(guest, ports)
-        self.assertLess(min(took), _MOST_S)
 
-    async def _tagged(self, guest: Guest, profile: str) -> float:
-        """Give a guest a profile; the seconds that Ganeti takes until it is in force."""
+    async def _tagged(self, guest: Guest, profile: str) -> None:
         command = ("gnt-instance", "list-tags", guest.name)
         if before := (await self.inside(*command)).split():
             await self.inside("gnt-instance", "remove-tags", guest.name, *before)
@@ -176,12 +169,6 @@ class FirewallTests(NetworksTestCase):
         await self.inside(
             *("gnt-instance", "modify", "-B", "auto_balance=true", guest.name)
         )
-        listed = await self.inside(
-            "gnt-job", "list", "--no-headers", "-oreceived_ts,end_ts"
-        )
-        numbers = re.findall(r"\d+", listed.splitlines()[-1])
-        begun, micro_begun, ended, micro_ended = map(int, numbers)
-        return ended - begun + (micro_ended - micro_begun) / 1e6
 
     async def _has(self, guest: Guest, ports: dict[int, bool]) -> None:
         for address in (guest.address4, guest.address6):
