@@ -219,8 +219,9 @@ def _fill(made: Stack) -> None:
         txn.execute("UPDATE cluster SET password_file = %s", (str(secret),))
         # As much room as is needed.
         txn.execute(
-            "UPDATE subnet SET cidr = '10.0.0.0/8', pool_start = '10.0.0.10',"
-            " pool_end = '10.255.255.250', gateway = '10.0.0.1'"
+            "UPDATE subnet SET cidr = '10.0.0.0/8', gateway = '10.0.0.1';"
+            "UPDATE allocation_pool SET first = '10.0.0.10', next = '10.0.0.10',"
+            " last = '10.255.255.250'"
         )
     connection.close()
 
@@ -271,7 +272,7 @@ def add_servers(
         " ('aa00' || lpad(to_hex(s.id), 8, '0'))::macaddr, 'ACTIVE'"
         " FROM server s, network n WHERE s.deleted IS NULL ON CONFLICT DO NOTHING",
         "INSERT INTO address (subnet_id, address, port_id)"
-        " SELECT u.id, u.pool_start + p.server_id, p.id FROM port p, subnet u"
+        " SELECT u.subnet_id, u.first + p.server_id, p.id FROM port p, allocation_pool u"
         " ON CONFLICT DO NOTHING",
         "VACUUM ANALYZE",
     )

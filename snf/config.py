@@ -155,6 +155,8 @@ class Quota:
     disk_gib: int = -1
     ports: int = -1
     fixed_ips: int = -1
+    networks: int = -1
+    subnets: int = -1
     server_groups: int = -1
     server_group_members: int = -1
 
@@ -167,6 +169,66 @@ class Quota:
 
 
 _MOST = 2**31 - 1
+
+
+@frozen
+class Network:
+    """``[network]``: the networks that users and admins may make.
+
+    Ranges are the first and the last; an empty one has nothing.
+    """
+
+    user_kinds: tuple[str, ...] = ("MAC_FILTERED",)
+    default_kind: str = "MAC_FILTERED"
+    routed_link: str = "snf_public"
+    filtered_bridge: str = "prv0"
+    mac_prefixes: tuple[str, ...] = ("aa:01:0", "aa:ff:f")
+    bridge_prefix: str = "prv"
+    bridges: tuple[int, ...] = ()
+    vxlan_ids: tuple[int, ...] = (10_000, 19_999)
+    mtu: int = 1500
+    vxlan_mtu: int = 1450
+
+    def check(self) -> None:
+        for kind in self.user_kinds:
+            _one_of("user_kinds", kind, _KINDS)
+        _one_of("default_kind", self.default_kind, _KINDS)
+        for key in ("routed_link", "filtered_bridge"):
+            if not re.fullmatch(r"[A-Za-z0-9_.-]{1,15}", getattr(self, key)):
+                raise ValueError(f"{key}: must be the name of an interface or a table")
+        if not re.fullmatch(r"[a-z][a-z0-9]{0,9}", self.bridge_prefix):
+            raise ValueError("bridge_prefix: must be some lower-case letters")
+        _mac_prefixes(self.mac_prefixes)
+        _range("bridges", self.bridges, 9999)
+        _range("vxlan_ids", self.vxlan_ids, 2**24 - 1)
+        for key in ("mtu", "vxlan_mtu"):
+            if not 1280 <= getattr(self, key) <= 9216:
+                raise ValueError(f"{key}: must be from 1280 to 9216")
+
+
+# Those that follow from the configuration.
+_KINDS = ("IP_LESS_ROUTED", "MAC_FILTERED", "PHYSICAL_VLAN", "VXLAN")
+
+
+def _one_of(key: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{key}: {value!r} is not one of {', '.join(known)}")
+
+
+def _range(key: str, ends: tuple[int, ...], most: int) -> None:
+    if ends and (len(ends) != 2 or not 1 <= ends[0] <= ends[1] <= most):
+        raise ValueError(f"{key}: must be the first and the last, from 1 to {most}")
+
+
+def _mac_prefixes(ends: tuple[str, ...]) -> None:
+    for prefix in ends:
+        # Locally administered, and of one interface only.
+        if not re.fullmatch(r"[0-9a-f][26ae]:[0-9a-f]{2}:[0-9a-f]", prefix):
+            raise ValueError(f"mac_prefixes: {prefix!r} is not one like 'aa:01:0'")
+    if len(ends) != 2 or ends[0] > ends[1] or ends[0][:2] != ends[1][:2]:
+        raise ValueError(
+            "mac_prefixes: must be the first and the last, with the same first octet"
+        )
 
 
 @frozen
@@ -268,6 +330,7 @@ class Cyclades:
     identity: Identity = Identity()
     keystone: Keystone = Keystone()
     quota: Quota = Quota()
+    network: Network = Network()
     stats: Stats = Stats()
     ganeti: Ganeti = Ganeti()
     submitter: Submitter = Submitter()

@@ -101,7 +101,7 @@ class MistakeTests(ConfigTestCase):
             LEAST + "[apis]\n",
             "apis",
             "not known; one of database, "
-            "broker, services, api, identity, keystone, quota, stats, ganeti, submitter, "
+            "broker, services, api, identity, keystone, quota, network, stats, ganeti, submitter, "
             "reconciler, retention",
         )
         self.assert_wrong(LEAST + "[api]\nport = 1\n", "api", "port")
@@ -158,6 +158,25 @@ class MistakeTests(ConfigTestCase):
             ("stats", "refresh_s", ("0", "-1")),
             ("stats", "url", ('"x"', '"ftp://x"', '"http://x/"', '"http://[x"')),
             ("quota", "server_groups", ("-2", "2147483648")),
+            ("network", "user_kinds", ('["CUSTOM"]', '["vlan"]')),
+            ("network", "default_kind", ('""', '"CUSTOM"')),
+            ("network", "filtered_bridge", ('""', '"a b"', '"sixteen-letters-"')),
+            ("network", "bridge_prefix", ('""', '"Prv"', '"twelveletters"')),
+            (
+                "network",
+                "mac_prefixes",
+                (
+                    "[]",
+                    '["aa:01:0"]',
+                    '["aa:02:0", "aa:01:0"]',
+                    '["aa:01:0", "ab:01:0"]',
+                    '["a8:01:0", "a9:01:0"]',
+                    '["a6:01:0", "aa:01:0"]',
+                ),
+            ),
+            ("network", "bridges", ("[1]", "[2, 1]", "[0, 5]", "[1, 10000]")),
+            ("network", "vxlan_ids", ("[1]", "[0, 5]", "[1, 16777216]")),
+            ("network", "mtu", ("1279", "9217")),
             ("ganeti", "instance_prefix", ('""', '"a-b"', '"a b"', '"é"')),
             ("ganeti", "shutdown_timeout_s", ("0",)),
             ("ganeti", "request_timeout_s", ("0.5", "nan", "inf", f"1{'0' * 400}")),

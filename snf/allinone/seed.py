@@ -15,10 +15,12 @@ from snf.allinone.credentials import PEOPLE, Person
 from snf.allinone.files import password
 from snf.allinone.layout import Layout
 from snf.allinone.postgres import Postgres
-from snf.core.catalog import Cluster, Flavor, Image, Network, Subnet
+from snf.core.catalog import Cluster, Flavor, Image
 from snf.core.identity import Project, Role, User
+from snf.core.network import Network
 from snf.core.passwords import digest, matches
-from snf.storage import clusters, flavors, images, migrate, networks, users
+from snf.core.subnet import Pool, Subnet
+from snf.storage import clusters, flavors, images, migrate, networks, subnets, users
 from snf.storage.database import Transaction, connect
 
 _NETWORK = "default"
@@ -137,11 +139,10 @@ def _network(txn: Transaction, site: Site) -> None:
         id=uuid4(),
         network=network.id,
         cidr=str(site.network),
-        pool_start=first,
-        pool_end=last,
+        pools=(Pool(first, last),),
         created=now,
         name=_NETWORK,
         gateway=site.gateway,
         dhcp=False,
     )
-    networks.add_subnet(txn, subnet)
+    subnets.add(txn, subnet)

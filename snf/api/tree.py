@@ -52,10 +52,19 @@ from snf.api.identity.tokens import Tokens
 from snf.api.image.images import Images
 from snf.api.image.schemas import Schemas
 from snf.api.json import Edge
+from snf.api.network import networks, ports, subnets
+from snf.api.network.extensions import Extensions
+from snf.api.network.networks import Maker as NetworkMaker
+from snf.api.network.networks import Networks
+from snf.api.network.ports import Ports
 from snf.api.network.quotas import Quotas
-from snf.api.network.readonly import Extensions, collections
+from snf.api.network.routers import Routers
+from snf.api.network.subnets import Subnets
+from snf.api.network.tags import Tags as NetworkTags
+from snf.api.network.zones import Zones as NetworkZones
 from snf.api.site import ApiSite, Branch, Noun, Nouns
 from snf.config import Api, Identity
+from snf.core.network import USUAL, Plan
 from snf.core.quota import NO_LIMITS, Amounts
 from snf.storage.database import Database
 
@@ -71,6 +80,7 @@ class Parts:
     :ivar new_token: Makes a token.
     :ivar limits: What a project may have for which an operator has set nothing.
     :ivar graphs: What draws graphs of servers.
+    :ivar plan: The networks that there may be.
     :ivar keystone: A Keystone that knows the accounts; None when they are our own.
     """
 
@@ -85,6 +95,7 @@ class Parts:
     builder: Builder
     limits: Amounts = NO_LIMITS
     graphs: Graphs = NO_GRAPHS
+    plan: Plan = USUAL
     keystone: Authority | None = None
 
     @property
@@ -183,6 +194,7 @@ def _compute(parts: Parts) -> IResource:
             "images": ComputeImages(edge, size),
             "limits": Limits(edge, parts.limits),
             "os-networks": ComputeNetworks(edge, size),
+            "os-tenant-networks": ComputeNetworks(edge, size, ("cidr",)),
             "os-quota-sets": QuotaSets(edge, parts.limits),
             "os-server-groups": ServerGroups(edge, size, parts.limits),
             **_of_operators(edge, size),
@@ -251,12 +263,28 @@ def _image(parts: Parts) -> IResource:
 
 def _network(parts: Parts) -> IResource:
     edge = parts.edge("/network/v2.0", dialect.Network())
-    children: dict[str, IResource] = {
-        name: Noun(noun)
-        for name, noun in collections(edge, parts.api.page_size).items()
+    size = parts.api.page_size
+    nouns: dict[str, Any] = {
+        "extensions": Extensions(edge),
+        "availability_zones": NetworkZones(edge),
+        "quotas": Quotas(edge, parts.limits),
+        "routers": Routers(edge),
     }
-    children["extensions"] = Noun(Extensions(edge))
-    children["quotas"] = Noun(Quotas(edge, parts.limits))
+    known: dict[str, Any] = {
+        "network": networks.collection(size),
+        "port": ports.collection(size),
+        "subnet": subnets.collection(size),
+    }
+    maker = NetworkMaker(parts.plan, parts.limits)
+    tagged: dict[str, Any] = {
+        "network": Networks(edge, known["network"], maker),
+        "port": Ports(edge, known["port"]),
+        "subnet": Subnets(edge, known["subnet"], known["network"], parts.limits),
+    }
+    children: dict[str, IResource] = {name: Noun(noun) for name, noun in nouns.items()}
+    for table, noun in tagged.items():
+        tags = NetworkTags(edge, known[table], table)
+        children[f"{table}s"] = Nouns(noun, {"tags": tags})
     v2 = Branch(edge, children, Noun(Contents(edge, discovery.network_v2)))
     return Branch(edge, {"v2.0": v2}, _document(edge, discovery.network))
 

@@ -1,12 +1,10 @@
-"""What servers are made of: flavors, images, networks, clusters."""
+"""What servers are made of: flavors, images, clusters."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
 from attrs import field, frozen
-
-from snf.core.address import IPAddress
 
 
 @frozen
@@ -48,45 +46,6 @@ class Image:
     properties: Mapping[str, str] = field(factory=dict)
     os_parameters: Mapping[str, str] = field(factory=dict)
     hypervisor: str | None = None
-
-
-@frozen
-class Network:
-    """A layer-2 network, with Ganeti's NIC mode and link."""
-
-    id: UUID
-    name: str
-    mode: str
-    link: str
-    created: datetime
-    updated: datetime
-    project: UUID | None = None
-    shared: bool = False
-    external: bool = False
-    is_default: bool = False
-    subnets: tuple[UUID, ...] = ()
-
-
-@frozen
-class Subnet:
-    """A range of addresses on a network.
-
-    :ivar project: Whose network it is.
-    :ivar external: Whether the network is external.
-    """
-
-    id: UUID
-    network: UUID
-    cidr: str
-    pool_start: IPAddress
-    pool_end: IPAddress
-    created: datetime
-    name: str = ""
-    gateway: IPAddress | None = None
-    dhcp: bool = True
-    dns: tuple[IPAddress, ...] = ()
-    project: UUID | None = None
-    external: bool = False
 
 
 @frozen

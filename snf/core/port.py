@@ -30,3 +30,6 @@ class Port:
     name: str = ""
     state: str = "BUILD"
     addresses: tuple[FixedIP, ...] = ()
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    revision: int = 0

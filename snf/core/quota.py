@@ -17,6 +17,8 @@ class Resource(Enum):
     DISK_GIB = "disk_gib"
     PORTS = "ports"
     FIXED_IPS = "fixed_ips"
+    NETWORKS = "networks"
+    SUBNETS = "subnets"
     SERVER_GROUPS = "server_groups"
     # Of each server group by itself: a project has no number of them.
     SERVER_GROUP_MEMBERS = "server_group_members"

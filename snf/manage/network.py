@@ -7,11 +7,12 @@ from uuid import UUID, uuid4
 import click
 
 from snf.core.address import IPAddress
-from snf.core.catalog import Network, Subnet
 from snf.core.errors import BadRequest, Conflict
+from snf.core.network import Network
+from snf.core.subnet import Pool, Subnet
 from snf.manage.session import Session
 from snf.manage.table import as_json, show
-from snf.storage import networks
+from snf.storage import lists, networks, subnets
 from snf.storage.database import Transaction
 
 _AT_MOST = 10_000
@@ -31,7 +32,9 @@ def listing(session: Session, json: bool) -> None:
         ("id", "name", "mode", "link", "default"),
         [
             (one.id, one.name, one.mode, one.link, one.is_default)
-            for one in session.run(networks.listing, None, networks.Wanted(), _AT_MOST)
+            for one in session.run(
+                lists.listing, networks.NETWORKS, lists.Wanted(), _AT_MOST
+            )
         ],
         json,
     )
@@ -74,7 +77,7 @@ def create(
         if networks.named(txn, name) is not None:
             raise Conflict(f"there is a network named {name!r} already")
         networks.add(txn, made)
-        networks.add_subnet(txn, subnet)
+        subnets.add(txn, subnet)
 
     session.run(add)
     click.echo(f"network {name} has the id {made.id}")
@@ -105,8 +108,7 @@ def _subnet(
         id=uuid4(),
         network=network_id,
         cidr=str(whole),
-        pool_start=ends[0],
-        pool_end=ends[1],
+        pools=(Pool(*ends),),
         created=now,
         name=name,
         gateway=None if gateway is None else _inside("--gateway", gateway, cidr),

@@ -1,151 +1,266 @@
-"""Networks and their subnets."""
+"""Networks."""
 
-from collections.abc import Sequence
-from ipaddress import ip_address
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
-from attrs import frozen
+from attrs import evolve
 
-from snf.core.catalog import Network, Subnet
+from snf.core.errors import Conflict, NotFound
+from snf.core.network import (
+    InvalidSharedSetting,
+    Kind,
+    Network,
+    NetworkInUse,
+    NoNetworkAvailable,
+    Plan,
+)
+from snf.storage import lists
 from snf.storage.database import Transaction
-from snf.storage.rows import arguments, every, narrowed, one
+from snf.storage.lists import Field, Listed, Type
+from snf.storage.rows import every, one
 
-# Whose networks a project sees: the shared and external ones, and its own.
-_VISIBLE = "(n.shared OR n.external OR n.project_id = %(project)s)"
-
-_NETWORK = (
+_COLUMNS = (
     "n.id, n.name, n.mode, n.link, n.created, n.updated, n.project_id, n.shared,"
-    " n.external, n.is_default,"
+    " n.external, n.is_default, n.kind, n.segment, n.mac_prefix, n.mtu, n.drained,"
+    " n.description, n.tags, n.revision,"
     " ARRAY(SELECT s.id FROM subnet s WHERE s.network_id = n.id ORDER BY s.created, s.id)"
 )
 
-_SUBNET = (
-    "s.id, s.network_id, s.cidr::text, host(s.pool_start), host(s.pool_end), s.created,"
-    " s.name, host(s.gateway), s.dhcp, ARRAY(SELECT host(d) FROM unnest(s.dns) d),"
-    " n.project_id, n.external"
-)
 
-
-@frozen
-class Wanted:
-    """Which networks, subnets or ports a listing asks for; None does not narrow it."""
-
-    ids: Sequence[UUID] | None = None
-    names: Sequence[str] | None = None
-    networks: Sequence[UUID] | None = None
-    servers: Sequence[UUID] | None = None
-    is_default: bool | None = None
-    marker: UUID | None = None
-
-
-def _network_from(row: tuple) -> Network:
-    values = (*row[:10], tuple(row[10]))
+def _from_row(row: tuple) -> Network:
+    tags, revision, subnets = row[16:]
+    values = (
+        *(*row[:10], Kind(row[10]), *row[11:16]),
+        *(tuple(tags), revision, tuple(subnets)),
+    )
     return Network(*values)
 
 
-def _subnet_from(row: tuple) -> Subnet:
-    return Subnet(
-        id=row[0],
-        network=row[1],
-        cidr=row[2],
-        pool_start=ip_address(row[3]),
-        pool_end=ip_address(row[4]),
-        created=row[5],
-        name=row[6],
-        gateway=None if row[7] is None else ip_address(row[7]),
-        dhcp=row[8],
-        dns=tuple(ip_address(address) for address in row[9]),
-        project=row[10],
-        external=row[11],
-    )
+# A project sees the shared and external ones, and its own.
+VISIBLE = "(n.shared OR n.external OR n.project_id = %(project)s)"
+THERE = "n.deleted IS NULL"
 
+_OWNER = Field("coalesce(n.project_id::text, '')")
+_TYPE = "CASE n.kind {} END".format(
+    " ".join(f"WHEN '{kind.value}' THEN '{kind.neutron}'" for kind in Kind)
+)
 
-def listing(
-    txn: Transaction, project: UUID | None, wanted: Wanted, limit: int
-) -> list[Network]:
-    """Return the networks that a project may use, by id."""
-    filters = {
-        "ids": "n.id = ANY(%(ids)s)",
-        "names": "n.name = ANY(%(names)s)",
-        "is_default": "n.is_default = %(is_default)s",
-        "marker": "n.id > %(marker)s",
-    }
-    rows = every(
-        txn,
-        f"SELECT {_NETWORK} FROM network n"
-        f" WHERE {narrowed(_VISIBLE, filters, wanted)}"
-        " ORDER BY n.id LIMIT %(limit)s",
-        arguments(wanted, project=project, limit=limit),
-    )
-    return [_network_from(row) for row in rows]
-
-
-def subnets(
-    txn: Transaction, project: UUID | None, wanted: Wanted, limit: int
-) -> list[Subnet]:
-    """Return the subnets of the networks that a project may use, by id."""
-    filters = {
-        "ids": "s.id = ANY(%(ids)s)",
-        "names": "s.name = ANY(%(names)s)",
-        "networks": "s.network_id = ANY(%(networks)s)",
-        "marker": "s.id > %(marker)s",
-    }
-    rows = every(
-        txn,
-        f"SELECT {_SUBNET} FROM subnet s JOIN network n ON n.id = s.network_id"
-        f" WHERE {narrowed(_VISIBLE, filters, wanted)}"
-        " ORDER BY s.id LIMIT %(limit)s",
-        arguments(wanted, project=project, limit=limit),
-    )
-    return [_subnet_from(row) for row in rows]
+NETWORKS = Listed(
+    columns=_COLUMNS,
+    source="network n",
+    make=_from_row,
+    id="n.id",
+    visible=VISIBLE,
+    always=THERE,
+    tags="n.tags",
+    fields={
+        "id": Field("n.id", Type.ID),
+        "name": Field("n.name"),
+        "description": Field("n.description"),
+        "project_id": _OWNER,
+        "tenant_id": _OWNER,
+        "status": Field("'ACTIVE'"),
+        "admin_state_up": Field("true", Type.FLAG),
+        "port_security_enabled": Field("true", Type.FLAG),
+        "mtu": Field("n.mtu", Type.NUMBER),
+        "shared": Field("n.shared", Type.FLAG),
+        "router:external": Field("n.external", Type.FLAG),
+        "is_default": Field("n.is_default", Type.FLAG),
+        "provider:network_type": Field(_TYPE),
+        "provider:physical_network": Field(
+            "CASE WHEN n.segment IS NULL THEN n.link ELSE '' END"
+        ),
+        "provider:segmentation_id": Field(
+            "CASE WHEN n.kind IN ('VXLAN', 'PHYSICAL_VLAN') THEN n.segment END",
+            Type.NUMBER,
+            sorts=False,
+        ),
+        "SNF:kind": Field("n.kind"),
+        "revision_number": Field("n.revision", Type.NUMBER),
+    },
+)
 
 
 def named(txn: Transaction, name: str) -> Network | None:
     """Return an operator's network by its name; None when there is none."""
     row = one(
         txn,
-        f"SELECT {_NETWORK} FROM network n WHERE n.project_id IS NULL AND n.name = %s",
+        f"SELECT {_COLUMNS} FROM network n"
+        f" WHERE n.project_id IS NULL AND n.name = %s AND {THERE}",
         (name,),
     )
-    return None if row is None else _network_from(row)
+    return None if row is None else _from_row(row)
 
 
 def add(txn: Transaction, network: Network) -> None:
     """Store a new network; its subnets are added by themselves."""
+    row = {
+        "id": network.id,
+        "name": network.name,
+        "project_id": network.project,
+        "kind": network.kind.value,
+        "segment": network.segment,
+        "mode": network.mode,
+        "link": network.link,
+        "mac_prefix": network.mac_prefix,
+        "mtu": network.mtu,
+        "drained": network.drained,
+        "shared": network.shared,
+        "external": network.external,
+        "is_default": network.is_default,
+        "description": network.description,
+        "created": network.created,
+        "updated": network.updated,
+    }
     txn.execute(
-        "INSERT INTO network (id, name, project_id, mode, link, shared, external,"
-        " is_default, created, updated)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        (
-            network.id,
-            network.name,
-            network.project,
-            network.mode,
-            network.link,
-            network.shared,
-            network.external,
-            network.is_default,
-            network.created,
-            network.updated,
-        ),
+        f"INSERT INTO network ({', '.join(row)})"
+        f" VALUES ({', '.join(f'%({name})s' for name in row)})",
+        row,
     )
 
 
-def add_subnet(txn: Transaction, subnet: Subnet) -> None:
-    """Store a new subnet."""
-    txn.execute(
-        "INSERT INTO subnet (id, network_id, name, cidr, gateway, pool_start, pool_end,"
-        " dhcp, dns, created) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s::inet[], %s)",
-        (
-            subnet.id,
-            subnet.network,
-            subnet.name,
-            subnet.cidr,
-            subnet.gateway and str(subnet.gateway),
-            str(subnet.pool_start),
-            str(subnet.pool_end),
-            subnet.dhcp,
-            [str(address) for address in subnet.dns],
-            subnet.created,
-        ),
+# Whatever picks a number waits for whoever has picked one and not committed.
+_SEGMENTS = 0x5E6
+
+
+def wired(
+    txn: Transaction, network: Network, plan: Plan, segment: int | None = None
+) -> Network:
+    """
+    Return a network that is about to be added with a segment and all that follows.
+
+    :param segment: The one that it is to have; None for the lowest that is free.
+    :raises NoNetworkAvailable: None is.
+    :raises Conflict: Another network has that one.
+    """
+    kind = network.kind
+    if kind.numbered:
+        txn.execute("SELECT pg_advisory_xact_lock(%s)", (_SEGMENTS,))
+        if segment is None:
+            segment = _lowest(txn, kind, *plan.pool(kind))
+        elif _taken(txn, kind, segment):
+            raise Conflict(
+                f"Unable to create the network. The segment {segment} is in use."
+            )
+    made = plan.wiring(kind, segment)
+    return evolve(
+        network,
+        segment=segment,
+        mode=made.mode,
+        link=made.link,
+        mac_prefix=made.mac_prefix,
+        mtu=network.mtu or made.mtu,
     )
+
+
+def as_given(network: Network, plan: Plan) -> Network:
+    """Return a network of one's own mode and link with what else it needs."""
+    return evolve(network, mtu=network.mtu or plan.mtu)
+
+
+def _taken(txn: Transaction, kind: Kind, segment: int) -> bool:
+    found = one(
+        txn,
+        "SELECT true FROM network WHERE kind = %s AND segment = %s",
+        (kind.value, segment),
+    )
+    return found is not None
+
+
+def _lowest(txn: Transaction, kind: Kind, first: int, last: int) -> int:
+    """Return the lowest segment that no network has, also none that is being deleted."""
+    if not _taken(txn, kind, first):
+        return first
+    row = one(
+        txn,
+        "SELECT segment + 1 FROM (SELECT segment, lead(segment) OVER (ORDER BY segment)"
+        "  AS next FROM network WHERE kind = %s AND segment BETWEEN %s AND %s) taken"
+        " WHERE next IS DISTINCT FROM segment + 1 ORDER BY segment LIMIT 1",
+        (kind.value, first, last),
+    )
+    if row is None or row[0] > last:
+        raise NoNetworkAvailable
+    return row[0]
+
+
+# What of a network may become another.
+CHANGEABLE = frozenset(
+    {"name", "description", "shared", "external", "is_default", "mtu", "drained"}
+)
+
+
+def change(txn: Transaction, network: UUID, changes: Mapping[str, Any]) -> None:
+    """Store what of a network is another from now on; nothing counts as a change too."""
+    assert changes.keys() <= CHANGEABLE
+    setting = "".join(f", {name} = %({name})s" for name in changes)
+    txn.execute(
+        f"UPDATE network SET updated = now(), revision = revision + 1{setting}"
+        " WHERE id = %(id)s",
+        {**changes, "id": network},
+    )
+
+
+def check_unshared(txn: Transaction, network: Network) -> None:
+    """
+    Return if a network can be its project's alone (again).
+
+    :raises InvalidSharedSetting: Others have ports on it.
+    """
+    others = one(
+        txn,
+        "SELECT true FROM port WHERE network_id = %s"
+        " AND project_id IS DISTINCT FROM %s LIMIT 1",
+        (network.id, network.project),
+    )
+    if others:
+        raise InvalidSharedSetting(network.name)
+
+
+def left(txn: Transaction, which: Sequence[UUID]) -> set[UUID]:
+    """Return the networks of which something may still be at Ganeti: a NIC."""
+    rows = every(
+        txn, "SELECT DISTINCT network_id FROM port WHERE network_id = ANY(%s)", (which,)
+    )
+    return {network for (network,) in rows}
+
+
+def delete(txn: Transaction, network: UUID) -> None:
+    """
+    Delete a network: it is gone for everybody, and is freed when Ganeti has no more of it.
+
+    :raises NetworkInUse: There are ports on it.
+    :raises NotFound: Another request has just deleted it.
+    """
+    # Whoever makes a port on it at this moment is waited for, or begins anew.
+    row = one(
+        txn,
+        "SELECT id FROM network WHERE id = %s AND deleted IS NULL FOR UPDATE",
+        (network,),
+    )
+    if row is None:
+        raise NotFound(f"Network {network} could not be found.")
+    if one(txn, "SELECT true FROM port WHERE network_id = %s LIMIT 1", (network,)):
+        raise NetworkInUse(network)
+    txn.execute("UPDATE network SET deleted = now() WHERE id = %s", (network,))
+    free(txn, [network])
+
+
+def free(txn: Transaction, which: Sequence[UUID]) -> None:
+    """Remove those of some deleted networks of which Ganeti has nothing any more."""
+    gone = [network for network in which if network not in left(txn, which)]
+    txn.execute(
+        "DELETE FROM network WHERE id = ANY(%s) AND deleted IS NOT NULL", (gone,)
+    )
+
+
+def get(txn: Transaction, network: UUID) -> Network:
+    """
+    Return a network, whosever it is.
+
+    :raises NotFound: There is none.
+    """
+    found = lists.get(txn, NETWORKS, None, network)
+    if found is None:
+        raise NotFound(f"Network {network} could not be found.")
+    return found

@@ -4,57 +4,67 @@ from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
 from uuid import UUID
 
-from psycopg2.errors import UniqueViolation
-
 from snf.core.address import mac_address
-from snf.core.catalog import Network
-from snf.core.errors import Conflict, Unavailable
+from snf.core.errors import Unavailable
 from snf.core.naming import port_id
+from snf.core.network import Network
 from snf.core.port import FixedIP, Port
 from snf.core.report import Nic
+from snf.storage import addresses
 from snf.storage.database import Transaction
-from snf.storage.networks import Wanted
-from snf.storage.rows import arguments, every, narrowed, one
+from snf.storage.lists import Field, Listed, Type
 
 _COLUMNS = (
     "p.id, p.network_id, p.project_id, p.mac::text, p.created, p.updated, s.uuid,"
     " p.name, p.state, coalesce((SELECT jsonb_agg(jsonb_build_array(a.subnet_id,"
     " host(a.address)) ORDER BY a.address) FROM address a WHERE a.port_id = p.id),"
-    " '[]'::jsonb)"
+    " '[]'::jsonb), p.description, p.tags, p.revision"
 )
 
 
 def _from_row(row: tuple) -> Port:
-    addresses = tuple(
+    fixed = tuple(
         FixedIP(UUID(subnet), ip_address(address)) for subnet, address in row[9]
     )
-    values = (*row[:9], addresses)
+    description, tags, revision = row[10:]
+    values = (*row[:9], fixed, description, tuple(tags), revision)
     return Port(*values)
 
 
-def listing(
-    txn: Transaction, project: UUID | None, wanted: Wanted, limit: int
-) -> list[Port]:
-    """
-    Return ports, by id.
+_OWNER = Field("p.project_id::text")
+_HELD = "ARRAY(SELECT a.{} FROM address a WHERE a.port_id = p.id)"
 
-    :param project: Whose; None for those of all projects.
-    """
-    filters = {
-        "ids": "p.id = ANY(%(ids)s)",
-        "names": "p.name = ANY(%(names)s)",
-        "networks": "p.network_id = ANY(%(networks)s)",
-        "servers": "s.uuid = ANY(%(servers)s)",
-        "marker": "p.id > %(marker)s",
-    }
-    whose = "(%(project)s IS NULL OR p.project_id = %(project)s)"
-    rows = every(
-        txn,
-        f"SELECT {_COLUMNS} FROM port p LEFT JOIN server s ON s.id = p.server_id"
-        f" WHERE {narrowed(whose, filters, wanted)} ORDER BY p.id LIMIT %(limit)s",
-        arguments(wanted, project=project, limit=limit),
-    )
-    return [_from_row(row) for row in rows]
+PORTS = Listed(
+    columns=_COLUMNS,
+    source="port p LEFT JOIN server s ON s.id = p.server_id",
+    make=_from_row,
+    id="p.id",
+    visible="p.project_id = %(project)s",
+    tags="p.tags",
+    fields={
+        "id": Field("p.id", Type.ID),
+        "name": Field("p.name"),
+        "description": Field("p.description"),
+        "network_id": Field("p.network_id", Type.ID),
+        "project_id": _OWNER,
+        "tenant_id": _OWNER,
+        "mac_address": Field("p.mac", Type.MAC),
+        "admin_state_up": Field("true", Type.FLAG),
+        "status": Field("p.state"),
+        "device_id": Field("coalesce(s.uuid::text, '')"),
+        "device_id:server": Field("s.uuid", Type.ID, sorts=False),
+        "device_owner": Field(
+            "CASE WHEN p.server_id IS NULL THEN '' ELSE 'compute:nova' END"
+        ),
+        "fixed_ips:ip_address": Field(
+            _HELD.format("address"), Type.ADDRESS, many=True, sorts=False
+        ),
+        "fixed_ips:subnet_id": Field(
+            _HELD.format("subnet_id"), Type.ID, many=True, sorts=False
+        ),
+        "revision_number": Field("p.revision", Type.NUMBER),
+    },
+)
 
 
 def add(
@@ -72,10 +82,11 @@ def add(
 
     :raises Conflict: A subnet of the network has no free address left.
     """
+    prefix = network.mac_prefix or mac_prefix
     mac = _add_with_free_mac(
-        txn, port, network.id, project, server, position, mac_prefix, random_bytes
+        txn, port, network.id, project, server, position, prefix, random_bytes
     )
-    return mac, [_take_address(txn, subnet, port) for subnet in network.subnets]
+    return mac, addresses.give(txn, network.subnets, port, mac)
 
 
 def release(txn: Transaction, servers: Sequence[int]) -> None:
@@ -122,42 +133,3 @@ def _add_with_free_mac(
         if txn.rowcount:
             return mac
     raise Unavailable(f"No free MAC address with prefix {mac_prefix} was found")
-
-
-# The start of the pool, or else what follows the first address that nothing follows.
-# The row lock makes takers of one subnet's addresses queue up; it is a statement of its
-# own, so that the next one sees what those before have taken.
-_TAKE = """
-    SELECT FROM subnet WHERE id = %(subnet)s FOR UPDATE;
-    INSERT INTO address (subnet_id, address, port_id)
-    SELECT found.id, found.free, %(port)s FROM (
-        SELECT s.id, coalesce(
-            (SELECT s.pool_start WHERE NOT EXISTS (
-                SELECT FROM address a
-                WHERE a.subnet_id = s.id AND a.address = s.pool_start)),
-            (SELECT taken.address + 1 FROM (
-                SELECT a.address, lead(a.address) OVER (ORDER BY a.address) AS next
-                FROM address a WHERE a.subnet_id = s.id AND a.address >= s.pool_start
-             ) taken
-             WHERE taken.next IS DISTINCT FROM taken.address + 1
-             AND taken.address < s.pool_end ORDER BY taken.address LIMIT 1)) AS free
-        FROM subnet s WHERE s.id = %(subnet)s) found
-    WHERE found.free IS NOT NULL
-    RETURNING host(address)
-"""
-
-
-def _take_address(txn: Transaction, subnet: UUID, port: UUID) -> FixedIP:
-    try:
-        row = one(txn, _TAKE, {"subnet": subnet, "port": port})
-    except UniqueViolation:
-        # That no address is had twice is the primary key's business all the same.
-        raise Conflict("An IP address is already allocated") from None
-    if row is None:
-        raise Conflict(f"No more IP addresses available on subnet {_cidr(txn, subnet)}")
-    return FixedIP(subnet, ip_address(row[0]))
-
-
-def _cidr(txn: Transaction, subnet: UUID) -> str:
-    [(cidr,)] = every(txn, "SELECT cidr::text FROM subnet WHERE id = %s", (subnet,))
-    return cidr

@@ -40,6 +40,9 @@ _PORTS = (
     " JOIN port p ON p.id = a.port_id WHERE {0} GROUP BY 1"
 )
 
+# Networks that count, and whose subnets do.
+_OWNED = "n.project_id IS NOT NULL AND n.deleted IS NULL"
+
 
 def take(txn: Transaction, project: UUID, wanted: Amounts, defaults: Amounts) -> None:
     """
@@ -101,11 +104,14 @@ def give_back(
     )
 
 
-def put_back(txn: Transaction, project: UUID, resource: Resource) -> None:
-    """Count off one of what a project has that is no server's."""
+def put_back(
+    txn: Transaction, project: UUID, resource: Resource, count: int = 1
+) -> None:
+    """Count off some of what a project has that is no server's."""
     txn.execute(
-        "UPDATE quota_usage SET used = used - 1 WHERE project_id = %s AND resource = %s",
-        (project, resource.value),
+        "UPDATE quota_usage SET used = used - %s"
+        " WHERE project_id = %s AND resource = %s",
+        (count, project, resource.value),
     )
 
 
@@ -152,7 +158,10 @@ def counted(txn: Transaction) -> Mapping[tuple[UUID, Resource], int]:
         txn,
         f"{_HELD.format('s.deleted IS NULL')} UNION ALL {_PORTS.format('true')}"
         " UNION ALL SELECT project_id, 'server_groups', count(*) FROM server_group"
-        " GROUP BY 1",
+        " GROUP BY 1 UNION ALL SELECT n.project_id, 'networks', count(*) FROM network n"
+        f" WHERE {_OWNED} GROUP BY 1 UNION ALL SELECT n.project_id, 'subnets', count(*)"
+        " FROM subnet s JOIN network n ON n.id = s.network_id"
+        f" WHERE {_OWNED} GROUP BY 1",
     )
     return {(project, Resource(name)): int(amount) for project, name, amount in rows}
 

@@ -10,6 +10,7 @@ from psycopg2.errors import InvalidRegularExpression, QueryCanceled
 from snf.core.errors import BadRequest
 from snf.core.server import Status
 from snf.storage.database import Transaction
+from snf.storage.lists import beyond
 from snf.storage.rows import arguments, every, narrowed, one
 from snf.storage.servers import COLUMNS, FROM, Server, from_row
 
@@ -222,15 +223,12 @@ def _after(keys: Sequence[tuple[str, bool]]) -> str:
     ours = [expression.format(t="s") for expression, _ in keys]
     markers = [expression.format(t="m") for expression, _ in keys]
     marker = "FROM server m WHERE m.uuid = %(marker)s"
-    if len({ascending for _, ascending in keys}) == 1:
+    ways = [ascending for _, ascending in keys]
+    if len(set(ways)) == 1:
         # This form can use an index.
-        sign = ">" if keys[0][1] else "<"
+        sign = ">" if ways[0] else "<"
         return f"({', '.join(ours)}) {sign} (SELECT {', '.join(markers)} {marker})"
-    condition = "false"
-    for mine, its, (_, ascending) in reversed([*zip(ours, markers, keys, strict=True)]):
-        sign = ">" if ascending else "<"
-        condition = f"({mine} {sign} {its} OR ({mine} = {its} AND {condition}))"
-    return f"(SELECT {condition} {marker})"
+    return f"(SELECT {beyond(ours, markers, ways)} {marker})"
 
 
 def _known(txn: Transaction, wanted: Wanted) -> bool:

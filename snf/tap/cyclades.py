@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from attrs import asdict
 from twisted.application.internet import StreamServerEndpointService
 from twisted.application.service import IService, MultiService
 from twisted.python.usage import Options as UsageOptions
@@ -19,6 +20,7 @@ from snf.bus.connect import open_bus
 from snf.bus.interface import Bus
 from snf.bus.topology import queue_names
 from snf.config import ConfigError, Cyclades, Stats, load
+from snf.core.network import Plan
 from snf.core.quota import Resource
 from snf.logic.confirmations import Confirmations
 from snf.logic.connections import Connections
@@ -126,6 +128,7 @@ def _api(
             limits=limits,
             graphs=_graphs(settings.stats, secret.stats),
             keystone=keystone,
+            plan=Plan.of(asdict(settings.network)),
         )
     )
     where = endpoint(reactor, settings.api.listen)

@@ -5,9 +5,11 @@ from ipaddress import ip_address
 from uuid import UUID
 
 from snf.core import passwords
-from snf.core.catalog import Cluster, Flavor, Image, Network, Subnet
+from snf.core.catalog import Cluster, Flavor, Image
 from snf.core.identity import Project, Role, User
-from snf.storage import clusters, flavors, images, networks, users
+from snf.core.network import Network
+from snf.core.subnet import Pool, Subnet
+from snf.storage import clusters, flavors, images, networks, subnets, users
 from snf.storage.database import Transaction
 
 _THEN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -53,8 +55,7 @@ SUBNET = Subnet(
     id=_id(0x5B),
     network=NETWORK.id,
     cidr="192.0.2.0/24",
-    pool_start=ip_address("192.0.2.10"),
-    pool_end=ip_address("192.0.2.200"),
+    pools=(Pool(ip_address("192.0.2.10"), ip_address("192.0.2.200")),),
     created=_THEN,
     gateway=ip_address("192.0.2.1"),
 )
@@ -87,5 +88,5 @@ def make(txn: Transaction) -> None:
     flavors.add(txn, LARGE)
     images.add(txn, TINY)
     networks.add(txn, NETWORK)
-    networks.add_subnet(txn, SUBNET)
+    subnets.add(txn, SUBNET)
     clusters.add(txn, CLUSTER)

@@ -12,7 +12,7 @@ from snf.allinone.seed import Site, fill
 from snf.core.catalog import Cluster
 from snf.core.identity import Role
 from snf.core.passwords import matches
-from snf.storage import clusters, flavors, images, networks, users
+from snf.storage import clusters, flavors, images, lists, networks, subnets, users
 from snf.testing.postgres import inline_database
 
 SITE = Site(
@@ -43,8 +43,8 @@ class FillTests(SynchronousTestCase):
             len(self.run_(clusters.listing)),
             len(self.run_(flavors.listing, flavors.Wanted(), 1000)),
             len(self.run_(images.listing, None, images.Wanted(), 1000)),
-            len(self.run_(networks.listing, None, networks.Wanted(), 1000)),
-            len(self.run_(networks.subnets, None, networks.Wanted(), 1000)),
+            len(self.run_(lists.listing, networks.NETWORKS, lists.Wanted(), 1000)),
+            len(self.run_(lists.listing, subnets.SUBNETS, lists.Wanted(), 1000)),
         )
 
     def test_twice(self):
@@ -82,9 +82,9 @@ class FillTests(SynchronousTestCase):
 
     def test_default_network(self):
         """Servers that name no network have one, whose addresses nobody else uses."""
-        wanted = networks.Wanted(is_default=True)
-        [network] = self.run_(networks.listing, None, wanted, 10)
-        [subnet] = self.run_(networks.subnets, None, networks.Wanted(), 10)
+        wanted = lists.Wanted(only={"is_default": [True]})
+        [network] = self.run_(lists.listing, networks.NETWORKS, wanted, 10)
+        [subnet] = self.run_(lists.listing, subnets.SUBNETS, lists.Wanted(), 10)
         self.assertEqual(network.id, subnet.network)
-        self.assertLess(IPv4Address("10.213.20.2"), subnet.pool_start)
-        self.assertGreater(SITE.gateway, subnet.pool_end)
+        self.assertLess(IPv4Address("10.213.20.2"), subnet.pools[0].first)
+        self.assertGreater(SITE.gateway, subnet.pools[0].last)

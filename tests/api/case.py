@@ -21,6 +21,7 @@ from snf.api.tree import Parts, site
 from snf.config import Api, Identity
 from snf.core import passwords
 from snf.core.identity import User
+from snf.core.network import USUAL, Plan
 from snf.core.quota import NO_LIMITS, Amounts
 from snf.core.server import Life
 from snf.storage import lives
@@ -66,6 +67,7 @@ class ApiTestCase(SynchronousTestCase):
     max_body_bytes = 65536
     page_size = 1000
     graphs = NO_GRAPHS
+    plan: Plan = USUAL
     keystone: Authority | None = None
     trusted_proxies: tuple[str, ...] = ()
 
@@ -103,6 +105,7 @@ class ApiTestCase(SynchronousTestCase):
                 builder=self.builder,
                 limits=limits,
                 graphs=self.graphs,
+                plan=self.plan,
                 keystone=self.keystone,
             )
         )

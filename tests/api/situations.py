@@ -24,6 +24,7 @@ from snf.storage import (
     images,
     networks,
     server_groups,
+    subnets,
     tags,
 )
 from snf.storage import users as accounts
@@ -87,6 +88,7 @@ _USER = Thing("user")
 _LIMITED = Thing("project", hidden=False, missing_code=400)
 _ROLE = Thing(always="member", missing="nothing")
 _KEY = Thing(always="k", missing="nothing")
+_TAG = Thing(always="t", missing="nothing")
 
 # By where the name is: the URL up to it.
 THINGS: Mapping[str, Thing] = {
@@ -96,6 +98,7 @@ THINGS: Mapping[str, Thing] = {
     f"{_COMPUTE}/images/{{image}}": Thing("image"),
     f"{_COMPUTE}/os-hypervisors/{{hypervisor}}": Thing("cluster"),
     f"{_COMPUTE}/os-networks/{{network}}": Thing("network"),
+    f"{_COMPUTE}/os-tenant-networks/{{network}}": Thing("network"),
     f"{_COMPUTE}/os-quota-sets/{{project}}": _LIMITED,
     f"{_COMPUTE}/os-server-groups/{{group}}": Thing("server_group"),
     f"{_COMPUTE}/os-services/{{service}}": Thing("cluster"),
@@ -127,11 +130,15 @@ THINGS: Mapping[str, Thing] = {
     f"{_V3}/users/{{user}}/application_credentials/{{credential}}": Thing("credential"),
     "/image/v2/images/{image}": Thing("image"),
     "/image/v2/schemas/{schema}": Thing(always="image", missing="nothing"),
-    f"{_V2}/extensions/{{extension}}": Thing(always="nothing", missing="nothing"),
+    f"{_V2}/extensions/{{extension}}": Thing(always="provider", missing="nothing"),
     f"{_V2}/networks/{{item}}": Thing("network"),
+    f"{_V2}/networks/{{item}}/tags/{{tag}}": _TAG,
     f"{_V2}/ports/{{item}}": Thing("port"),
+    f"{_V2}/ports/{{item}}/tags/{{tag}}": _TAG,
     f"{_V2}/quotas/{{project}}": _LIMITED,
+    f"{_V2}/routers/{{router}}": Thing(always=MISSING),
     f"{_V2}/subnets/{{item}}": Thing("subnet"),
+    f"{_V2}/subnets/{{item}}/tags/{{tag}}": _TAG,
 }
 
 
@@ -169,6 +176,16 @@ _NEW_SERVER = {
     "metadata": {"k": "v"},
 }
 _NEW_FLAVOR = {"name": "new", "vcpus": 1, "ram": 128, "disk": 1}
+# On a network that is nobody's, since everybody sends the same.
+_NEW_SUBNET = {
+    "network_id": MISSING,
+    "cidr": "198.51.100.0/24",
+    "ip_version": 4,
+    "gateway_ip": "198.51.100.1",
+    "allocation_pools": [{"start": "198.51.100.2", "end": "198.51.100.9"}],
+    "dns_nameservers": ["198.51.100.1"],
+    "host_routes": [{"destination": "203.0.113.0/24", "nexthop": "198.51.100.1"}],
+}
 _MADE_KEY = frozenset({"key"})
 _META = {"meta": {"k": "v"}}
 _METADATA = {"metadata": {"k": "v"}}
@@ -267,8 +284,24 @@ ASKED: Mapping[str, Asked] = {
     f"POST {_V3}/users/{{user}}/password": Asked(
         {"user": {"original_password": world.PASSWORD, "password": "other"}}
     ),
-    # There are none yet.
-    f"GET {_V2}/extensions/{{extension}}": Asked(code=404),
+    f"POST {_V2}/networks": Asked(
+        {"network": {"name": "new"}}, also=({"networks": [{"name": "new"}]},)
+    ),
+    f"PUT {_V2}/networks/{{item}}": Asked({"network": {"name": "other"}}),
+    f"POST {_V2}/routers": Asked({"router": {"name": "new"}}, code=409),
+    f"GET {_V2}/routers/{{router}}": Asked(code=404),
+    f"POST {_V2}/subnets": Asked({"subnet": _NEW_SUBNET}, code=404),
+    f"PUT {_V2}/subnets/{{item}}": Asked({"subnet": {"name": "other"}}),
+    **{
+        f"PUT {_V2}/{place}/{{item}}/tags": Asked({"tags": ["t"]})
+        for place in ("networks", "ports", "subnets")
+    },
+    **{
+        f"PUT {_V2}/{place}/{{item}}/tags/{{tag}}": Asked(
+            url={"tag": Thing(always="new")}, makes=frozenset({"tag"})
+        )
+        for place in ("networks", "ports", "subnets")
+    },
     f"PUT {_V2}/quotas/{{project}}": Asked({"quota": {"port": 100}}),
 }
 
@@ -347,7 +380,7 @@ class SituationTestCase(ApiTestCase):
                 NETWORK, id=network, project=project.id, shared=False, is_default=False
             ),
         )
-        self.run_in(networks.add_subnet, evolve(SUBNET, id=subnet, network=network))
+        self.run_in(subnets.add, evolve(SUBNET, id=subnet, network=network))
         together = ServerGroup(uuid4(), project.id, user.id, "g", Policy.AFFINITY)
         self.run_in(server_groups.add, together, NO_LIMITS)
         [(cluster,)] = self.sql("SELECT id FROM cluster")

@@ -54,7 +54,7 @@ class BatchTests(ApiTestCase):
 
     def test_as_many_as_there_are(self) -> None:
         """Between the two it is as many as can be had; fewer are a 409, and none."""
-        self.sql("UPDATE subnet SET pool_end = '192.0.2.12'")
+        self.sql("UPDATE allocation_pool SET last = '192.0.2.12'")
         reply = self.create(min_count=4, max_count=9)
         self.assertEqual(409, reply.code, reply.text)
         self.assertEqual([], self.names())

@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 from attrs import evolve
 
 from snf.api.compute.build import Builder
-from snf.storage import networks
+from snf.core.subnet import Pool
+from snf.storage import networks, subnets
 from snf.testing.world import ALICE, BOB, NETWORK, PROJECT_A, SUBNET
 from tests.api.case import SERVERS, ApiTestCase
 
@@ -34,12 +35,11 @@ class NetworkTests(ApiTestCase):
             id=uuid4(),
             network=network.id,
             cidr="198.51.100.0/24",
-            pool_start=ip_address("198.51.100.5"),
-            pool_end=ip_address("198.51.100.6"),
+            pools=(Pool(ip_address("198.51.100.5"), ip_address("198.51.100.6")),),
             gateway=None,
         )
         self.run_in(networks.add, network)
-        self.run_in(networks.add_subnet, subnet)
+        self.run_in(subnets.add, subnet)
         return str(network.id)
 
     def test_default(self) -> None:

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 from attrs import evolve
 
-from snf.core.catalog import Subnet
-from snf.storage import images, networks
+from snf.core.subnet import Pool, Subnet
+from snf.storage import images, subnets
 from snf.storage.search import KEYS
 from snf.testing.world import (
     ADMIN,
@@ -76,12 +76,11 @@ class FindTests(ListTestCase):
             SUBNET,
             id=uuid4(),
             cidr="2001:db8::/64",
-            pool_start=ip_address("2001:db8::10"),
-            pool_end=ip_address("2001:db8::ffff"),
+            pools=(Pool(ip_address("2001:db8::10"), ip_address("2001:db8::ffff")),),
             gateway=ip_address("2001:db8::1"),
         )
         self.server(name="a")
-        self.run_in(networks.add_subnet, subnet)
+        self.run_in(subnets.add, subnet)
         self.server(name="b")
         query = f"ip6={quote('^2001:db8::')}"
         self.assertEqual(["b"], self.names(f"{query}&all_tenants=1", ADMIN))

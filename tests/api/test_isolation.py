@@ -5,7 +5,7 @@ from uuid import uuid4
 from attrs import evolve
 
 from snf.core.server import Life, Observed
-from snf.storage import networks
+from snf.storage import networks, subnets
 from snf.testing.world import (
     ADMIN,
     ALICE,
@@ -78,7 +78,7 @@ class StrangerTests(ApiTestCase):
         )
         subnet = evolve(SUBNET, id=uuid4(), network=network.id)
         self.run_in(networks.add, network)
-        self.run_in(networks.add_subnet, subnet)
+        self.run_in(subnets.add, subnet)
         for kind, thing in (("networks", network), ("subnets", subnet)):
             path = f"/network/v2.0/{kind}"
             for user, seen in ((ALICE, True), (BOB, False)):

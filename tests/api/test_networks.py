@@ -6,7 +6,7 @@ from attrs import evolve
 
 from snf.core.server import Life, Observed
 from snf.storage import networks
-from snf.testing.world import ALICE, BOB, NETWORK, PROJECT_A, PROJECT_B, SUBNET
+from snf.testing.world import ADMIN, ALICE, BOB, NETWORK, PROJECT_A, PROJECT_B, SUBNET
 from tests.api.case import ROOT, ApiTestCase, Reply
 
 V2 = "/network/v2.0"
@@ -68,7 +68,7 @@ class ShapeTests(NetworkTestCase):
                 "description": "",
                 "port_security_enabled": True,
                 "tags": [],
-                "revision_number": 0,
+                "revision_number": 1,
             },
         )
 
@@ -170,6 +170,46 @@ class FilterTests(NetworkTestCase):
         for query in ("device_id=x", "device_id=", f"network_id={uuid4()}", "name=x"):
             self.assertEqual([], self.ids(f"ports?{query}"), query)
 
+    def test_addresses_of_ports(self) -> None:
+        """Ports by their addresses, subnets and MAC addresses."""
+        self.server()
+        [(mac,)] = self.sql("SELECT mac::text FROM port")
+        for query, count in (
+            ("fixed_ips=ip_address%3D192.0.2.10", 1),
+            ("fixed_ips=ip_address%3D192.0.2.11", 0),
+            ("fixed_ips=ip_address%3Dx", 0),
+            (f"fixed_ips=subnet_id%3D{SUBNET.id}", 1),
+            (f"fixed_ips=subnet_id%3D{SUBNET.id}&fixed_ips=ip_address%3D192.0.2.9", 0),
+            (f"mac_address={mac}", 1),
+            (f"mac_address={mac.upper()}", 1),
+            ("mac_address=x", 0),
+            ("device_owner=compute:nova", 1),
+            ("status=BUILD&status=DOWN", 1),
+            ("status=DOWN", 0),
+        ):
+            self.assertEqual(count, len(self.ids(f"ports?{query}")), query)
+        self.assertEqual(400, self.get("ports?fixed_ips=192.0.2.10").code)
+
+    def test_flags(self) -> None:
+        """By what is yes or no; what is neither is a 400 that says so."""
+        for query, count in (
+            ("shared=True", 1),
+            ("shared=0", 0),
+            ("router:external=false&admin_state_up=1&mtu=1500&status=ACTIVE", 1),
+            ("mtu=x", 0),
+            ("mtu=99999999999999999999", 0),
+        ):
+            self.assertEqual(count, len(self.ids(f"networks?{query}")), query)
+        reply = self.get("networks?shared=perhaps")
+        self.assertEqual(400, reply.code)
+        self.assertEqual("InvalidInput", reply.json["NeutronError"]["type"])
+
+    def test_unknown(self) -> None:
+        """What is not known narrows nothing, and is refused, as Neutron does."""
+        reply = self.get("networks?colour=red")
+        self.assertEqual(400, reply.code)
+        self.assertIn("is invalid attribute for filtering", reply.message)
+
     def test_subnets(self) -> None:
         """By network."""
         self.assertEqual(1, len(self.ids(f"subnets?network_id={NETWORK.id}")))
@@ -204,9 +244,68 @@ class PageTests(NetworkTestCase):
             while path:
                 page = self.get(path).json
                 met += [network["id"] for network in page["networks"]]
-                [link] = page.get("networks_links", [{"href": f"{ROOT}{V2}/"}])
-                path = link["href"].removeprefix(f"{ROOT}{V2}/")
+                links = {
+                    link["rel"]: link["href"] for link in page.get("networks_links", [])
+                }
+                path = links.get("next", "").removeprefix(f"{ROOT}{V2}/")
             self.assertEqual((count, count), (len(met), len(set(met))), query)
+
+    def test_sorted_walk(self) -> None:
+        """In whatever order, a walk meets everything once, and so it does backwards."""
+        self.named: dict[str, str] = {}
+        for number in range(6):
+            network = self.add(name=f"n{number % 3}", shared=bool(number % 2))
+            self.named[network] = f"n{number % 3}"
+        for query in (
+            "sort_key=name&sort_dir=desc",
+            "sort_key=name",
+            "sort_key=shared&sort_key=name&sort_dir=desc&sort_dir=asc",
+            "sort_key=status&sort_key=admin_state_up&sort_dir=asc&sort_dir=asc",
+            "page_reverse=true&sort_key=name",
+            "page_reverse=true",
+        ):
+            met: list[str] = []
+            backwards = "page_reverse" in query
+            while len(met) < 20:
+                after = ""
+                if met:
+                    after = f"&marker={met[0] if backwards else met[-1]}"
+                reply = self.call("GET", f"{V2}/networks?{query}{after}", by=ADMIN)
+                page = [one["id"] for one in reply.json["networks"]]
+                if not page:
+                    break
+                met = [*page, *met] if backwards else [*met, *page]
+            self.assertEqual((7, 7), (len(met), len(set(met))), query)
+            if "sort_key=name" in query and "shared" not in query:
+                names = [f"n{number // 2}" for number in range(6)]
+                found = [self.named[one] for one in met if one in self.named]
+                self.assertEqual(names, sorted(found))
+                self.assertIn(found, (names, names[::-1]))
+
+    def test_order(self) -> None:
+        """Sorted by a field, either way."""
+        for name in ("b", "a", "c"):
+            self.add(name=name)
+        for way, expected in (
+            ("asc", ["a", "b", "c"]),
+            ("desc", ["default", "c", "b"]),
+        ):
+            page = self.get(f"networks?sort_key=name&sort_dir={way}").json["networks"]
+            self.assertEqual(expected, [one["name"] for one in page])
+
+    def test_bad_order(self) -> None:
+        """What cannot be sorted by is a 400 that says so; a strange marker is a 404."""
+        for query in (
+            "sort_key=nothing",
+            "sort_key=name&sort_dir=up",
+            "sort_key=name&sort_dir=asc&sort_dir=asc",
+            "sort_dir=asc",
+            "sort_key=tags",
+        ):
+            self.assertEqual(400, self.get(f"networks?{query}").code, query)
+        reply = self.get(f"networks?sort_key=name&marker={uuid4()}")
+        self.assertEqual(404, reply.code)
+        self.assertEqual("NetworkNotFound", reply.json["NeutronError"]["type"])
 
     def test_bad(self) -> None:
         """A marker that is no id and a bad limit are a 400, in Neutron's shape."""

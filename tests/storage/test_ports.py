@@ -9,9 +9,9 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from snf.core.address import IPAddress
-from snf.core.catalog import Subnet
 from snf.core.errors import Conflict
-from snf.storage import networks, ports
+from snf.core.subnet import Pool, Subnet
+from snf.storage import ports, subnets
 from snf.storage.database import Transaction
 from snf.testing import world
 from snf.testing.postgres import shared_database
@@ -20,8 +20,7 @@ V6 = evolve(
     world.SUBNET,
     id=uuid4(),
     cidr="2001:db8::/64",
-    pool_start=ip_address("2001:db8::1"),
-    pool_end=ip_address("2001:db8::ffff"),
+    pools=(Pool(ip_address("2001:db8::1"), ip_address("2001:db8::ffff")),),
     gateway=None,
 )
 
@@ -32,7 +31,7 @@ class AddressTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.database = shared_database(self)
         self.run_in(world.make)
-        self.run_in(networks.add_subnet, V6)
+        self.run_in(subnets.add, V6)
 
     def run_in(self, function, *args):
         return self.successResultOf(
@@ -79,7 +78,8 @@ class AddressTests(SynchronousTestCase):
 
     def test_v6(self) -> None:
         """IPv6 pools work the same."""
-        self.assertEqual(V6.pool_start + 1, self.free(V6, [V6.pool_start]))
+        first = V6.pools[0].first
+        self.assertEqual(first + 1, self.free(V6, [first]))
 
 
 def _port(txn: Transaction, mac: str, subnets: list[Subnet]):

@@ -12,9 +12,10 @@ from snf.api.call import Call, identifier
 from snf.api.compute import versions
 from snf.api.compute.actions import remember
 from snf.api.compute.tags import TagList
-from snf.core.catalog import Cluster, Flavor, Image, Network
+from snf.core.catalog import Cluster, Flavor, Image
 from snf.core.errors import BadRequest, NotFound
 from snf.core.naming import apart_tag, host_name, nic_name
+from snf.core.network import Network
 from snf.core.order import Build, Kind, NicRequest, Order
 from snf.core.placement import Need
 from snf.core.quota import NO_LIMITS, Amounts, Resource
@@ -23,6 +24,7 @@ from snf.storage import (
     clusters,
     flavors,
     images,
+    lists,
     networks,
     orders,
     ports,
@@ -368,23 +370,24 @@ def _networks(txn: Transaction, call: Call, wanted: NewServer) -> list[Network]:
     if wanted.networks == "none":
         return []
     if not wanted.networks or wanted.networks == "auto":
-        default = networks.Wanted(is_default=True)
-        return networks.listing(txn, call.project.id, default, NICS_AT_MOST)
+        return _found(txn, call, is_default=[True])
     missing = "Network {} could not be found."
     try:
         ids = [identifier(network.uuid, missing) for network in wanted.networks]
     except NotFound as failure:
         raise BadRequest(f"server.networks: {failure}") from None
     found: dict[UUID, Any] = {
-        network.id: network
-        for network in networks.listing(
-            txn, call.project.id, networks.Wanted(ids=ids), NICS_AT_MOST
-        )
+        network.id: network for network in _found(txn, call, id=ids)
     }
     for network_id in ids:
         if network_id not in found:
             raise BadRequest(f"server.networks: {missing.format(network_id)}")
     return [found[network_id] for network_id in ids]
+
+
+def _found(txn: Transaction, call: Call, **only: list) -> list[Network]:
+    wanted = lists.Wanted(call.project.id, only)
+    return lists.listing(txn, networks.NETWORKS, wanted, NICS_AT_MOST)
 
 
 def last_part(reference: str) -> str:

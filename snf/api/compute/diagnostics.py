@@ -16,12 +16,11 @@ from snf.api.json import Edge, new_app, route
 from snf.api.policy import Reach
 from snf.core.errors import Conflict
 from snf.core.identity import Role
+from snf.core.port import Port
 from snf.core.server import Observed
-from snf.storage import diagnostics, ports, servers
+from snf.storage import diagnostics, lists, ports, servers
 from snf.storage.database import Transaction
 from snf.storage.diagnostics import Diagnostic
-from snf.storage.networks import Wanted
-from snf.storage.ports import Port
 from snf.storage.servers import Server
 
 Json = dict[str, Any]
@@ -44,7 +43,8 @@ class Diagnostics:
                 f"Instance {found.uuid} in power state {found.observed.value}. Cannot "
                 "get_diagnostics while the instance is in this state."
             )
-        nics = ports.listing(txn, None, Wanted(servers=[found.uuid]), _NICS_AT_MOST)
+        wanted = lists.Wanted(only={"device_id:server": [found.uuid]})
+        nics = lists.listing(txn, ports.PORTS, wanted, _NICS_AT_MOST)
         if call.since(versions.DIAGNOSTICS):
             return _standard(found, nics)
         return _free(found, nics)

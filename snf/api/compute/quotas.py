@@ -1,5 +1,6 @@
 """``/os-quota-sets``: what projects may have, and what they have."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -155,7 +156,7 @@ def whose(txn: Transaction, call: Call, project: str, given_as: str = "") -> UUI
 
 
 def check_not_below(
-    given: dict[str, int], names: dict[str, Resource], used: Amounts
+    given: Mapping[str, int], names: Mapping[str, Resource], used: Amounts
 ) -> None:
     """
     Return if limits are not below what is used already.

@@ -1,4 +1,4 @@
-"""``/quotas`` of the network API: how many ports projects may have, and have."""
+"""``/quotas`` of the network API: how much projects may have, and have."""
 
 from typing import Annotated
 
@@ -9,19 +9,16 @@ from snf.api.audit import note
 from snf.api.call import Call
 from snf.api.compute.quotas import check_not_below, whose
 from snf.api.json import Edge, new_app, route
+from snf.api.network.limits import NAMES
 from snf.api.policy import Reach
 from snf.core.identity import Role
-from snf.core.quota import Amounts, Resource
+from snf.core.quota import Amounts
 from snf.storage import quotas
 from snf.storage.database import Transaction
-
-_NAMES = {"port": Resource.PORTS}
 
 # What clients expect to be told and is not counted.
 _FIXED = dict.fromkeys(
     (
-        "network",
-        "subnet",
         "subnetpool",
         "router",
         "floatingip",
@@ -32,11 +29,15 @@ _FIXED = dict.fromkeys(
     -1,
 )
 
+_Limit = Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)] | msgspec.UnsetType
+
 
 class Limits(msgspec.Struct, forbid_unknown_fields=True):
     """``quota`` in ``PUT /quotas/{project}``."""
 
-    port: Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)]
+    network: _Limit = msgspec.UNSET
+    subnet: _Limit = msgspec.UNSET
+    port: _Limit = msgspec.UNSET
     force: bool = False
     check_limit: bool = False
 
@@ -60,44 +61,57 @@ class Quotas:
     @route(app, "GET", "/<project>")
     def show(self, txn: Transaction, call: Call, project: str) -> dict:
         """Show what a project may have; another one than one's own to admins."""
-        limits = quotas.limits(txn, whose(txn, call, project), self.defaults)
-        return {"quota": {"port": limits[Resource.PORTS], **_FIXED}}
+        found = whose(txn, call, project)
+        return {"quota": _view(quotas.limits(txn, found, self.defaults))}
 
     @route(app, "GET", "/<project>/default")
     def default(self, txn: Transaction, call: Call, project: str) -> dict:
         """Show what a project may have for which nothing is set."""
         whose(txn, call, project)
-        return {"quota": {"port": self.defaults[Resource.PORTS], **_FIXED}}
+        return {"quota": _view(self.defaults)}
 
     @route(app, "GET", "/<project>/details")
     def detail(self, txn: Transaction, call: Call, project: str) -> dict:
         """Show what a project may have, and what it has."""
         found = whose(txn, call, project)
-        shown = {
-            name: {"limit": limit, "used": 0, "reserved": 0}
-            for name, limit in _FIXED.items()
+        limits = _view(quotas.limits(txn, found, self.defaults))
+        used = quotas.used(txn, found)
+        return {
+            "quota": {
+                name: {
+                    "limit": limit,
+                    "used": used[NAMES[name]] if name in NAMES else 0,
+                    "reserved": 0,
+                }
+                for name, limit in limits.items()
+            }
         }
-        shown["port"] = {
-            "limit": quotas.limits(txn, found, self.defaults)[Resource.PORTS],
-            "used": quotas.used(txn, found)[Resource.PORTS],
-            "reserved": 0,
-        }
-        return {"quota": shown}
 
     @route(app, "PUT", "/<project>", role=Role.ADMIN, body=LimitsBody)
     def update(self, txn: Transaction, call: Call, project: str) -> dict:
-        """Set how many ports a project may have."""
+        """Set how much a project may have."""
         found = whose(txn, call, project)
-        most = call.body.quota.port
-        if call.body.quota.check_limit:
-            check_not_below({"port": most}, _NAMES, quotas.used(txn, found))
-        quotas.set_limits(txn, found, {Resource.PORTS: most})
+        asked = call.body.quota
+        wanted = {
+            name: getattr(asked, name)
+            for name in NAMES
+            if getattr(asked, name) is not msgspec.UNSET
+        }
+        if asked.check_limit:
+            check_not_below(wanted, NAMES, quotas.used(txn, found))
+        quotas.set_limits(
+            txn, found, {NAMES[name]: most for name, most in wanted.items()}
+        )
         note(txn, call, "quota set", found)
-        return {"quota": {"port": most, **_FIXED}}
+        return {"quota": _view(quotas.limits(txn, found, self.defaults))}
 
     @route(app, "DELETE", "/<project>", role=Role.ADMIN, code=204)
     def delete(self, txn: Transaction, call: Call, project: str) -> None:
         """Let the default hold for a project again."""
         found = whose(txn, call, project)
-        quotas.forget_limits(txn, found, (Resource.PORTS,))
+        quotas.forget_limits(txn, found, tuple(NAMES.values()))
         note(txn, call, "quota reset", found)
+
+
+def _view(limits: Amounts) -> dict[str, int]:
+    return {name: limits[one] for name, one in NAMES.items()} | _FIXED
