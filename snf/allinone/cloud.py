@@ -22,6 +22,7 @@ from snf.allinone.public import TABLE, bridges_are_filtered
 from snf.allinone.rabbitmq import RabbitMQ
 from snf.allinone.seed import Site, seed
 from snf.core.catalog import Cluster
+from snf.core.network import Kind
 
 _WORKERS = 6
 _NEEDED_MIB = 300
@@ -216,8 +217,10 @@ class Cloud:
             network=instance.public4,
             gateway=self.ganeti.switch.public.gateway4,
             pool=(instance.public4[10], instance.public4[250]),
+            kind=Kind.IP_LESS_ROUTED,
             mode="routed",
             link=TABLE,
+            public6=(instance.public6, self.ganeti.switch.public.gateway6),
             # Other nodes cannot have what is in a file on one.
             disk_template="file" if instance.node_count == 1 else "sharedfile",
         )
