@@ -23,6 +23,7 @@ from snf.api.compute.flavors import Flavors
 from snf.api.compute.history import History
 from snf.api.compute.hosts import Hypervisors, Services, Zones
 from snf.api.compute.images import Images as ComputeImages
+from snf.api.compute.interfaces import Interfaces
 from snf.api.compute.limits import Limits
 from snf.api.compute.metadata import Meta, Metadata
 from snf.api.compute.migrations import Migrations
@@ -244,6 +245,7 @@ def _of_a_server(parts: Parts, edge: Edge, version: str) -> dict[str, Any]:
         "metadata": Metadata(edge),
         "migrations": MigrationsOfServer(edge, size),
         "os-instance-actions": History(edge, size),
+        "os-interface": Interfaces(edge, parts.builder.plugger),
         "os-security-groups": SecurityGroups(edge),
         "stats": Stats(edge, parts.instance_prefix, parts.graphs),
         "tags": Tags(edge),
@@ -278,7 +280,7 @@ def _network(parts: Parts) -> IResource:
     maker = NetworkMaker(parts.plan, parts.limits)
     tagged: dict[str, Any] = {
         "network": Networks(edge, known["network"], maker),
-        "port": Ports(edge, known["port"]),
+        "port": Ports(edge, known["port"], parts.builder.plugger),
         "subnet": Subnets(edge, known["subnet"], known["network"], parts.limits),
     }
     children: dict[str, IResource] = {name: Noun(noun) for name, noun in nouns.items()}

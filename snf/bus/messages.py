@@ -65,7 +65,8 @@ class OpStatus:
     """What eventd tells about one op of a job.
 
     ``time`` is Ganeti's pair of seconds and microseconds since the epoch; ``status``
-    and ``job_status`` are Ganeti's own words.  ``result`` is what a failed op left.
+    and ``job_status`` are Ganeti's own words.  ``result`` is what a failed op left;
+    ``hotplugged`` is whether a running guest has got what one that succeeded changed.
     """
 
     instance: str
@@ -78,6 +79,7 @@ class OpStatus:
     log: str | None = None
     order: UUID | None = None
     result: Any = None
+    hotplugged: bool = False
 
 
 def op_status(news: OpStatus, prefix: str) -> tuple[str, bytes]:
@@ -97,6 +99,8 @@ def op_status(news: OpStatus, prefix: str) -> tuple[str, bytes]:
         "result": text,
         "error_code": code,
     }
+    if news.hotplugged:
+        message["hotplugged"] = True
     return routing_key(prefix, OP), orjson.dumps(message)
 
 
@@ -164,6 +168,7 @@ def _job(message: Mapping[str, Any], server: int, now: float) -> JobReport:
         order=_order(message),
         error=error,
         error_code=code,
+        hotplugged=message.get("hotplugged") is True,
     )
 
 

@@ -35,6 +35,11 @@ def port_id(name: str | None) -> UUID | None:
         return None
 
 
+def network_name(network_id: UUID) -> str:
+    """Return the name of a network on the clusters that have it."""
+    return f"snf-net-{network_id}"
+
+
 def order_reason(order_id: UUID) -> str:
     """Return what an order puts into the reason trail of its Ganeti job (ASCII)."""
     return f"cyclades:{order_id}"

@@ -8,7 +8,7 @@ message on operstate").
 
 from attrs import evolve
 
-from snf.core.order import Kind, Order, State
+from snf.core.order import End, Kind, Order, State
 from snf.core.report import JobReport, JobStatus, ProgressReport, Sighting
 from snf.core.server import Fault, Life, Observed
 from snf.core.steps import advance
@@ -76,7 +76,7 @@ _SEEN = {True: Observed.UP, False: Observed.DOWN, None: Observed.UNKNOWN}
 
 def refuse(life: Life, order: Order, message: str, time: float) -> Life:
     """Return the life after Ganeti would not even take an order."""
-    life = _replace(life, order.ended(message))
+    life = _replace(life, order.ended(message, end=End(time)))
     if order.kind is Kind.CREATE:
         return evolve(life, observed=Observed.DOWN, fault=Fault(message, time))
     return advance(life, time)
@@ -141,9 +141,33 @@ def _carried(order: Order, report: JobReport) -> Order:
         order = order.submitted(report.job)
     if not report.ends_job:
         return order
-    if report.status is JobStatus.SUCCESS or _removed_already(report):
-        return order.ended(None)
-    return order.ended(report.error or f"job {report.job} was {report.status.value}")
+    end = End(report.time, report.hotplugged)
+    if report.status is JobStatus.SUCCESS or _done_already(order, report):
+        return order.ended(None, end=end)
+    error = report.error or f"job {report.job} was {report.status.value}"
+    return order.ended(error, end=None if _taken(order, report) else end)
+
+
+def _taken(order: Order, report: JobReport) -> bool:
+    """
+    Whether the MAC address of what was to be made is in use already.
+
+    It may be its own: then another job of the same order has made it.  The next
+    levelling tells.
+    """
+    return order.kind is Kind.ATTACH and report.error_code == "resource_not_unique"
+
+
+def _done_already(order: Order, report: JobReport) -> bool:
+    """Whether a job has failed only because there was nothing left to do."""
+    if order.kind is Kind.DETACH:
+        # Neither of a NIC nor of an instance that is no more is anything left.
+        return report.error_code == "unknown_entity"
+    if order.kind is Kind.ATTACH:
+        # The name is the port's own, so it is the one that was to be made.
+        taken = report.error_code == "resource_not_unique"
+        return taken and "NIC name" in (report.error or "")
+    return _removed_already(report)
 
 
 def _succeeded(life: Life, report: JobReport) -> Life:
@@ -154,7 +178,13 @@ def _succeeded(life: Life, report: JobReport) -> Life:
         life = evolve(life, launched=report.time, progress=100)
     if observed is Observed.GONE:
         return _gone(life)
+    if life.observed is not Observed.UP or report.opcode in _RESTARTS:
+        life = evolve(life, restarted=max(life.restarted, report.time))
     return _observe(life, observed, report)
+
+
+# After these a guest is another process, or none.  A start leaves one alone that runs.
+_RESTARTS = frozenset({"OP_INSTANCE_REBOOT", "OP_INSTANCE_SHUTDOWN"})
 
 
 def _failed(life: Life, report: JobReport) -> Life:

@@ -17,6 +17,8 @@ class Kind(Enum):
     DELETE = "delete"
     GROW = "grow"
     MODIFY = "modify"
+    ATTACH = "attach"
+    DETACH = "detach"
     # To another node of its cluster; the words are OpenStack's for the action.
     MIGRATE = "migrate"
     MIGRATE_LIVE = "live-migration"
@@ -48,13 +50,18 @@ class State(Enum):
 
 @frozen
 class NicRequest:
-    """A network interface to make: Ganeti's NIC parameters."""
+    """A network interface to make: Ganeti's NIC parameters.
+
+    ``network`` is the one that it is on, whose mode and link are the cluster's
+    business; orders of old name mode and link instead.
+    """
 
     name: str
     mac: str
     ip: str | None
-    mode: str
-    link: str
+    mode: str | None = None
+    link: str | None = None
+    network: UUID | None = None
 
 
 @frozen
@@ -77,6 +84,18 @@ class Build:
 
 
 @frozen
+class End:
+    """How an order has ended, as Ganeti has told just now; it is not stored.
+
+    ``time`` is in seconds since the epoch on the master's clock.  ``live`` is whether
+    the guest, which went on running, has noticed.
+    """
+
+    time: float
+    live: bool = False
+
+
+@frozen
 class Sizes:
     """How large a server is: processors, memory in MiB, disk in GiB."""
 
@@ -93,9 +112,10 @@ class Order:
     polite restart).  ``node`` belongs to those of :data:`MOVES`: where to (None is for
     Ganeti to choose).  ``sizes`` are what GROW makes the disk, and what MODIFY makes
     processors and memory.  ``force`` has MODIFY do so though the node has too little,
-    and a move go where Ganeti's policy for instances is against it.  ``follows`` is the
-    order that this one came of, without a request of its own.  ``job`` is Ganeti's job
-    once it is known.
+    and a move go where Ganeti's policy for instances is against it.  ``nic`` is what
+    ATTACH adds, and what DETACH removes.  ``follows`` is the order that this one came
+    of, without a request of its own.  ``end`` is None also where it is not known what
+    came of an order that is over.  ``job`` is Ganeti's job once it is known.
     """
 
     id: UUID
@@ -111,6 +131,8 @@ class Order:
     attempts: int = 0
     sizes: Sizes | None = None
     follows: UUID | None = None
+    nic: NicRequest | None = None
+    end: End | None = field(default=None, eq=False)
 
     @property
     def untried(self) -> bool:
@@ -123,7 +145,9 @@ class Order:
             return self
         return evolve(self, state=State.SUBMITTED, job=job)
 
-    def ended(self, error: str | None, job: int | None = None) -> "Order":
+    def ended(
+        self, error: str | None, job: int | None = None, end: End | None = None
+    ) -> "Order":
         """Return it as ended: failed when there is an error, else done."""
         if not self.state.open:
             return self
@@ -132,4 +156,5 @@ class Order:
             state=State.FAILED if error else State.DONE,
             error=error,
             job=job if self.job is None else self.job,
+            end=end,
         )

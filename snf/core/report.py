@@ -39,6 +39,7 @@ class JobReport:
     ``ends_job`` is whether the whole job is final, not only this op.
     ``error`` is the text of a failed op; ``error_code`` is Ganeti's own word for it
     (``already_exists``, ``unknown_entity`` ...; lib/errors.py, ECODE_*).
+    ``hotplugged`` is whether what the op changed has reached the running guest.
     """
 
     server: int
@@ -50,6 +51,27 @@ class JobReport:
     order: UUID | None = None
     error: str | None = None
     error_code: str | None = None
+    hotplugged: bool = False
+
+
+def hotplugged(result: object) -> bool:
+    """
+    Return whether a change of an instance has reached its running guest.
+
+    :param result: Of the op: pairs of what was changed, and how.  Ganeti goes on when
+        it cannot hotplug, and says ``hotplug:failed``; where it has not even tried it
+        says nothing (lib/cmdlib/instance_set_params.py, _HotplugDevice).
+    """
+    if not isinstance(result, list):
+        return False
+    said = [
+        how
+        for pair in result
+        if isinstance(pair, list | tuple)
+        for how in pair
+        if isinstance(how, str) and how.startswith("hotplug:")
+    ]
+    return bool(said) and all(how == "hotplug:done" for how in said)
 
 
 @frozen

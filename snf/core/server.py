@@ -3,7 +3,7 @@
 from enum import Enum
 from uuid import UUID
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from snf.core.errors import Conflict, Forbidden
 from snf.core.order import MOVES, Kind, Order, State
@@ -65,6 +65,8 @@ class Action(Enum):
     RESIZE = "resize"
     CONFIRM_RESIZE = "confirmResize"
     REVERT_RESIZE = "revertResize"
+    ATTACH = "attach_interface"
+    DETACH = "detach_interface"
     RESTORE = "restore"
     MIGRATE = "migrate"
     MIGRATE_LIVE = "os-migrateLive"
@@ -89,6 +91,8 @@ class Life:
     it stays, so that the remains of a failed build never pass for a stopped server.
     ``deletion_asked`` is whether its owner has ever asked for it to be deleted.
     ``clock`` is the (time, job) of the newest news that has been taken in.
+    ``restarted`` is when news that has just been taken in says that its guest was
+    another process from then on, or none; it is not stored.
     ``flavor`` names what it is to be like; None leaves it as it is.  ``disk_gib`` is
     what its disk has grown to, where that may be more than its flavor says.
     """
@@ -103,6 +107,7 @@ class Life:
     resize: Resize | None = None
     flavor: UUID | None = None
     disk_gib: int | None = None
+    restarted: float = field(default=0.0, eq=False)
 
     @property
     def task(self) -> Task | None:
@@ -111,7 +116,7 @@ class Life:
             if order.state.open and order.kind is Kind.DELETE:
                 return Task.DELETING
         for order in reversed(self.orders):
-            if order.state.open:
+            if order.state.open and order.kind not in _QUIET:
                 return _task(order, self.resize)
         return None
 
@@ -130,6 +135,9 @@ class Life:
             return Status.ERROR
         return _PLAIN[self.observed]
 
+
+# A server is as it was while its interfaces change, as Nova has it.
+_QUIET = frozenset({Kind.ATTACH, Kind.DETACH})
 
 _WHILE_UP: dict[Task | None, Status] = {
     Task.REBOOTING: Status.REBOOT,
@@ -162,6 +170,9 @@ ALLOWED: dict[Action, frozenset[Status]] = {
     Action.RESIZE: frozenset({Status.ACTIVE, Status.SHUTOFF}),
     Action.CONFIRM_RESIZE: frozenset({Status.VERIFY_RESIZE}),
     Action.REVERT_RESIZE: frozenset({Status.VERIFY_RESIZE}),
+    # nova/compute/api.py, attach_interface and detach_interface.
+    Action.ATTACH: frozenset({Status.ACTIVE, Status.SHUTOFF}),
+    Action.DETACH: frozenset({Status.ACTIVE, Status.SHUTOFF}),
     # What has been deleted is gone: there is nothing that could be restored.
     Action.RESTORE: frozenset(),
     Action.MIGRATE: frozenset({Status.ACTIVE, Status.SHUTOFF}),

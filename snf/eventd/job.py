@@ -8,6 +8,7 @@ import orjson
 
 from snf.bus.messages import OpStatus, op_status
 from snf.core.naming import order_id, server_id
+from snf.core.report import hotplugged
 
 _LONGEST_LOG = 4000
 
@@ -60,6 +61,7 @@ def _news(
             log=_last_line(op.get("log")),
             order=_order(given.get("reason")),
             result=op.get("result") if failed else None,
+            hotplugged=status == "success" and hotplugged(op.get("result")),
         )
 
 

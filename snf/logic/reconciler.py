@@ -22,10 +22,11 @@ from snf.core.server import Life
 from snf.logic.capacity import measure
 from snf.logic.connections import Connections
 from snf.logic.rounds import Rounds
+from snf.logic.wiring import Wirer
 from snf.rapi.errors import RapiError, Unreachable, WrongCredentials
 from snf.rapi.instances import Instance, Listing
 from snf.rapi.jobs import reports
-from snf.storage import clusters, lives, orders, ports, suspensions
+from snf.storage import clusters, lives, nics, orders, suspensions
 from snf.storage.database import Database, Transaction
 
 _log = Logger()
@@ -85,6 +86,17 @@ class _Findings:
             return life
         return news.level(life, self._sighting(server))
 
+    def wiring(self, servers: Sequence[int]) -> nics.Seen:
+        """Return what the listing has of the NICs of some servers."""
+        known = {one: self.instances[one] for one in servers if one in self.instances}
+        return nics.Seen(
+            time=self.time,
+            nics={server: one.nics for server, one in known.items()},
+            stopped=frozenset(
+                server for server, one in known.items() if one.running is False
+            ),
+        )
+
     def _sighting(self, server: int) -> Sighting:
         found = self.instances.get(server)
         return Sighting(
@@ -109,8 +121,10 @@ class Reconciler(Service):
     prefix: str
     interval_s: float
     _rounds: Rounds = field(init=False)
+    _wirer: Wirer = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._wirer = Wirer(self.clock, self.database)
         self._rounds = Rounds(self.clock, self.interval_s, self._round)
 
     def startService(self) -> None:
@@ -139,9 +153,9 @@ class Reconciler(Service):
     async def _level(self, cluster: Cluster) -> None:
         try:
             _report(await self._tried(cluster))
-            await measure(
-                self.clock, self.database, self.connections.of(cluster), cluster
-            )
+            rapi = self.connections.of(cluster)
+            await measure(self.clock, self.database, rapi, cluster)
+            await self._wirer.clear(rapi, cluster.id)
         except RapiError as failure:
             _log.warn("not levelled: {reason}", reason=str(failure))
         except Unavailable as failure:
@@ -252,22 +266,19 @@ def _level_servers(
 ) -> int:
     # Most are as they should be, and those need not be locked.
     seen = lives.look(txn, servers)
-    differing = [
+    differing = {
         server
         for server, life in seen.items()
         if findings.levelled(server, life) != life
-    ]
+    }
+    wiring = findings.wiring(servers)
+    differing.update(one.server for one in nics.differences(txn, wiring, seen))
     before = lives.load(txn, differing)
     after = {server: findings.levelled(server, life) for server, life in before.items()}
-    ports.seen(
-        txn,
-        {
-            server: findings.instances[server].nics
-            for server in seen
-            if server in findings.instances
-        },
-    )
-    return len(lives.save(txn, before, after))
+    # Again, now that nothing else changes them.
+    found = nics.differences(txn, wiring, before)
+    changed = lives.save(txn, before, after, found)
+    return len({*changed, *(one.server for one in found)})
 
 
 def _without_lost(life: Life, lost: Set[int]) -> Life:

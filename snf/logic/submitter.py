@@ -29,10 +29,11 @@ from snf.core.order import Kind, Order
 from snf.core.report import JobReport
 from snf.logic.connections import Connections
 from snf.logic.dispatcher import fold
+from snf.logic.wiring import Wirer
 from snf.rapi.client import Rapi
 from snf.rapi.errors import RapiError, Refused, Trouble, Unreachable, WrongCredentials
 from snf.rapi.jobs import Job, reports
-from snf.rapi.orders import exclude, request
+from snf.rapi.orders import exclude, hotplug_word, request
 from snf.storage import clusters, lives, orders
 from snf.storage.database import Database, Transaction
 from snf.storage.orders import Claim
@@ -71,6 +72,7 @@ class Submitter(Service):
     alive: Callable[[], bool]
     _lanes: dict[int, _Lane] = field(init=False, factory=dict)
     _loop: LoopingCall = field(init=False)
+    _wirer: Wirer = field(init=False)
     _looking: bool = field(init=False, default=False)
     _look_again: bool = field(init=False, default=False)
     _under_way: "set[Deferred[None]]" = field(init=False, factory=set)
@@ -78,6 +80,7 @@ class Submitter(Service):
     def __attrs_post_init__(self) -> None:
         self._loop = LoopingCall(self.wake)
         self._loop.clock = self.clock
+        self._wirer = Wirer(self.clock, self.database)
 
     def startService(self) -> None:
         super().startService()
@@ -193,6 +196,8 @@ class Submitter(Service):
                 return found.id, reports(found, prefix)
         after = claim.after
         needed = await self._excluding(rapi, order)
+        await self._wirer.ensure(rapi, claim.cluster, _networks(order))
+        hotplug = await _hotplug(rapi, order)
         if order.kind is Kind.DELETE and after is not None:
             # What has not begun need not be done; the deletion comes after it in
             # either case, so how this goes does not matter.
@@ -205,10 +210,14 @@ class Submitter(Service):
             raise Unavailable(f"order {order.id} is left to whoever finds it")
         name = instance_name(prefix, order.server)
         timeout_s = self.ganeti.shutdown_timeout_s
-        if needed is None:
-            asked = request(order, name, timeout_s, after)
-        else:
-            asked = request(order, name, timeout_s, needed, needs_success=True)
+        asked = request(
+            order,
+            name,
+            timeout_s,
+            after if needed is None else needed,
+            needs_success=needed is not None,
+            hotplug=hotplug,
+        )
         return await rapi.submit(asked), ()
 
     async def _excluding(self, rapi: Rapi, order: Order) -> int | None:
@@ -319,6 +328,20 @@ def _of(claim: Claim, jobs: tuple[Job, ...]) -> Job | None:
     if carrying and not first:
         raise Refused("Ganeti has an instance of that name already", 409)
     return min(first, key=lambda job: job.id, default=None)
+
+
+def _networks(order: Order) -> set[UUID]:
+    """Return the networks that the NICs are on that an order makes."""
+    nics = order.build.nics if order.build is not None else ()
+    if order.nic is not None and order.kind is Kind.ATTACH:
+        nics = (order.nic,)
+    return {nic.network for nic in nics if nic.network is not None}
+
+
+async def _hotplug(rapi: Rapi, order: Order) -> str:
+    if order.nic is None:
+        return ""
+    return hotplug_word((await rapi.info()).version)
 
 
 def _refused(

@@ -11,7 +11,7 @@ from twisted.internet.task import deferLater
 
 from snf import http
 from snf.core.naming import EXCLUSION
-from snf.rapi import instances, jobs, nodes
+from snf.rapi import instances, jobs, networks, nodes
 from snf.rapi.endpoint import Endpoint
 from snf.rapi.errors import Refused
 from snf.rapi.exchange import Answer, Exchange, HttpClient
@@ -100,6 +100,11 @@ class Rapi:
         """Return whether the cluster heeds the tags that builds carry."""
         answer = await self.exchange.ask(Request("GET", "/2/tags"))
         return EXCLUSION in self._understood(_words, answer.content)
+
+    async def groups(self) -> tuple[str, ...]:
+        """Return the names of the cluster's node groups."""
+        answer = await self.exchange.ask(Request("GET", "/2/groups"))
+        return self._understood(networks.groups, answer.content)
 
     async def last_job(self, known: int = 0) -> int:
         """

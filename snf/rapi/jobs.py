@@ -7,7 +7,7 @@ from uuid import UUID
 from attrs import frozen
 
 from snf.core.naming import order_id, server_id
-from snf.core.report import JobReport, JobStatus
+from snf.core.report import JobReport, JobStatus, hotplugged
 
 # What a job query has to ask for; see ``parse``.
 FIELDS = (
@@ -40,6 +40,7 @@ class Op:
     order: UUID | None = None
     error: str | None = None
     error_code: str | None = None
+    hotplugged: bool = False
 
 
 @frozen
@@ -73,6 +74,7 @@ def reports(job: Job, prefix: str) -> tuple[JobReport, ...]:
                     order=op.order,
                     error=op.error,
                     error_code=op.error_code,
+                    hotplugged=op.hotplugged,
                 )
             )
     return tuple(found)
@@ -121,6 +123,7 @@ def _op(given: Any, status: JobStatus, result: Any, stamps: tuple[Any, ...]) -> 
         order=_order(given.get("reason")),
         error=error,
         error_code=code,
+        hotplugged=status is JobStatus.SUCCESS and hotplugged(result),
     )
 
 

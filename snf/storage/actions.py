@@ -105,10 +105,11 @@ _FILTERS = {
 
 
 def add(txn: Transaction, new: New) -> None:
-    """Note that somebody does something to a server."""
+    """Note that somebody does something to a server; what a request does is one thing."""
     txn.execute(
         "INSERT INTO server_action (server_id, request_id, action, user_id,"
-        " project_id, order_id) VALUES (%s, %s, %s, %s, %s, %s)",
+        " project_id, order_id) VALUES (%s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (server_id, request_id) DO NOTHING",
         (new.server, new.request_id, new.action, new.user, new.project, new.order),
     )
 

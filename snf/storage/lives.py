@@ -1,11 +1,13 @@
 """The part of a server that Ganeti's news changes, loaded and stored in batches."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
 
 from psycopg2.extras import Json, execute_values
 
+from snf.core.quota import Amounts
 from snf.core.server import Fault, Life, Observed, Status
-from snf.storage import orders, ports, quotas, resizes
+from snf.storage import nics, orders, quotas, resizes
 from snf.storage.database import Transaction
 from snf.storage.rows import every
 
@@ -82,38 +84,70 @@ def alive(txn: Transaction, servers: Sequence[int]) -> set[int]:
 
 
 def save(
-    txn: Transaction, before: Mapping[int, Life], after: Mapping[int, Life]
+    txn: Transaction,
+    before: Mapping[int, Life],
+    after: Mapping[int, Life],
+    ports: Sequence[nics.Difference] = (),
 ) -> list[int]:
-    """Store the lives that have changed and return whose they are."""
+    """
+    Store the lives that have changed and return whose they are.
+
+    :param ports: Those of the same servers that are not as a listing has them.
+    """
     changed = [server for server, life in after.items() if life != before[server]]
-    if not changed:
+    if not changed and not ports:
         return changed
     _save_servers(txn, {server: after[server] for server in changed})
     for server in changed:
-        known = {order.id: order for order in before[server].orders}
-        for order in after[server].orders:
-            if order.id not in known and order.follows is not None:
-                orders.follow(txn, order)
-            elif known.get(order.id) != order:
-                orders.save(txn, order)
+        _save_orders(txn, before[server], after[server])
     gone = [server for server in changed if after[server].status is Status.DELETED]
     freed = {
-        server: resize.freed(after[server].flavor, after[server].disk_gib)
+        server: amounts
         for server in changed
-        if server not in gone
-        and (resize := before[server].resize) is not None
-        and after[server].resize is None
+        if server not in gone and (amounts := _freed(before[server], after[server]))
     }
-    if gone or freed:
+    lost = _wired(txn, before, {one: after[one] for one in changed if one not in gone})
+    lost += nics.level(txn, [one for one in ports if one.server not in gone])
+    if gone or freed or lost:
         # Here alone, and once: who is deleted is not loaded again.
-        quotas.give_back(txn, gone, freed)
+        quotas.give_back(txn, gone, freed, lost)
+    if lost:
+        nics.release(txn, lost)
     if gone:
-        ports.release(txn, gone)
+        nics.leave(txn, gone)
         orders.close(txn, gone, "the server is gone")
     return changed
 
 
+def _save_orders(txn: Transaction, before: Life, after: Life) -> None:
+    known = {order.id: order for order in before.orders}
+    for order in after.orders:
+        if order.id not in known and order.follows is not None:
+            orders.follow(txn, order)
+        elif known.get(order.id) != order:
+            orders.save(txn, order)
+
+
+def _freed(before: Life, after: Life) -> Amounts:
+    """Return what the end of a resize frees; nothing where none has ended."""
+    if before.resize is None or after.resize is not None:
+        return {}
+    return before.resize.freed(after.flavor, after.disk_gib)
+
+
+def _wired(
+    txn: Transaction, before: Mapping[int, Life], after: Mapping[int, Life]
+) -> list[UUID]:
+    """Store what has become of ports; return those that have no NIC any more."""
+    found = nics.settled(before, after)
+    nics.apply(txn, found)
+    since = {one: life.restarted for one, life in after.items() if life.restarted}
+    return sorted({*found.gone, *nics.restarted(txn, since)})
+
+
 def _save_servers(txn: Transaction, lives: Mapping[int, Life]) -> None:
+    if not lives:
+        return
     execute_values(
         txn,
         "UPDATE server s SET observed = v.observed, status = v.status, task = v.task,"

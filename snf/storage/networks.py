@@ -1,6 +1,6 @@
 """Networks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -80,6 +80,16 @@ NETWORKS = Listed(
         "revision_number": Field("n.revision", Type.NUMBER),
     },
 )
+
+
+def of_ids(txn: Transaction, ids: Collection[UUID]) -> list[Network]:
+    """Return networks by their ids, whosever they are, also deleted ones."""
+    rows = every(
+        txn,
+        f"SELECT {_COLUMNS} FROM network n WHERE n.id = ANY(%s) ORDER BY n.id",
+        (list(ids),),
+    )
+    return [_from_row(row) for row in rows]
 
 
 def named(txn: Transaction, name: str) -> Network | None:
@@ -218,9 +228,13 @@ def check_unshared(txn: Transaction, network: Network) -> None:
 
 
 def left(txn: Transaction, which: Sequence[UUID]) -> set[UUID]:
-    """Return the networks of which something may still be at Ganeti: a NIC."""
+    """Return the networks of which something may still be at Ganeti."""
     rows = every(
-        txn, "SELECT DISTINCT network_id FROM port WHERE network_id = ANY(%s)", (which,)
+        txn,
+        "SELECT network_id FROM port WHERE network_id = ANY(%(which)s)"
+        " UNION SELECT network_id FROM cluster_network"
+        " WHERE network_id = ANY(%(which)s)",
+        {"which": list(which)},
     )
     return {network for (network,) in rows}
 

@@ -46,6 +46,7 @@ def from_row(row: tuple) -> Order:
         error=row[6],
         attempts=row[7],
         sizes=None if sizes is None else Sizes(**sizes),
+        nic=None if (nic := arguments.get("nic")) is None else _nic_from(nic),
     )
 
 
@@ -261,6 +262,8 @@ def _arguments(order: Order) -> dict[str, Any]:
         arguments["force"] = True
     if order.sizes is not None:
         arguments["sizes"] = asdict(order.sizes)
+    if order.nic is not None:
+        arguments["nic"] = _nic(order.nic)
     if order.build is not None:
         build = order.build
         arguments["build"] = {
@@ -272,23 +275,23 @@ def _arguments(order: Order) -> dict[str, Any]:
             "hypervisor": build.hypervisor,
             "hypervisor_parameters": dict(build.hypervisor_parameters),
             "os_parameters": dict(build.os_parameters),
-            "nics": [
-                {
-                    "name": nic.name,
-                    "mac": nic.mac,
-                    "ip": nic.ip,
-                    "mode": nic.mode,
-                    "link": nic.link,
-                }
-                for nic in build.nics
-            ],
+            "nics": [_nic(nic) for nic in build.nics],
             "tags": list(build.tags),
         }
     return arguments
 
 
+def _nic(nic: NicRequest) -> dict[str, Any]:
+    return {**asdict(nic), "network": nic.network and str(nic.network)}
+
+
+def _nic_from(stored: dict[str, Any]) -> NicRequest:
+    network = stored.get("network")
+    return NicRequest(**{**stored, "network": network and UUID(network)})
+
+
 def _build_from(stored: dict[str, Any]) -> Build:
-    nics = tuple(NicRequest(**nic) for nic in stored["nics"])
+    nics = tuple(map(_nic_from, stored["nics"]))
     return Build(**{**stored, "nics": nics, "tags": tuple(stored.get("tags", ()))})
 
 

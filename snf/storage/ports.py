@@ -18,7 +18,8 @@ _COLUMNS = (
     "p.id, p.network_id, p.project_id, p.mac::text, p.created, p.updated, s.uuid,"
     " p.name, p.state, coalesce((SELECT jsonb_agg(jsonb_build_array(a.subnet_id,"
     " host(a.address)) ORDER BY a.address) FROM address a WHERE a.port_id = p.id),"
-    " '[]'::jsonb), p.description, p.tags, p.revision"
+    " '[]'::jsonb), p.description, p.tags, p.revision,"
+    " p.waits"
 )
 
 
@@ -26,8 +27,8 @@ def _from_row(row: tuple) -> Port:
     fixed = tuple(
         FixedIP(UUID(subnet), ip_address(address)) for subnet, address in row[9]
     )
-    description, tags, revision = row[10:]
-    values = (*row[:9], fixed, description, tuple(tags), revision)
+    description, tags, revision, waits = row[10:]
+    values = (*row[:9], fixed, description, tuple(tags), revision, waits)
     return Port(*values)
 
 
@@ -89,11 +90,6 @@ def add(
     return mac, addresses.give(txn, network.subnets, port, mac)
 
 
-def release(txn: Transaction, servers: Sequence[int]) -> None:
-    """Remove the ports of servers, and so free their addresses."""
-    txn.execute("DELETE FROM port WHERE server_id = ANY(%s)", (list(servers),))
-
-
 def seen(txn: Transaction, nics: Mapping[int, Sequence[Nic]]) -> None:
     """Note which of the ports of servers Ganeti has made, by its NICs of each."""
     found = [
@@ -108,6 +104,7 @@ def seen(txn: Transaction, nics: Mapping[int, Sequence[Nic]]) -> None:
         "UPDATE port p SET state = 'ACTIVE', updated = now()"
         " FROM unnest(%s::bigint[], %s::uuid[], %s::macaddr[]) v (server, id, mac)"
         " WHERE p.server_id = v.server AND p.state <> 'ACTIVE'"
+        " AND NOT p.changing AND NOT p.waits"
         " AND (p.id = v.id OR p.mac = v.mac)",
         (list(owners), list(names), list(macs)),
     )

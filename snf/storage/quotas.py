@@ -71,13 +71,19 @@ def take(txn: Transaction, project: UUID, wanted: Amounts, defaults: Amounts) ->
 
 
 def give_back(
-    txn: Transaction, servers: Sequence[int], freed: Mapping[int, Amounts]
+    txn: Transaction,
+    servers: Sequence[int],
+    freed: Mapping[int, Amounts],
+    ports: Sequence[UUID] = (),
 ) -> None:
     """
     Count off what servers hold that are gone, before their ports are removed.
 
+    Ports that outlive their servers are not counted off.
+
     :param freed: What others no longer hold, in the same statement so that all rows
         are written in their order.
+    :param ports: Those of others that are about to be removed.
     """
     parts = [
         (server, resource.value, amount)
@@ -90,18 +96,24 @@ def give_back(
         "others": [server for server, _, _ in parts],
         "resources": [resource for _, resource, _ in parts],
         "amounts": [amount for _, _, amount in parts],
+        "ports": list(ports),
     }
     txn.execute(
         "INSERT INTO quota_usage (project_id, resource, used)"
         " SELECT h.project_id, h.resource, -sum(h.amount) FROM"
         f" ({_HELD.format('s.id = ANY(%(servers)s)')}"
-        f" UNION ALL {_PORTS.format('p.server_id = ANY(%(servers)s)')}"
+        f" UNION ALL {_PORTS.format(_REMOVED)}"
         " UNION ALL SELECT s.project_id, o.resource, o.amount FROM unnest("
         "  %(others)s::bigint[], %(resources)s::text[], %(amounts)s::bigint[])"
         "  o (server_id, resource, amount) JOIN server s ON s.id = o.server_id) h"
         f" GROUP BY 1, 2 ORDER BY 1, 2{_ADD}",
         which,
     )
+
+
+_REMOVED = (
+    "NOT p.kept AND (p.server_id = ANY(%(servers)s) OR p.id = ANY(%(ports)s::uuid[]))"
+)
 
 
 def put_back(

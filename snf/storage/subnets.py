@@ -1,6 +1,6 @@
 """Subnets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from snf.core.subnet import Pool, Route, Subnet, SubnetInUse
 from snf.storage.database import Transaction
 from snf.storage.lists import Field, Listed, Type
 from snf.storage.networks import THERE, VISIBLE
-from snf.storage.rows import one
+from snf.storage.rows import every, one
 
 _COLUMNS = (
     "s.id, s.network_id, s.cidr::text, s.created,"
@@ -79,6 +79,20 @@ SUBNETS = Listed(
         "revision_number": Field("s.revision", Type.NUMBER),
     },
 )
+
+
+def of_networks(txn: Transaction, ids: Collection[UUID]) -> dict[UUID, list[Subnet]]:
+    """Return the subnets of networks, oldest first."""
+    rows = every(
+        txn,
+        f"SELECT {_COLUMNS} FROM subnet s JOIN network n ON n.id = s.network_id"
+        " WHERE n.id = ANY(%s) ORDER BY s.created, s.id",
+        (list(ids),),
+    )
+    found: dict[UUID, list[Subnet]] = {}
+    for subnet in map(_from_row, rows):
+        found.setdefault(subnet.network, []).append(subnet)
+    return found
 
 
 def add(txn: Transaction, subnet: Subnet) -> None:

@@ -1,6 +1,7 @@
 """What comes of requests to a Ganeti cluster: tests for simulated and for real ones."""
 
 from collections.abc import Awaitable, Callable
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from itertools import count
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
@@ -12,6 +13,8 @@ from twisted.trial.unittest import SkipTest, TestCase
 from snf.core.naming import apart_tag, instance_name
 from snf.core.order import Build, Kind, NicRequest, Order, Sizes
 from snf.core.report import JobStatus
+from snf.core.wiring import Wiring
+from snf.rapi import networks
 from snf.rapi.client import Rapi
 from snf.rapi.errors import Refused, WrongCredentials
 from snf.rapi.jobs import Job, reports
@@ -73,6 +76,20 @@ class Subject:
     async def create(self, server: int) -> Job:
         """Make an instance and return the job that made it."""
         return await self.do(Kind.CREATE, server, build=self.build)
+
+    def wiring(self, network: UUID) -> Wiring:
+        """Return a network on the link that the build's NICs are on."""
+        [nic] = self.build.nics
+        return Wiring(
+            network=network,
+            mode=nic.mode or "",
+            link=nic.link or "",
+            range4=IPv4Network("10.213.77.0/24"),
+            gateway4=ip_address("10.213.77.1"),
+            range6=IPv6Network("2001:db8:77::/64"),
+            gateway6=ip_address("2001:db8:77::1"),
+            tags=("private", "nfdhcpd", "vni:77", "snf:dns:192.0.2.53"),
+        )
 
     def name(self, server: int) -> str:
         """Return the name of a server's instance."""
@@ -249,6 +266,75 @@ class _RapiTests(TestCase):
             self.assertEqual(status, job.status, job.ops[0].error)
         self.assertEqual([2048], (await self.subject.seen(1))["disk.sizes"])
 
+    async def test_network(self) -> None:
+        """A network is made and connected once, has NICs, and goes when it has none."""
+        wired = self.subject.wiring(uuid4())
+        [group, *_] = await self.rapi.groups()
+        for expected in (None, "already_exists"):
+            self.assertEqual(expected, await self.said(networks.add(wired)))
+        nic = NicRequest(
+            f"snf-nic-{uuid4()}",
+            "aa:00:ca:fe:00:03",
+            "10.213.77.9",
+            network=wired.network,
+        )
+        build = evolve(self.subject.build, nics=(nic,))
+        job = await self.subject.do(Kind.CREATE, 1, build=build)
+        self.assertEqual(JobStatus.ERROR, job.status)  # it is connected to nothing
+        for name in await self.rapi.groups():
+            for _ in range(2):
+                self.assertIsNone(await self.said(networks.connect(wired, name)))
+        job = await self.subject.do(Kind.CREATE, 1, build=build)
+        self.assertEqual(JobStatus.SUCCESS, job.status, job.ops[0].error)
+        instance = await self.rapi.instance(self.subject.name(1))
+        assert instance is not None
+        [seen] = instance.nics
+        self.assertEqual(
+            (nic.name, nic.mac, nic.ip, wired.link, wired.name),
+            (seen.name, seen.mac, seen.ip, seen.link, seen.network),
+        )
+        off = networks.disconnect(wired.name, group)
+        self.assertEqual("wrong_state", await self.said(off))
+        self.assertEqual("wrong_state", await self.said(networks.remove(wired.name)))
+        await self.subject.do(Kind.DELETE, 1)
+        for name in await self.rapi.groups():
+            for _ in range(2):
+                said = await self.said(networks.disconnect(wired.name, name))
+                self.assertIsNone(said)
+        for expected in (None, "unknown_entity"):
+            self.assertEqual(expected, await self.said(networks.remove(wired.name)))
+        self.assertEqual("unknown_entity", await self.said(off))
+
+    async def said(self, wanted: Request) -> str | None:
+        """Return Ganeti's word for the failure of a job; None when it succeeds."""
+        job = await self.subject.ended(await self.rapi.submit(wanted))
+        [op] = job.ops
+        if job.status is JobStatus.SUCCESS:
+            return None
+        return op.error_code or op.error
+
+    async def test_attached(self) -> None:
+        """A NIC is added and removed by its name, once however often it is asked for."""
+        await self.subject.create(1)
+        nic = evolve(
+            self.subject.build.nics[0],
+            name=f"snf-nic-{uuid4()}",
+            mac="aa:00:ca:fe:00:04",
+        )
+        asked = (Kind.ATTACH, Kind.ATTACH, Kind.DETACH, Kind.DETACH)
+        codes = (None, "resource_not_unique", None, "unknown_entity")
+        for kind, code, there in zip(asked, codes, (1, 1, 0, 0), strict=True):
+            job = await self.subject.do(kind, 1, nic=nic)
+            [op] = job.ops
+            self.assertEqual(code, op.error_code, op.error)
+            if code == "resource_not_unique":
+                self.assertRegex(op.error or "", "MAC address '.*' already in use")
+            instance = await self.rapi.instance(self.subject.name(1))
+            assert instance is not None
+            names = [one.name for one in instance.nics]
+            self.assertEqual(there, names.count(nic.name))
+            self.assertEqual(len(self.subject.build.nics) + there, len(names))
+
     async def test_name_taken(self) -> None:
         """A second machine of the same name is not made."""
         await self.subject.create(1)
@@ -290,10 +376,11 @@ class _RapiTests(TestCase):
     async def test_not_there(self) -> None:
         """What is asked of a machine that is not there ends in an error job."""
         sizes = Sizes(vcpus=1, ram_mib=128, disk_gib=1)
+        [nic] = self.subject.build.nics
         for kind in Kind:
             if kind is Kind.CREATE:
                 continue
-            job = await self.subject.do(kind, 99, sizes=sizes)
+            job = await self.subject.do(kind, 99, sizes=sizes, nic=nic)
             [op] = job.ops
             self.assertEqual(
                 (JobStatus.ERROR, "unknown_entity"), (job.status, op.error_code)

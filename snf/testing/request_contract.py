@@ -1,6 +1,7 @@
 """How a Ganeti cluster understands requests: also where no job ever runs."""
 
 from collections.abc import Awaitable, Callable
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -9,6 +10,8 @@ from twisted.trial.unittest import TestCase
 
 from snf.core.naming import EXCLUSION
 from snf.core.order import Build, Kind, NicRequest, Order, Sizes
+from snf.core.wiring import Wiring
+from snf.rapi import networks
 from snf.rapi.errors import Refused
 from snf.rapi.orders import Request, exclude, request
 
@@ -200,6 +203,81 @@ class _RequestTests(TestCase):
                 "wait_for_sync": False,
             },
             await self.understood(Kind.GROW, sizes=sizes),
+        )
+
+    async def test_nics(self) -> None:
+        """A NIC is added behind the others, and removed by its name."""
+        nic = evolve(_BUILD.nics[0], mode=None, link=None, network=_ORDER)
+        added = {
+            "name": "snf-nic-1",
+            "mac": "aa:00:00:00:00:01",
+            "ip": "10.0.0.1",
+            "network": f"snf-net-{_ORDER}",
+        }
+        for kind, change in (
+            (Kind.ATTACH, ["add", -1, added]),
+            (Kind.DETACH, ["remove", "snf-nic-1", {}]),
+        ):
+            self.assert_holds(
+                {
+                    "OP_ID": "OP_INSTANCE_SET_PARAMS",
+                    "nics": [change],
+                    "hotplug_if_possible": True,
+                },
+                await self.understood(kind, nic=nic),
+            )
+
+    async def test_networks(self) -> None:
+        """A network is made with all that is known of it, and without what is not."""
+        whole = Wiring(
+            network=_ORDER,
+            mode="openvswitch",
+            link="snfv7",
+            range4=IPv4Network("10.0.0.0/24"),
+            gateway4=ip_address("10.0.0.1"),
+            range6=IPv6Network("2001:db8::/64"),
+            gateway6=ip_address("2001:db8::1"),
+            mac_prefix="aa:00:01",
+            tags=("vxlan", "snf:route:192.0.2.0/24@10.0.0.2"),
+        )
+        name = f"snf-net-{_ORDER}"
+        self.assert_holds(
+            {
+                "OP_ID": "OP_NETWORK_ADD",
+                "network_name": name,
+                "network": "10.0.0.0/24",
+                "gateway": "10.0.0.1",
+                "network6": "2001:db8::/64",
+                "gateway6": "2001:db8::1",
+                "mac_prefix": "aa:00:01",
+                "conflicts_check": False,
+                "tags": ["vxlan", "snf:route:192.0.2.0/24@10.0.0.2"],
+            },
+            await self.opcode(networks.add(whole)),
+        )
+        bare = await self.opcode(networks.add(Wiring(_ORDER, "routed", "main")))
+        self.assert_holds(
+            {"network": "10.0.0.0/29", "gateway": None, "network6": None, "tags": []},
+            bare,
+        )
+        self.assert_holds(
+            {
+                "OP_ID": "OP_NETWORK_CONNECT",
+                "network_name": name,
+                "group_name": "default",
+                "network_mode": "openvswitch",
+                "network_link": "snfv7",
+                "conflicts_check": False,
+            },
+            await self.opcode(networks.connect(whole, "default")),
+        )
+        self.assert_holds(
+            {"OP_ID": "OP_NETWORK_DISCONNECT", "network_name": name},
+            await self.opcode(networks.disconnect(name, "default")),
+        )
+        self.assert_holds(
+            {"OP_ID": "OP_NETWORK_REMOVE", "network_name": name},
+            await self.opcode(networks.remove(name)),
         )
 
     async def test_bad_bodies(self) -> None:

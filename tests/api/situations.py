@@ -109,6 +109,7 @@ THINGS: Mapping[str, Thing] = {
     ),
     f"{_COMPUTE}/servers/{{server}}/meta/{{key}}": _KEY,
     f"{_COMPUTE}/servers/{{server}}/metadata/{{key}}": _KEY,
+    f"{_COMPUTE}/servers/{{server}}/os-interface/{{port}}": Thing("port"),
     f"{_COMPUTE}/servers/{{server}}/migrations/{{migration}}": Thing(always=MISSING),
     f"{_COMPUTE}/servers/{{server}}/os-instance-actions/{{done_by}}": Thing(
         "request", missing="req-nothing"
@@ -240,6 +241,18 @@ ASKED: Mapping[str, Asked] = {
     f"PUT {_COMPUTE}/servers/{{server}}/metadata/{{key}}": Asked(
         _META, makes=_MADE_KEY
     ),
+    f"POST {_COMPUTE}/servers/{{server}}/os-interface": Asked(
+        {"interfaceAttachment": {"net_id": str(NETWORK.id)}},
+        also=(
+            {"interfaceAttachment": {"port_id": MISSING}},
+            {
+                "interfaceAttachment": {
+                    "net_id": str(NETWORK.id),
+                    "fixed_ips": [{"ip_address": "192.0.2.77"}],
+                }
+            },
+        ),
+    ),
     # None is under way.
     f"GET {_COMPUTE}/servers/{{server}}/migrations/{{migration}}": Asked(code=404),
     # Nothing draws graphs unless it is configured.
@@ -283,6 +296,22 @@ ASKED: Mapping[str, Asked] = {
     ),
     f"POST {_V3}/users/{{user}}/password": Asked(
         {"user": {"original_password": world.PASSWORD, "password": "other"}}
+    ),
+    f"POST {_V2}/ports": Asked(
+        {"port": {"network_id": str(NETWORK.id)}},
+        also=(
+            {
+                "port": {
+                    "network_id": str(NETWORK.id),
+                    "fixed_ips": [{"subnet_id": "x"}],
+                }
+            },
+            {"port": {"network_id": str(NETWORK.id), "mac_address": "x"}},
+            {"ports": [{"network_id": str(NETWORK.id), "project_id": "x"}]},
+        ),
+    ),
+    f"PUT {_V2}/ports/{{item}}": Asked(
+        {"port": {"name": "n"}}, also=({"port": {"device_id": ""}},)
     ),
     f"POST {_V2}/networks": Asked(
         {"network": {"name": "new"}}, also=({"networks": [{"name": "new"}]},)

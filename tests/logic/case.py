@@ -84,7 +84,7 @@ class Played(Service):
             entry
             for entry in self.ganeti.queue.entries.values()
             if entry.input["OP_ID"].endswith(opcode)
-            and name in (None, entry.input["instance_name"])
+            and name in (None, entry.input.get("instance_name"))
         ]
 
     def _changed(self, job: dict[str, Any]) -> None:

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from snf.core.naming import order_id
-from snf.core.order import Build, Kind, Order, Sizes
-from snf.rapi.orders import request
+from snf.core.order import Build, Kind, NicRequest, Order, Sizes
+from snf.rapi.orders import hotplug_word, request
 
 SIZES = Sizes(vcpus=2, ram_mib=512, disk_gib=3)
+NIC = NicRequest("snf-nic-1", "aa:00:00:00:00:01", None, network=UUID(int=5))
 BUILD = Build(vcpus=1, ram_mib=64, disk_gib=1, disk_template="file", os="x")
 
 
@@ -20,7 +21,7 @@ class RequestTests(SynchronousTestCase):
     @given(st.uuids(), st.sampled_from(Kind), st.booleans())
     def test_reason(self, id: UUID, kind: Kind, hard: bool) -> None:
         """Every request names its order in its URL, in ASCII."""
-        order = Order(id=id, server=1, kind=kind, build=BUILD, hard=hard, sizes=SIZES)
+        order = Order(id, 1, kind, build=BUILD, hard=hard, sizes=SIZES, nic=NIC)
         [reason] = [
             value for key, value in request(order, "snf-1", 9).query if key == "reason"
         ]
@@ -37,6 +38,8 @@ class RequestTests(SynchronousTestCase):
                 ("POST", "/2/instances/snf-1/reboot"),
                 ("DELETE", "/2/instances/snf-1"),
                 ("POST", "/2/instances/snf-1/disk/0/grow"),
+                ("PUT", "/2/instances/snf-1/modify"),
+                ("PUT", "/2/instances/snf-1/modify"),
                 ("PUT", "/2/instances/snf-1/modify"),
                 ("PUT", "/2/instances/snf-1/failover"),
                 ("PUT", "/2/instances/snf-1/migrate"),
@@ -76,6 +79,40 @@ class RequestTests(SynchronousTestCase):
             order = Order(id=UUID(int=1), server=1, kind=kind)
             self.assertRaises(ValueError, request, order, "snf-1", 9)
 
+    def test_nics(self) -> None:
+        """A NIC comes with its network, and goes by its name."""
+        bodies = [
+            request(Order(UUID(int=1), 1, kind, nic=NIC), "s", 9, hotplug="hot").body
+            for kind in (Kind.ATTACH, Kind.DETACH)
+        ]
+        added = {
+            "name": "snf-nic-1",
+            "mac": "aa:00:00:00:00:01",
+            "network": f"snf-net-{UUID(int=5)}",
+        }
+        self.assertEqual(
+            [
+                {"nics": [["add", -1, added]], "hot": True},
+                {"nics": [["remove", "snf-nic-1", {}]], "hot": True},
+            ],
+            bodies,
+        )
+        for kind in (Kind.ATTACH, Kind.DETACH):
+            order = Order(id=UUID(int=1), server=1, kind=kind)
+            self.assertRaises(ValueError, request, order, "snf-1", 9)
+
+    def test_hotplug(self) -> None:
+        """Each version of Ganeti is told in its own words to hotplug where it can."""
+        for version, word in (
+            ("2.16.2", "hotplug_if_possible"),
+            ("3.0.2", "hotplug_if_possible"),
+            ("3.1.0", "hotplug"),
+            ("3.10.0~rc1", "hotplug"),
+            ("4.0", "hotplug"),
+            ("unknown", "hotplug"),
+        ):
+            self.assertEqual(word, hotplug_word(version), version)
+
     def test_secrets(self) -> None:
         """What is in a body does not show where requests are printed."""
         build = Build(1, 64, 1, "file", "x", os_parameters={"password": "hunter2"})
@@ -84,6 +121,10 @@ class RequestTests(SynchronousTestCase):
 
     def all_kinds(self):
         return [
-            request(Order(UUID(int=1), 1, kind, build=BUILD, sizes=SIZES), "snf-1", 9)
+            request(
+                Order(UUID(int=1), 1, kind, build=BUILD, sizes=SIZES, nic=NIC),
+                "snf-1",
+                9,
+            )
             for kind in Kind
         ]

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal
+from ipaddress import ip_address
+from typing import Annotated, Literal
 from uuid import UUID, uuid4
 
 import msgspec
@@ -12,12 +13,14 @@ from snf.api.call import Call, identifier
 from snf.api.compute import versions
 from snf.api.compute.actions import remember
 from snf.api.compute.tags import TagList
+from snf.api.plugging import Plugger, Wish
 from snf.core.catalog import Cluster, Flavor, Image
 from snf.core.errors import BadRequest, NotFound
-from snf.core.naming import apart_tag, host_name, nic_name
+from snf.core.naming import apart_tag, host_name
 from snf.core.network import Network
 from snf.core.order import Build, Kind, NicRequest, Order
 from snf.core.placement import Need
+from snf.core.port import NICS_AT_MOST, Fixed
 from snf.core.quota import NO_LIMITS, Amounts, Resource
 from snf.core.server_group import Policy
 from snf.storage import (
@@ -56,13 +59,19 @@ Hostname = Annotated[
 
 _Empty = Literal["", None]
 
-NICS_AT_MOST = 8
+# nova/api/validation/parameter_types.py, tag
+Label = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=60, pattern=r"^[^,/\x00]*\Z")
+]
 
 
 class NetworkRef(msgspec.Struct, forbid_unknown_fields=True):
-    """A network that a server is to be on."""
+    """A network that a server is to be on, or a port that it is to have."""
 
-    uuid: str
+    uuid: str | None = None
+    port: str | None = None
+    fixed_ip: str | None = None
+    tag: Label | msgspec.UnsetType = msgspec.UNSET
 
 
 class SecurityGroupRef(msgspec.Struct, forbid_unknown_fields=True):
@@ -158,6 +167,32 @@ def check(call: Call, wanted: NewServer) -> None:
     check_hostname(call, wanted.hostname)
     if wanted.networks is None and call.since(versions.NETWORKS_NEEDED):
         raise BadRequest("server.networks: 'networks' is a required property")
+    for one in wanted.networks if isinstance(wanted.networks, list) else ():
+        if one.tag is not msgspec.UNSET and not versions.nic_tags(call.version):
+            raise BadRequest(
+                "server.networks: Additional properties are not allowed ('tag' was "
+                "unexpected)"
+            )
+    several = max(wanted.min_count or 1, wanted.max_count or 1) > 1
+    if several and isinstance(wanted.networks, list):
+        _check_several(wanted.networks)
+
+
+def _check_several(wired: list[NetworkRef]) -> None:
+    """
+    Return if several servers can be on networks (nova/compute/api.py).
+
+    :raises BadRequest: What they are to have there only one of them can have.
+    """
+    if any(one.port for one in wired):
+        raise BadRequest(
+            "Unable to launch multiple instances with a single configured port ID. "
+            "Please launch your instance one by one with different ports."
+        )
+    if any(one.fixed_ip for one in wired):
+        raise BadRequest(
+            "Invalid fixed IP address: max_count must be 1 if a fixed_ip is specified"
+        )
 
 
 def check_hostname(call: Call, hostname: str | msgspec.UnsetType) -> None:
@@ -180,6 +215,11 @@ class Builder:
 
     random_bytes: Callable[[int], bytes] = os.urandom
     limits: Amounts = NO_LIMITS
+
+    @property
+    def plugger(self) -> Plugger:
+        """What makes ports, for servers and by themselves."""
+        return Plugger(self.random_bytes, self.limits)
 
     def build(
         self,
@@ -232,9 +272,10 @@ class Builder:
             tags.add(txn, server_id, wanted.tags)
         if entry is not None:
             server_groups.join(txn, entry.group.id, server_id, entry.slot)
+        amounts = _amounts(flavor)
         nics = [
-            self._nic(txn, call, network, server_id, position, cluster)
-            for position, network in enumerate(wired)
+            self._nic(txn, call, one, server_id, position, cluster, amounts)
+            for position, one in enumerate(wired)
         ]
         order = Order(
             id=uuid4(),
@@ -245,7 +286,7 @@ class Builder:
         orders.add(txn, order, cluster.id, call.request_id)
         remember(txn, call, server_id, "create", order.id)
         # Last, since from here on the project's requests queue up.
-        quotas.take(txn, call.project.id, _amounts(flavor, wired), self.limits)
+        quotas.take(txn, call.project.id, amounts, self.limits)
         return uuid
 
     def _enter(self, txn: Transaction, call: Call, group: str) -> Entry:
@@ -260,31 +301,21 @@ class Builder:
         self,
         txn: Transaction,
         call: Call,
-        network: Network,
+        wanted: "_Wired",
         server: int,
         position: int,
         cluster: Cluster,
+        amounts: dict[Resource, int],
     ) -> NicRequest:
-        port = uuid4()
-        mac, addresses = ports.add(
-            txn,
-            port,
-            network,
-            call.project.id,
-            server,
-            position,
-            cluster.mac_prefix,
-            self.random_bytes,
-        )
-        # Ganeti's NICs have one address, an IPv4 one.
-        v4 = [fixed.address for fixed in addresses if fixed.address.version == 4]
-        return NicRequest(
-            name=nic_name(port),
-            mac=mac,
-            ip=str(v4[0]) if v4 else None,
-            mode=network.mode,
-            link=network.link,
-        )
+        """Return a NIC, and add what it holds of the quota."""
+        plugger, port = self.plugger, wanted.port
+        if wanted.network is not None:
+            wish = Wish(wanted.network, call.project.id, wanted.fixed, kept=False)
+            port, held = plugger.add(txn, wish, cluster.mac_prefix)
+            for resource, amount in held.items():
+                amounts[resource] = amounts.get(resource, 0) + amount
+        assert port is not None
+        return plugger.plug(txn, port, server, position, wanted.tag)
 
 
 def usable(txn: Transaction, call: Call, flavor: UUID) -> Flavor:
@@ -300,14 +331,12 @@ def _need(flavor: Flavor) -> Need:
     return Need(flavor.ram_mib, flavor.disk_gib, flavor.disk_template)
 
 
-def _amounts(flavor: Flavor, wired: list[Network]) -> dict[Resource, int]:
+def _amounts(flavor: Flavor) -> dict[Resource, int]:
     return {
         Resource.INSTANCES: 1,
         Resource.CORES: flavor.vcpus,
         Resource.RAM_MIB: flavor.ram_mib,
         Resource.DISK_GIB: flavor.disk_gib,
-        Resource.PORTS: len(wired),
-        Resource.FIXED_IPS: sum(len(network.subnets) for network in wired),
     }
 
 
@@ -365,29 +394,96 @@ def check_fit(flavor: Flavor, image: Image) -> None:
         raise BadRequest("Flavor's memory is too small for requested image.")
 
 
-def _networks(txn: Transaction, call: Call, wanted: NewServer) -> list[Network]:
-    """Return the networks to be on, in the order asked for."""
+@frozen
+class _Wired:
+    """A place on a network that a new server gets, or a port that is there."""
+
+    network: Network | None = None
+    port: UUID | None = None
+    fixed: tuple[Fixed, ...] | None = None
+    tag: str | None = None
+
+
+def _networks(txn: Transaction, call: Call, wanted: NewServer) -> list[_Wired]:
+    """Return the places to be on, in the order asked for."""
     if wanted.networks == "none":
         return []
     if not wanted.networks or wanted.networks == "auto":
-        return _found(txn, call, is_default=[True])
-    missing = "Network {} could not be found."
+        return [_Wired(network) for network in defaults(txn, call)]
+    asked = wanted.networks
+    known = dict.fromkeys(one.uuid for one in asked if one.uuid and not one.port)
     try:
-        ids = [identifier(network.uuid, missing) for network in wanted.networks]
+        found = usable_networks(txn, call, [*known])
+        return [_wired(txn, call, one, found) for one in asked]
     except NotFound as failure:
         raise BadRequest(f"server.networks: {failure}") from None
-    found: dict[UUID, Any] = {
-        network.id: network for network in _found(txn, call, id=ids)
-    }
-    for network_id in ids:
-        if network_id not in found:
-            raise BadRequest(f"server.networks: {missing.format(network_id)}")
-    return [found[network_id] for network_id in ids]
 
 
-def _found(txn: Transaction, call: Call, **only: list) -> list[Network]:
-    wanted = lists.Wanted(call.project.id, only)
+def _wired(
+    txn: Transaction, call: Call, asked: NetworkRef, found: Mapping[str, Network]
+) -> _Wired:
+    tag = None if asked.tag is msgspec.UNSET else asked.tag
+    if asked.port:
+        if asked.fixed_ip:
+            raise BadRequest(
+                f"Specified Fixed IP '{asked.fixed_ip}' cannot be used with port "
+                f"'{asked.port}': the two cannot be specified together."
+            )
+        return _Wired(port=own_port(txn, call, asked.port), tag=tag)
+    if not asked.uuid:
+        raise BadRequest("server.networks: each must have a uuid or a port")
+    fixed = asked.fixed_ip and (fixed_address("server.networks", asked.fixed_ip),)
+    return _Wired(found[asked.uuid], fixed=fixed or None, tag=tag)
+
+
+def defaults(txn: Transaction, call: Call) -> list[Network]:
+    """Return the networks for those who name none."""
+    wanted = lists.Wanted(call.project.id, {"is_default": [True]})
     return lists.listing(txn, networks.NETWORKS, wanted, NICS_AT_MOST)
+
+
+def usable_networks(
+    txn: Transaction, call: Call, wanted: list[str]
+) -> dict[str, Network]:
+    """
+    Return networks that the caller's project may use, by their ids as given.
+
+    :raises NotFound: There is none of an id.
+    """
+    missing = "Network {} could not be found."
+    ids = {text: identifier(text, missing) for text in wanted}
+    asked = lists.Wanted(call.project.id, {"id": [*ids.values()]})
+    listed = lists.listing(txn, networks.NETWORKS, asked, len(ids) or 1)
+    found: dict[UUID, Network] = {network.id: network for network in listed}
+    for known in ids.values():
+        if known not in found:
+            raise NotFound(missing.format(known))
+    return {text: found[known] for text, known in ids.items()}
+
+
+def own_port(txn: Transaction, call: Call, port: str) -> UUID:
+    """
+    Return a port of the caller's project that a request names.
+
+    :raises NotFound: There is none.
+    """
+    missing = "Port id {} could not be found."
+    known = identifier(port, missing)
+    if lists.get(txn, ports.PORTS, call.project.id, known) is None:
+        raise NotFound(missing.format(known))
+    return known
+
+
+def fixed_address(field: str, text: str) -> Fixed:
+    """
+    Return the address that a request names.
+
+    :raises BadRequest: It is none.
+    """
+    try:
+        return Fixed(ip_address(text))
+    except ValueError:
+        raise BadRequest(f"{field}: {text[:60]!r} is not an IP address") from None
 
 
 def last_part(reference: str) -> str:

@@ -33,7 +33,9 @@ NETWORKS_NEEDED = (2, 37)
 STATUS_CHECKED = (2, 38)
 NO_IMAGE_LIMITS = (2, 39)
 FLAVOR_EMBEDDED = (2, 47)
+ADD_FIXED_UNTIL = (2, 43)
 DIAGNOSTICS = (2, 48)
+ATTACHED_WITH_TAG = (2, 49)
 EVENTS_FOR_OWNERS = (2, 51)
 TAGS_AT_CREATION = (2, 52)
 HOSTS_BY_UUID = (2, 53)
@@ -48,6 +50,7 @@ CERTIFICATES = (2, 63)
 GROUP_RULES = (2, 64)
 CHANGED_BEFORE = (2, 66)
 NOTHING_FORCED = (2, 68)
+SHOWN_NIC_TAG = (2, 70)
 SERVER_GROUPS = (2, 71)
 LOCK_REASON = (2, 73)
 STRICT = (2, 75)
@@ -87,6 +90,10 @@ _SAID = {
     NO_IMAGE_LIMITS[1]: "limits without that of images' metadata",
     46: "answers have `X-OpenStack-Request-ID`, as in every version here",
     FLAVOR_EMBEDDED[1]: "servers show their flavor's sizes, instead of its id",
+    32: "`networks` of a new server may have a `tag`; from 2.37 to 2.41 not",
+    44: "`addFixedIp` and `removeFixedIp` are gone: 400",
+    ATTACHED_WITH_TAG[1]: "an interface may be given a `tag` when it is attached",
+    SHOWN_NIC_TAG[1]: "interfaces show their `tag`",
     DIAGNOSTICS[1]: "diagnostics have a standard form",
     EVENTS_FOR_OWNERS[1]: "owners see the events of an action",
     TAGS_AT_CREATION[1]: "`tags` may be given to a new server",
@@ -123,6 +130,11 @@ STEPS: Mapping[Version, str] = {
     (2, minor): _SAID.get(minor, "nothing of what is offered")
     for minor in range(1, _NEWEST + 1)
 }
+
+
+def nic_tags(version: Version) -> bool:
+    """Return whether interfaces of new servers may have tags, which Nova took back."""
+    return (2, 32) <= version <= (2, 36) or version >= (2, 42)
 
 
 def check_fields(

@@ -9,7 +9,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 
 from snf.testing.ganeti import views
-from snf.testing.ganeti.machines import Machines, OpFailure
+from snf.testing.ganeti.failure import OpFailure
+from snf.testing.ganeti.machines import Machines
 from snf.testing.ganeti.opcodes import Unfit, opcode
 from snf.testing.ganeti.queue import Durations, Entry, JobQueue
 from snf.testing.ganeti.web import Call, Failed, Faults, Front
@@ -81,6 +82,10 @@ class FakeGaneti:
         """Let the next job of an opcode fail at its end, like an OS script that does."""
         failure = OpFailure("OpExecError", text)
         self.queue.spoiled.setdefault(op_id, []).append(failure)
+
+    def cold(self, instance: str) -> None:
+        """Let changes of an instance's NICs not reach its running guest."""
+        self.machines.find(instance).hotplugs = False
 
     def crash(self, instance: str) -> None:
         """Let a guest die by itself."""
@@ -208,6 +213,34 @@ class FakeGaneti:
             raise Failed(400, "Please specify a list of tag to add using the 'tag'")
         static = {"kind": "cluster", "name": None, "tags": [tag]}
         return self._submit("OP_TAGS_SET", call, "tags", static, None)
+
+    def _groups(self, call: Call) -> Any:
+        return [
+            {"name": name, "uri": f"/2/groups/{name}"} for name in self.machines.groups
+        ]
+
+    def _network_add(self, call: Call) -> int:
+        return self._submit("OP_NETWORK_ADD", call, "networks", {}, call.body)
+
+    def _network_remove(self, call: Call, network: str) -> int:
+        static = {"network_name": network}
+        name = "networks_name"
+        return self._submit("OP_NETWORK_REMOVE", call, name, static, call.body)
+
+    def _network_connect(self, call: Call, network: str) -> int:
+        static = {"network_name": network}
+        name = "networks_name_connect"
+        return self._submit("OP_NETWORK_CONNECT", call, name, static, call.body)
+
+    def _network_disconnect(self, call: Call, network: str) -> int:
+        static = {"network_name": network}
+        name = "networks_name_disconnect"
+        return self._submit("OP_NETWORK_DISCONNECT", call, name, static, call.body)
+
+    def _network(self, call: Call, name: str) -> Any:
+        if name not in self.machines.networks:
+            raise Failed(404)
+        return views.network(self.machines.networks[name])
 
     def _failover(self, call: Call, instance: str) -> int:
         static = {"instance_name": instance}
@@ -338,5 +371,11 @@ _ROUTES: tuple[_Route, ...] = (
     ("PUT", f"/2/instances/{_NAME}/migrate", FakeGaneti._migrate),
     ("GET", f"/2/jobs/{_NUMBER}", FakeGaneti._job),
     ("DELETE", f"/2/jobs/{_NUMBER}", FakeGaneti._cancel),
+    ("GET", "/2/groups", FakeGaneti._groups),
+    ("POST", "/2/networks", FakeGaneti._network_add),
+    ("GET", f"/2/networks/{_NAME}", FakeGaneti._network),
+    ("DELETE", f"/2/networks/{_NAME}", FakeGaneti._network_remove),
+    ("PUT", f"/2/networks/{_NAME}/connect", FakeGaneti._network_connect),
+    ("PUT", f"/2/networks/{_NAME}/disconnect", FakeGaneti._network_disconnect),
     ("PUT", "/2/query/(job|instance|node)", FakeGaneti._query),
 )

@@ -7,16 +7,12 @@ from uuid import uuid4
 from attrs import define, field, frozen
 from twisted.internet.interfaces import IReactorTime
 
+from snf.testing.ganeti import networks
+from snf.testing.ganeti.failure import OpFailure
+from snf.testing.ganeti.networks import Net, check_nic
+
 # What makes a cluster's tag say which instances' tags exclude (Ganeti hail(1)).
 _EXCLUSION = "htools:iextags:"
-
-
-class OpFailure(Exception):
-    """An opcode that fails; ``result`` is how Ganeti writes that down."""
-
-    def __init__(self, kind: str, text: str, code: str | None = None) -> None:
-        super().__init__(text)
-        self.result = [kind, [text] if code is None else [text, code]]
 
 
 @define(eq=False)
@@ -24,7 +20,9 @@ class Machine:
     """
     One instance.  ``up`` is whether it should run, ``running`` whether it does.
 
-    ``live`` are the parameters that its present process was started with.
+    ``live`` are the parameters that its present process was started with, ``live_nics``
+    the MACs of the NICs that the process has.  ``hotplugs`` is whether it takes others
+    while it runs.
     """
 
     name: str
@@ -43,11 +41,14 @@ class Machine:
     up: bool = False
     running: bool = False
     live: dict[str, Any] = field(factory=dict)
+    live_nics: list[str] = field(factory=list)
+    hotplugs: bool = True
 
     def start(self) -> None:
-        """Run, with the parameters as they are now."""
+        """Run, with the parameters and the NICs as they are now."""
         self.up = self.running = True
         self.live = dict(self.beparams)
+        self.live_nics = [nic["mac"] for nic in self.nics]
 
     def status(self, answers: bool) -> str:
         """Return Ganeti's word; ``answers`` is whether the node does."""
@@ -80,6 +81,8 @@ class Machines:
     offline: set[str] = field(factory=set)
     by_name: dict[str, Machine] = field(factory=dict)
     tags: set[str] = field(factory=set)
+    groups: tuple[str, ...] = ("default",)
+    networks: dict[str, Net] = field(factory=dict)
     _next_port: int = field(init=False, default=11000)
     _reserved: dict[str, list[str]] = field(init=False, factory=dict)
 
@@ -172,6 +175,8 @@ class Machines:
             )
             raise OpFailure("OpPrereqError", text, "insufficient_resources")
         macs = self._free_macs(op["nics"])
+        for nic in op["nics"]:
+            check_nic(self.networks, self.groups, nic)
         if self.oses is not None and op["os_type"] not in self.oses:
             raise OpFailure(
                 "OpExecError",
@@ -197,7 +202,7 @@ class Machines:
         asked = [nic["mac"] for nic in nics if nic.get("mac") not in (None, "auto")]
         for mac in asked:
             if mac in taken:
-                text = f"MAC address {mac} already in use in cluster"
+                text = f"MAC address '{mac}' already in use in cluster"
                 raise OpFailure("OpPrereqError", text, "resource_not_unique")
         return asked
 
@@ -231,14 +236,81 @@ class Machines:
         if mac is None or mac == "auto":
             serial = len(self.by_name) * 8 + index
             mac = f"aa:00:00:{serial >> 16 & 255:02x}:{serial >> 8 & 255:02x}:{serial & 255:02x}"
+        network = self.networks.get(given.get("network") or "")
+        mode, link = (
+            (given.get("mode", "bridged"), given.get("link", "gnt0"))
+            if network is None
+            else next(iter(network.groups.values()))
+        )
         return {
             "mac": mac,
             "name": given.get("name"),
             "ip": given.get("ip"),
-            "mode": given.get("mode", "bridged"),
-            "link": given.get("link", "gnt0"),
+            "mode": mode,
+            "link": link,
+            "network": given.get("network"),
             "uuid": str(uuid4()),
         }
+
+    def check_nics(self, op: dict[str, Any]) -> None:
+        """
+        See whether the NICs of an instance can be changed.
+
+        :raises OpFailure: There is no such NIC, or there is one already.
+        """
+        machine = self.find(op["instance_name"])
+        for action, which, given in _changes(op["nics"]):
+            if action == "remove":
+                _place(machine, which)
+                continue
+            self._free_macs([given])
+            if any(nic["name"] == given["name"] for nic in machine.nics):
+                text = f"NIC name '{given['name']}' already used"
+                raise OpFailure("OpPrereqError", text, "resource_not_unique")
+            check_nic(self.networks, self.groups, given)
+        if op["hotplug"] and not self._hotplugs(machine):
+            text = f"Hotplug is not possible: Instance {machine.name} is probably down"
+            raise OpFailure("OpPrereqError", text, "wrong_state")
+
+    def change_nics(self, op: dict[str, Any]) -> list[Any]:
+        """Add and remove NICs; return what Ganeti says of that."""
+        machine = self.find(op["instance_name"])
+        asked = op["hotplug"] or op["hotplug_if_possible"]
+        tries = asked and self._hotplugs(machine)
+        works = "done" if machine.hotplugs else "failed"
+        said: list[Any] = []
+        for action, which, given in _changes(op["nics"]):
+            if action == "add":
+                place = len(machine.nics)
+                nic = self._nic(machine.name, place, given)
+                machine.nics.append(nic)
+                said.append([f"nic.{place}", f"add:mac={nic['mac']}"])
+            else:
+                place = _place(machine, which)
+                nic = machine.nics.pop(place)
+                if not tries:
+                    said.append([f"nic/{place}", "remove"])
+            if tries:
+                said.append([f"nic.{place}", f"hotplug:{works}"])
+            if tries and machine.hotplugs:
+                live = [mac for mac in machine.live_nics if mac != nic["mac"]]
+                machine.live_nics = [*live, nic["mac"]] if action == "add" else live
+        return said
+
+    def _hotplugs(self, machine: Machine) -> bool:
+        return machine.running and machine.hypervisor == "kvm"
+
+
+def _changes(nics: list[Any]) -> list[tuple[str, Any, dict[str, Any]]]:
+    return [(action, which, given) for action, which, given in nics]
+
+
+def _place(machine: Machine, which: Any) -> int:
+    for place, nic in enumerate(machine.nics):
+        if which in (nic["name"], nic["uuid"]):
+            return place
+    text = f"Cannot find NIC with identifier {which}"
+    raise OpFailure("OpPrereqError", text, "unknown_entity")
 
 
 def _create_check(machines: Machines, op: dict[str, Any]) -> None:
@@ -290,6 +362,7 @@ def _check_memory(machines: Machines, op: dict[str, Any]) -> None:
     machine = machines.find(op["instance_name"])
     if not any(op[name] for name in _CHANGES):
         raise OpFailure("OpPrereqError", "No changes submitted", "wrong_input")
+    machines.check_nics(op)
     wanted = op["beparams"].get("maxmem", 0)
     if op["force"] or wanted <= machine.beparams.get("maxmem", 0):
         return
@@ -309,7 +382,8 @@ _CHANGES = ("beparams", "hvparams", "nics", "disks", "os_name", "osparams")
 def _modify(machines: Machines, op: dict[str, Any]) -> Any:
     machine = machines.find(op["instance_name"])
     machine.beparams |= op["beparams"]
-    return [[f"be/{name}", value] for name, value in op["beparams"].items()]
+    changed = [[f"be/{name}", value] for name, value in op["beparams"].items()]
+    return [*changed, *machines.change_nics(op)]
 
 
 def _target(machines: Machines, op: dict[str, Any]) -> tuple[dict[str, Any], int]:
@@ -384,6 +458,27 @@ def _remove(machines: Machines, op: dict[str, Any]) -> None:
     del machines.by_name[op["instance_name"]]
 
 
+def _network_add(machines: Machines, op: dict[str, Any]) -> None:
+    networks.add(machines.networks, op)
+
+
+def _network_remove(machines: Machines, op: dict[str, Any]) -> None:
+    networks.remove(machines.networks, op)
+
+
+def _network_connect(machines: Machines, op: dict[str, Any]) -> None:
+    networks.connect(machines.networks, machines.groups, op)
+
+
+def _network_disconnect(machines: Machines, op: dict[str, Any]) -> None:
+    used = any(
+        nic["network"] == op["network_name"]
+        for machine in machines.by_name.values()
+        for nic in machine.nics
+    )
+    networks.disconnect(machines.networks, machines.groups, op, used)
+
+
 @frozen
 class Effect:
     """What an opcode does when it begins (or it fails there), half way, and at its end."""
@@ -402,6 +497,10 @@ EFFECTS: dict[str, Effect] = {
         says=("* creating instance disks...", "* starting instance..."),
     ),
     "OP_TAGS_SET": Effect(_nothing, _nothing, _tag),
+    "OP_NETWORK_ADD": Effect(_nothing, _nothing, _network_add),
+    "OP_NETWORK_REMOVE": Effect(_nothing, _nothing, _network_remove),
+    "OP_NETWORK_CONNECT": Effect(_nothing, _nothing, _network_connect),
+    "OP_NETWORK_DISCONNECT": Effect(_nothing, _nothing, _network_disconnect),
     "OP_INSTANCE_STARTUP": Effect(_known, _set_up, _run),
     "OP_INSTANCE_SHUTDOWN": Effect(_known, _set_down, _halt),
     "OP_INSTANCE_REBOOT": Effect(_known, _halt, _run),

@@ -5,6 +5,7 @@ that no remote client of ours sends are left out.
 """
 
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 _Check = Callable[[Any], bool]
@@ -99,6 +100,21 @@ def _dependency(value: Any) -> bool:
     )
 
 
+def _network(version: int) -> _Check:
+    return lambda value: _parses(ip_network, value, version)
+
+
+def _address(version: int) -> _Check:
+    return lambda value: _parses(ip_address, value, version)
+
+
+def _parses(parse: Callable[[str], Any], value: Any, version: int) -> bool:
+    try:
+        return isinstance(value, str) and parse(value).version == version
+    except ValueError:
+        return False
+
+
 _TEMPLATES = (
     "blockdev",
     "diskless",
@@ -146,6 +162,33 @@ OPCODES: dict[str, _Parameters] = {
         "pnode": (None, _or_none(_word)),
         "start": (True, _flag),
         "tags": ([], _each(_word)),
+    },
+    "OP_NETWORK_ADD": {
+        "network_name": (None, _word),
+        "network": (None, _network(4)),
+        "gateway": (None, _or_none(_address(4))),
+        "network6": (None, _or_none(_network(6))),
+        "gateway6": (None, _or_none(_address(6))),
+        "mac_prefix": (None, _or_none(_text)),
+        "add_reserved_ips": (None, _or_none(_each(_address(4)))),
+        "conflicts_check": (True, _flag),
+        "tags": ([], _each(_word)),
+    },
+    "OP_NETWORK_REMOVE": {
+        "network_name": (None, _word),
+        "force": (False, _flag),
+    },
+    "OP_NETWORK_CONNECT": {
+        "group_name": (None, _word),
+        "network_name": (None, _word),
+        "network_mode": (None, _one_of("bridged", "openvswitch", "routed")),
+        "network_link": (None, _word),
+        "network_vlan": ("", _text),
+        "conflicts_check": (True, _flag),
+    },
+    "OP_NETWORK_DISCONNECT": {
+        "group_name": (None, _word),
+        "network_name": (None, _word),
     },
     "OP_TAGS_SET": {
         "kind": (None, _one_of("cluster")),

@@ -6,7 +6,8 @@ from typing import Any
 from attrs import define, field, frozen
 from twisted.internet.interfaces import IReactorTime
 
-from snf.testing.ganeti.machines import EFFECTS, Machines, OpFailure
+from snf.testing.ganeti.failure import OpFailure
+from snf.testing.ganeti.machines import EFFECTS, Machines
 
 _FINAL = frozenset({"success", "error", "canceled"})
 # Finished jobs beyond this many are forgotten, as by Ganeti's watcher and cleaner.
@@ -31,6 +32,7 @@ class Durations:
     grow: float = 0.4
     modify: float = 0.2
     tag: float = 0.1
+    network: float = 0.1
     move: float = 2.0
 
     def of(self, op_id: str) -> float:
@@ -44,6 +46,10 @@ class Durations:
             "OP_INSTANCE_GROW_DISK": self.grow,
             "OP_INSTANCE_SET_PARAMS": self.modify,
             "OP_TAGS_SET": self.tag,
+            "OP_NETWORK_ADD": self.network,
+            "OP_NETWORK_REMOVE": self.network,
+            "OP_NETWORK_CONNECT": self.network,
+            "OP_NETWORK_DISCONNECT": self.network,
             "OP_INSTANCE_FAILOVER": self.move,
             "OP_INSTANCE_MIGRATE": self.move,
         }[op_id]

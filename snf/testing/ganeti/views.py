@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from snf.testing.ganeti.machines import Machine, Machines
+from snf.testing.ganeti.networks import Net
 from snf.testing.ganeti.queue import Entry
 
 _Row = Mapping[str, Any]
@@ -68,8 +69,10 @@ def instance(machine: Machine, answers: bool) -> dict[str, Any]:
         "nic.uuids": [nic["uuid"] for nic in nics],
         "nic.names": [nic["name"] for nic in nics],
         "nic.links": [nic["link"] for nic in nics],
-        "nic.networks": [None for _ in nics],
-        "nic.networks.names": [None for _ in nics],
+        "nic.networks": [
+            nic["network"] and f"uuid of {nic['network']}" for nic in nics
+        ],
+        "nic.networks.names": [nic["network"] for nic in nics],
         "network_port": machine.network_port,
         "disk.sizes": [disk["size"] for disk in machine.disks],
         "beparams": machine.beparams | {"memory": machine.beparams.get("maxmem")},
@@ -85,6 +88,18 @@ def instance(machine: Machine, answers: bool) -> dict[str, Any]:
         "uuid": machine.uuid,
         "serial_no": 1,
         "tags": machine.tags,
+    }
+
+
+def network(network: Net) -> dict[str, Any]:
+    """Return what a network's own page tells."""
+    told = network.told
+    names = ("network", "gateway", "network6", "gateway6", "mac_prefix", "tags")
+    groups = [[group, *link, ""] for group, link in network.groups.items()]
+    return {
+        "name": told["network_name"],
+        **{name: told[name] for name in names},
+        "group_list": groups,
     }
 
 
