@@ -3,7 +3,7 @@
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable
-from ipaddress import IPv6Network
+from ipaddress import IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -133,12 +133,58 @@ class ServerTests(NetworksTestCase):
         said = await serial(self.cloud, name, "READY")
         shown = await self.user.until(server, "ACTIVE")
         addresses = [one["addr"] for one in shown["addresses"]["default"]]
+        self.assertEqual([4, 6], [ip_address(one).version for one in addresses])
         for address in addresses:
             self.assertIn(f" {address}/", said)
         await self.until_answers(*addresses)
         await self.user.delete(server)
         for address in addresses:
             self.assertFalse(await deferToThread(answers, address, 0.5))
+
+    async def test_private_network(self) -> None:
+        """Two servers hear each other on their owner's network, and only they are on it."""
+        name = f"live-{uuid4().hex[:6]}"
+        network = await self._neutron("networks", {"name": name})
+        for cidr in ("10.99.0.0/24", "fd99::/64"):
+            version = ip_network(cidr).version
+            more = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
+            subnet = {"network_id": network, "cidr": cidr, "ip_version": version}
+            await self._neutron("subnets", subnet | (more if version == 6 else {}))
+        [public] = self.query("SELECT id::text FROM network WHERE is_default")
+        wires = [{"uuid": public[0]}, {"uuid": network}]
+        one, two = [await self._wired(wires) for _ in range(2)]
+        shown = await self.user.until(two, "ACTIVE")
+        await self.user.until(one, "ACTIVE")
+        typed = "".join(
+            f"until ping -c 1 -w 1 {address['addr']}; do :; done; "
+            for address in shown["addresses"][name]
+        )
+        guest = f"snf-{await self.number(one)}"
+        await serial(self.cloud, guest, "HEARD", typed=f"{typed} echo HEA''RD\n")
+        for server in (one, two):
+            await self.user.delete(server)
+
+    async def _neutron(self, collection: str, wanted: dict[str, Any]) -> str:
+        """Make something of the network API, which is deleted after the test; its id."""
+        path, kind = f"/network/v2.0/{collection}", collection.removesuffix("s")
+        reply = await self.user.call("POST", path, {kind: wanted})
+        self.assertEqual(201, reply.code, reply.json)
+        self.later(self.user.call, "DELETE", f"{path}/{reply.json[kind]['id']}")
+        return reply.json[kind]["id"]
+
+    async def _wired(self, networks: list[dict[str, str]]) -> str:
+        """Return a new server on these networks, whose guest has booted."""
+        body = {
+            "name": f"live-{uuid4().hex[:6]}",
+            "networks": networks,
+            **await self.user.ids("m1.tiny", "tiny"),
+        }
+        reply = await self.user.call("POST", "/compute/v2.1/servers", {"server": body})
+        self.assertEqual(202, reply.code, reply.json)
+        server = reply.json["server"]["id"]
+        self.later(self._cleaned, server)
+        await serial(self.cloud, f"snf-{await self.number(server)}", "READY")
+        return server
 
 
 class FirewallTests(NetworksTestCase):
