@@ -200,11 +200,11 @@ def server_of(txn: Transaction, port: UUID) -> UUID | None:
 
 
 def tags_of(txn: Transaction, server: UUID) -> dict[UUID, str | None]:
-    """Return what the owner of a server calls its interfaces, by their ports."""
+    """Return what the owner of a server calls its interfaces, by port, in their order."""
     rows = every(
         txn,
         "SELECT p.id, p.nic_tag FROM port p JOIN server s ON s.id = p.server_id"
-        " WHERE s.uuid = %s",
+        " WHERE s.uuid = %s ORDER BY p.position, p.id",
         (server,),
     )
     return dict(rows)

@@ -12,8 +12,6 @@ from attrs import frozen
 NOT_OFFERED: Mapping[str, str] = {
     "console-output-base": "there are no consoles yet",
     "console-output-latest": "there are no consoles yet",
-    "interfaces-base": "interfaces are shown as ports only",
-    "interfaces-latest": "interfaces are shown as ports only",
     "keypair-create-base": "there are no key pairs yet",
     "keypair-delete": "there are no key pairs yet",
     "keypair-show-latest": "there are no key pairs yet",

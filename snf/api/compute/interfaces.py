@@ -68,10 +68,13 @@ class Interfaces:
     def listing(self, txn: Transaction, call: Call, server: str) -> Json:
         """List the interfaces of one."""
         _, uuid = locate(txn, call, server)
+        ports = {port.id: port for port in _ports(txn, uuid)}
         tags = plugs.tags_of(txn, uuid)
         return {
             "interfaceAttachments": [
-                _view(call, port, tags.get(port.id)) for port in _ports(txn, uuid)
+                _view(call, ports[port], tag)
+                for port, tag in tags.items()
+                if port in ports
             ]
         }
 
