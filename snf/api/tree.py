@@ -34,6 +34,7 @@ from snf.api.compute.security import SecurityGroups
 from snf.api.compute.server_groups import ServerGroups
 from snf.api.compute.servers import Servers
 from snf.api.compute.stats import NO_GRAPHS, Graphs, Stats
+from snf.api.compute.synnefo_networks import SynnefoNetworks
 from snf.api.compute.tags import Tags
 from snf.api.compute.usage import Usage
 from snf.api.discovery import Contents, Document
@@ -200,6 +201,9 @@ def _compute(parts: Parts) -> IResource:
             "os-server-groups": ServerGroups(edge, size, parts.limits),
             **_of_operators(edge, size),
         }
+        if path != "v2.1":
+            maker = NetworkMaker(parts.plan, parts.limits)
+            nouns["networks"] = SynnefoNetworks(edge, size, maker)
         versions[path] = Branch(
             edge,
             {

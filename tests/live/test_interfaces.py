@@ -1,5 +1,6 @@
 """A real guest gets an interface and loses it while it runs."""
 
+import re
 from typing import Any
 
 from tests.live.cloud import LiveTestCase, eventually, serial
@@ -16,7 +17,7 @@ class InterfaceTests(LiveTestCase):
             *("gnt-instance", "list", "--no-headers", "--separator=|"),
             *("-onic.names", name),
         )
-        return [one for one in out.strip().split(",") if one]
+        return re.findall("snf-nic-[0-9a-f-]{36}", out)
 
     async def port(self, port: str) -> Any:
         reply = await self.user.call("GET", f"/network/v2.0/ports/{port}")
