@@ -50,7 +50,7 @@ def default(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, tuple):
-        return "`[" + ", ".join(f'"{item}"' for item in value) + "]`"
+        return "`[" + ", ".join(default(item).strip("`") for item in value) + "]`"
     return f'`"{value}"`' if isinstance(value, str | Path) else f"`{value}`"
 
 
