@@ -50,8 +50,7 @@ def default(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, tuple):
-        words = [f'"{item}"' if isinstance(item, str) else f"{item}" for item in value]
-        return f"`[{', '.join(words)}]`"
+        return "`[" + ", ".join(default(item).strip("`") for item in value) + "]`"
     return f'`"{value}"`' if isinstance(value, str | Path) else f"`{value}`"
 
 

@@ -58,6 +58,10 @@ class Bridge:
         """Return what ip(8) prints, inside."""
         return ip(self.log, "-n", self.namespace, *words)
 
+    def shell(self, script: str) -> None:
+        """Run a line of a shell inside; /proc/sys/net is that of the namespace there."""
+        ip(self.log, "netns", "exec", self.namespace, "sh", "-c", script)
+
 
 def connect(one: Bridge, port: str, other: Bridge, its_port: str) -> None:
     """Have a cable between a port of one bridge and one of another."""

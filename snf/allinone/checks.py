@@ -21,7 +21,6 @@ from attrs import evolve, frozen
 from snf.allinone.cloud import Cloud, check_machine, test_environment
 from snf.allinone.demo import Demo
 from snf.allinone.failure import Failure
-from snf.allinone.ganeti import CHECKOUT
 from snf.allinone.layout import (
     Instance,
     Layout,
@@ -30,6 +29,7 @@ from snf.allinone.layout import (
     port_is_free,
 )
 from snf.allinone.progress import Progress
+from snf.allinone.scripts import CHECKOUT
 
 LIMIT_S = 40 * 60
 """After this, what still runs counts as failed."""

@@ -10,7 +10,6 @@ from functools import cached_property
 from attrs import evolve, frozen
 
 from snf.allinone import daemons, packages
-from snf.allinone.bridge import BRIDGE
 from snf.allinone.failure import Failure
 from snf.allinone.ganeti import RAPI_USER, Ganeti
 from snf.allinone.guest import Guest, hardware_serves
@@ -19,9 +18,11 @@ from snf.allinone.namespace import may_change_networks, refused
 from snf.allinone.postgres import Postgres, debian_programs
 from snf.allinone.process import Daemon
 from snf.allinone.progress import Progress
+from snf.allinone.public import TABLE, bridges_are_filtered
 from snf.allinone.rabbitmq import RabbitMQ
 from snf.allinone.seed import Site, seed
 from snf.core.catalog import Cluster
+from snf.core.network import Kind
 
 _WORKERS = 6
 _NEEDED_MIB = 300
@@ -162,6 +163,9 @@ class Cloud:
         return serves
 
     def _ganeti(self) -> bool:
+        if not bridges_are_filtered(self.layout.log):
+            text = "this kernel has no br_netfilter: servers with a NIC on a private"
+            self.progress.say("networks", f"{text} network will not start")
         if self.ganeti.up(bool(self.instance.kvm)):
             self.progress.say("Ganeti", f"cluster answers at {self.ganeti.rapi_url}")
         return True
@@ -210,11 +214,13 @@ class Cloud:
                 ca_file=str(self.ganeti.ca_file),
                 mac_prefix=f"aa:00:{instance.octet:02x}",
             ),
-            network=instance.network,
-            gateway=instance.host_address,
-            # Below are the node and the cluster, above is the host.
-            pool=(instance.network[10], instance.network[250]),
-            link=BRIDGE,
+            network=instance.public4,
+            gateway=self.ganeti.switch.public.gateway4,
+            pool=(instance.public4[10], instance.public4[250]),
+            kind=Kind.IP_LESS_ROUTED,
+            mode="routed",
+            link=TABLE,
+            public6=(instance.public6, self.ganeti.switch.public.gateway6),
             # Other nodes cannot have what is in a file on one.
             disk_template="file" if instance.node_count == 1 else "sharedfile",
         )

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from snf.allinone import settings
 from snf.allinone.files import write
-from snf.allinone.ganeti import CHECKOUT
 from snf.allinone.layout import Instance, Layout, Node
 from snf.allinone.machine import Machine
 from snf.allinone.postgres import Postgres
 from snf.allinone.process import Daemon, clean_environment, wait_for
 from snf.allinone.rabbitmq import RabbitMQ
+from snf.allinone.scripts import CHECKOUT
 
 
 def cyclades(layout: Layout, plugin: str = "cyclades") -> Daemon:

@@ -21,6 +21,7 @@ from snf.allinone.process import Daemon
 from snf.allinone.progress import Progress
 from snf.allinone.seed import Site, seed
 from snf.core.catalog import Cluster
+from snf.core.network import Kind
 
 _PLUGIN = "cyclades-demo"
 
@@ -103,6 +104,8 @@ class Demo:
             network=self.instance.network,
             gateway=self.instance.host_address,
             pool=(self.instance.network[10], self.instance.network[250]),
+            kind=Kind.CUSTOM,
+            mode="bridged",
             link=BRIDGE,
             disk_template="sharedfile",  # its nodes are two
         )

@@ -16,27 +16,19 @@ from attrs import frozen
 from snf.allinone.bridge import BRIDGE
 from snf.allinone.certificate import self_signed
 from snf.allinone.files import password, write
-from snf.allinone.guest import QEMU, Guest
+from snf.allinone.guest import Guest
 from snf.allinone.layout import Instance, Layout
-from snf.allinone.machine import DAEMONS, Machine
-from snf.allinone.process import run, stop_all, wait_for
+from snf.allinone.machine import DAEMONS, OF_GUESTS, Machine
+from snf.allinone.process import run, wait_for
+from snf.allinone.scripts import ALLOCATOR, QEMU, Scripts
 from snf.allinone.switch import Switch
 
-CHECKOUT = Path(__file__).parents[2]
 RAPI_USER = "cyclades"
-_HOOK = "snf-ganeti-hook.py"
-_HOOKED = ("add", "start", "stop", "reboot", "modify", "remove")
 _MIN = "cpu-count=1,disk-count=0,disk-size=1,memory-size=16,nic-count=0,spindle-use=1"
 _MAX = (
     "cpu-count=8,disk-count=16,disk-size=1048576,memory-size=32768,"
     "nic-count=8,spindle-use=12"
 )
-_ALLOCATOR = "hail1"
-_ALLOCATOR_TEXT = """\
-#!/bin/sh
-# hail refuses a cluster of one node unless told that this is meant.
-exec /usr/lib/ganeti/iallocators/hail --no-capacity-checks "$1"
-"""
 _TEMPLATES = "file,sharedfile,diskless"
 
 
@@ -110,6 +102,8 @@ class Ganeti:
             self._certificate()
             for machine in self.machines[1:]:
                 self._add(machine)
+            for machine in self.machines:
+                machine.stop(OF_GUESTS)  # started by Ganeti, in a way of its own
             initialized.touch()
         self.master.namespace.claim(self.instance.cluster_address)
         started += [self._start(name) for name in DAEMONS]
@@ -180,7 +174,7 @@ class Ganeti:
 
     def _initialize(self, kvm: bool) -> None:
         hypervisor = {
-            "kvm_path": QEMU,  # Debian's /usr/bin/kvm would add -enable-kvm
+            "kvm_path": QEMU,
             "kvm_flag": "enabled" if kvm else "disabled",
             "vnc_bind_address": "127.0.0.1",
             "serial_console": "true",
@@ -207,14 +201,14 @@ class Ganeti:
         command += [f"--master-netdev={BRIDGE}", "--master-netmask=32"]
         command += [f"--nic-parameters=mode=bridged,link={BRIDGE}"]
         command += [f"--mac-prefix=aa:00:{self.instance.octet:02x}"]
-        command += [f"--default-iallocator={_ALLOCATOR}", "-B", "memory=128M,vcpus=1"]
+        command += [f"--default-iallocator={ALLOCATOR}", "-B", "memory=128M,vcpus=1"]
         command += [self.instance.cluster_name]
         namespace = self.master.namespace
         namespace.run("Ganeti: gnt-cluster init", command, timeout_s=120)
 
     def _files(self) -> None:
         """Write what Ganeti finds inside; what is there already stays."""
-        for name in ("etc/hooks", "ssh", "root-ssh", "local-lib/iallocators"):
+        for name in ("etc", "ssh", "root-ssh", "local-lib"):
             (self.home / name).mkdir(parents=True, exist_ok=True)
         (self.home / "root-ssh").chmod(0o700)
         text = f"{RAPI_USER} {password(self.password_file)} write\n"
@@ -256,25 +250,7 @@ class Ganeti:
         ):
             # In place: what is mounted is this very file, not its name.
             (self.home / name).write_text("".join(f"{line}\n" for line in lines))
-        allocator = self.home / "local-lib" / "iallocators" / _ALLOCATOR
-        write(allocator, _ALLOCATOR_TEXT, 0o755)
-        shutil.copytree(
-            CHECKOUT / "ganeti" / "os" / "cyclades",
-            self.home / "srv" / "os" / "cyclades",
-            dirs_exist_ok=True,
-        )
-        self._hooks()
-
-    def _hooks(self) -> None:
-        source = CHECKOUT / "ganeti" / "hooks" / _HOOK
-        if not source.exists():
-            return
-        for event in _HOOKED:
-            directory = self.home / "etc" / "hooks" / f"instance-{event}-post.d"
-            directory.mkdir(exist_ok=True)
-            # Names with a dot are not run as hooks.
-            target = directory / "50-snf-ganeti-hook"
-            write(target, source.read_text("utf-8"), 0o755)
+        Scripts(self.home).install()
 
     def _certificate(self) -> None:
         """Replace the certificate that Ganeti made; it refuses to find one before."""
@@ -285,8 +261,7 @@ class Ganeti:
         write(served, key + certificate, 0o640)
         shutil.chown(served, "gnt-rapi", "gnt-masterd")
         write(self.ca_file, certificate)
-        pid = self.master.pid("rapi")
-        stop_all([pid] if pid else [], 10)
+        self.master.stop("rapi")
 
 
 def _listens(address: str, port: int) -> bool:

@@ -10,7 +10,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Collection
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ _DIRECTORIES = ("log", "run", "secrets")
 class Instance:
     """The choices of one all-in-one.
 
-    ``octet`` is N of its network 10.213.N.0/24.  ``kvm`` is whether hardware KVM
+    ``octet`` is N of its networks 10.213.N.0/24 and 198.18.N.0/24.  ``kvm`` is whether hardware KVM
     serves; None while nobody has tried.  ``demo`` is whether Ganeti is simulated.
     ``node_count`` is of how many nodes the cluster is.
     """
@@ -50,8 +50,20 @@ class Instance:
 
     @property
     def network(self) -> IPv4Network:
-        """The network of the nodes and their guests."""
-        return IPv4Network(f"10.213.{self.octet}.0/24")
+        """The network of the nodes."""
+        return _networks(self.octet)[0]
+
+    @property
+    def public4(self) -> IPv4Network:
+        """The guests' public network: of the addresses for benchmarks (RFC 2544)."""
+        return _networks(self.octet)[1]
+
+    @property
+    def public6(self) -> IPv6Network:
+        """The same of IPv6: local addresses, by chance nobody else's (RFC 4193)."""
+        chance = hashlib.sha256(self.id.encode()).hexdigest()
+        words = (f"fd{chance[:2]}", chance[2:6], chance[6:10], f"{self.octet:x}")
+        return IPv6Network(f"{':'.join(words)}::/64")
 
     @property
     def nodes(self) -> "tuple[Node, ...]":
@@ -301,12 +313,12 @@ def port_is_free(port: int) -> bool:
 
 
 def octet_is_free(octet: int) -> bool:
-    """Return whether no route leads into 10.213.N.0/24, nor is about to."""
-    network = IPv4Network(f"10.213.{octet}.0/24")
+    """Return whether no route leads into the networks of N, nor is about to."""
     routes = Path("/proc/net/route").read_text().splitlines()[1:]
-    return not any(destination(route) in network for route in routes) and _claim(
-        f"network {network}"
-    )
+    networks = _networks(octet)
+    return not any(
+        destination(route) in network for route in routes for network in networks
+    ) and _claim(f"network {networks[0]}")
 
 
 def destination(route: str) -> IPv4Address:
@@ -314,6 +326,14 @@ def destination(route: str) -> IPv4Address:
     # Eight hexadecimal digits of a number that is stored in network order.
     number = int(route.split()[1], 16)
     return IPv4Address(number.to_bytes(4, sys.byteorder))
+
+
+def _networks(octet: int) -> tuple[IPv4Network, IPv4Network]:
+    """Return the network of the nodes and the public one."""
+    return (
+        IPv4Network(f"10.213.{octet}.0/24"),
+        IPv4Network(f"198.18.{octet}.0/24"),
+    )
 
 
 _claims: dict[str, socket.socket] = {}

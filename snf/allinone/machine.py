@@ -8,10 +8,13 @@ from attrs import frozen
 from snf.allinone.layout import Layout, Node
 from snf.allinone.namespace import Namespace
 from snf.allinone.process import Daemon, Identity, stop_all
+from snf.allinone.scripts import REAPER
 
 _DAEMON_UTIL = "/usr/lib/ganeti/daemon-util"
 _ON_EVERY_NODE = ("noded", "confd")
 _ON_THE_MASTER = ("wconfd", "rapi", "luxid")
+OF_GUESTS = "noded"
+"""What starts them, and waits for their end."""
 DAEMONS = _ON_EVERY_NODE + _ON_THE_MASTER
 """In the order in which they are started; what else Ganeti has is not needed here."""
 
@@ -95,7 +98,14 @@ class Machine:
         # start-stop-daemon refuses to judge a pid file that another user left.
         self.namespace.path(f"/run/ganeti/ganeti-{name}.pid").unlink(missing_ok=True)
         command = [_DAEMON_UTIL, "start", f"ganeti-{name}"]
+        if name == OF_GUESTS:
+            command.insert(0, REAPER)
         self.namespace.run(f"Ganeti: starting {name}", command)
+
+    def stop(self, name: str) -> None:
+        """Stop one of Ganeti's daemons, if it runs."""
+        pid = self.pid(name)
+        stop_all([pid] if pid else [], 10)
 
     @property
     def sshd(self) -> Daemon:
@@ -121,8 +131,7 @@ class Machine:
         wanted = _default_ganeti(str(self.node.address))
         if settings.exists() and settings.read_text() != wanted:
             # Of a version that had the remote API listen elsewhere.
-            rapi = self.pid("rapi")
-            stop_all([rapi] if rapi else [], 10)
+            self.stop("rapi")
         for name, text in (
             ("hostname", f"{self.node.name}\n"),
             (settings.name, wanted),

@@ -18,7 +18,9 @@ from snf.allinone.process import clean_environment, run
 from snf.allinone.progress import Progress
 
 SERVICES = ("postgresql", "rabbitmq-server")
-CLUSTER = ("ganeti", "qemu-system-x86", "qemu-utils", "iproute2", "openssl")
+CLUSTER = (
+    *("ganeti", "qemu-system-x86", "qemu-utils", "iproute2", "nftables", "openssl"),
+)
 
 _DPKG_LOCK = Path("/var/lib/dpkg/lock")
 _OTHER_APT_S = 20

@@ -5,7 +5,7 @@ All of it is added where it is missing, so that it may be called at every start.
 
 import secrets
 from datetime import UTC, datetime
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,7 +17,7 @@ from snf.allinone.layout import Layout
 from snf.allinone.postgres import Postgres
 from snf.core.catalog import Cluster, Flavor, Image
 from snf.core.identity import Project, Role, User
-from snf.core.network import Network
+from snf.core.network import Kind, Network
 from snf.core.passwords import digest, matches
 from snf.core.subnet import Pool, Subnet
 from snf.storage import clusters, flavors, images, migrate, networks, subnets, users
@@ -35,15 +35,19 @@ _IMAGES = (
 class Site:
     """What differs between one all-in-one and the next.
 
-    ``pool`` is the first and last address that servers may get; ``disk_template`` is
-    that of the flavors with a disk.
+    ``pool`` is the first and last address that servers may get; ``kind``, ``mode`` and
+    ``link`` are those of their network; ``public6`` is its IPv6 range with its gateway,
+    if it has any; ``disk_template`` is that of the flavors with a disk.
     """
 
     cluster: Cluster
     network: IPv4Network
     gateway: IPv4Address
     pool: tuple[IPv4Address, IPv4Address]
+    kind: Kind
+    mode: str
     link: str
+    public6: tuple[IPv6Network, IPv6Address] | None = None
     disk_template: str = "file"
 
 
@@ -125,7 +129,8 @@ def _network(txn: Transaction, site: Site) -> None:
     network = Network(
         id=uuid4(),
         name=_NETWORK,
-        mode="bridged",
+        kind=site.kind,
+        mode=site.mode,
         link=site.link,
         created=now,
         updated=now,
@@ -145,3 +150,19 @@ def _network(txn: Transaction, site: Site) -> None:
         dhcp=False,
     )
     subnets.add(txn, subnet)
+    if site.public6 is None:
+        return
+    range6, gateway6 = site.public6
+    subnet6 = Subnet(
+        id=uuid4(),
+        network=network.id,
+        cidr=str(range6),
+        # Addresses follow from the MAC addresses; this is for show.
+        pools=(Pool(range6[2], range6[-1]),),
+        created=now,
+        name=f"{_NETWORK}6",
+        gateway=gateway6,
+        dhcp=False,
+        eui64=True,
+    )
+    subnets.add(txn, subnet6)

@@ -4,6 +4,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from snf.allinone.public import TABLE
+from snf.core.network import Kind
+
 _Tables = Mapping[str, Mapping[str, str | list[str]]]
 
 
@@ -24,6 +27,12 @@ def cyclades(
             "api": {
                 "listen": f"tcp:{port}:interface=127.0.0.1",
                 "public_url": f"http://127.0.0.1:{port}",
+            },
+            # Of what users make nothing has to be there on the nodes before.
+            "network": {
+                "user_kinds": [Kind.VXLAN.value],
+                "default_kind": Kind.VXLAN.value,
+                "routed_link": TABLE,
             },
         }
     )

@@ -8,13 +8,12 @@ from attrs import frozen
 
 from snf.allinone.bridge import Bridge, attempt, connect, ip
 from snf.allinone.layout import Instance, Layout, Node
+from snf.allinone.public import LAST_METRIC, Public
 
 UPLINK = "uplink"
 """What nodes call their interface to it."""
 
 _HOST = "host"
-_LAST_METRIC = "4278198272"
-"""A metric that any real route beats."""
 
 
 @frozen
@@ -29,6 +28,11 @@ class Switch:
         """What it is."""
         return Bridge(self.instance.switch, self.layout.log)
 
+    @property
+    def public(self) -> Public:
+        """The network of the guests, which it carries too."""
+        return Public(self.layout.log, self.instance)
+
     def up(self) -> None:
         """
         Have it, connected to the host.
@@ -38,12 +42,16 @@ class Switch:
         log, bridge = self.layout.log, self.bridge
         # While all is down, what is addressed to it must not leave the machine.
         ip(log, "route", "replace", *self._unreachable)
+        self.public.guard()
         if not bridge.is_there():
             bridge.remove()
             bridge.make()
-        if bridge.has(_HOST):
-            return
-        link = self.instance.host_link
+        if not bridge.has(_HOST):
+            self._connect()
+        self.public.attach()
+
+    def _connect(self) -> None:
+        log, bridge, link = self.layout.log, self.bridge, self.instance.host_link
         address = f"{self.instance.host_address}/{self.instance.network.prefixlen}"
         attempt("ip", "link", "del", link)
         ip(log, "link", "add", link, *bridge.peer(_HOST))
@@ -52,18 +60,21 @@ class Switch:
         bridge.plug(_HOST)
 
     def plug(self, node: Node, bridge: Bridge) -> None:
-        """Have a node's bridge connected."""
+        """Have a node's bridge connected, and the node route for its guests."""
         connect(bridge, UPLINK, self.bridge, node.short_name)
+        self.public.route(bridge)
 
     def down(self) -> None:
         """Remove it, and the host's link to it."""
+        self.public.detach()
         attempt("ip", "link", "del", self.instance.host_link)
         self.bridge.remove()
 
     def forget(self) -> None:
         """Remove the last trace: the route that keeps packets from leaving."""
         attempt("ip", "route", "del", *self._unreachable)
+        self.public.forget()
 
     @property
     def _unreachable(self) -> tuple[str, ...]:
-        return ("unreachable", str(self.instance.network), "metric", _LAST_METRIC)
+        return ("unreachable", str(self.instance.network), "metric", LAST_METRIC)

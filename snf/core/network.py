@@ -182,7 +182,8 @@ class Plan:
             prefix = number_prefix(segment)
             return Wiring("bridged", self.filtered_bridge, prefix, self.mtu)
         if kind is Kind.VXLAN:
-            return Wiring("bridged", f"snfv{segment}", None, self.vxlan_mtu)
+            # Ganeti demands that a bridge be there before its NIC, but not of this mode.
+            return Wiring("openvswitch", f"snfv{segment}", None, self.vxlan_mtu)
         return Wiring("bridged", f"{self.bridge_prefix}{segment}", None, self.mtu)
 
 

@@ -12,7 +12,6 @@ from attrs import asdict, evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from snf.allinone.failure import Failure
-from snf.allinone.ganeti import CHECKOUT
 from snf.allinone.layout import (
     DEFAULT_PORT,
     MOST_NODES,
@@ -24,6 +23,7 @@ from snf.allinone.layout import (
     for_ports,
     port_is_free,
 )
+from snf.allinone.scripts import CHECKOUT
 
 STATE = Path("/var/lib/one")
 

@@ -1,6 +1,6 @@
 """What a new all-in-one holds."""
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
 from twisted.internet.defer import Deferred
@@ -11,6 +11,7 @@ from snf.allinone.layout import Layout
 from snf.allinone.seed import Site, fill
 from snf.core.catalog import Cluster
 from snf.core.identity import Role
+from snf.core.network import Kind
 from snf.core.passwords import matches
 from snf.storage import clusters, flavors, images, lists, networks, subnets, users
 from snf.testing.postgres import inline_database
@@ -20,7 +21,13 @@ SITE = Site(
     network=IPv4Network("10.213.20.0/24"),
     gateway=IPv4Address("10.213.20.254"),
     pool=(IPv4Address("10.213.20.10"), IPv4Address("10.213.20.250")),
-    link="gnt0",
+    kind=Kind.IP_LESS_ROUTED,
+    mode="routed",
+    link="200",
+    public6=(
+        IPv6Network("fd12:3456:789a:14::/64"),
+        IPv6Address("fd12:3456:789a:14::1"),
+    ),
     disk_template="sharedfile",
 )
 
@@ -83,7 +90,10 @@ class FillTests(SynchronousTestCase):
         """Servers that name no network have one, whose addresses nobody else uses."""
         wanted = lists.Wanted(only={"is_default": [True]})
         [network] = self.run_(lists.listing, networks.NETWORKS, wanted, 10)
-        [subnet] = self.run_(lists.listing, subnets.SUBNETS, lists.Wanted(), 10)
-        self.assertEqual(network.id, subnet.network)
+        subnet, subnet6 = self.run_(lists.listing, subnets.SUBNETS, lists.Wanted(), 10)
+        if subnet.version == 6:
+            subnet, subnet6 = subnet6, subnet
+        self.assertEqual({network.id}, {subnet.network, subnet6.network})
         self.assertLess(IPv4Address("10.213.20.2"), subnet.pools[0].first)
         self.assertGreater(SITE.gateway, subnet.pools[0].last)
+        self.assertEqual((Kind.IP_LESS_ROUTED, True), (network.kind, subnet6.eui64))

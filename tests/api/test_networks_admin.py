@@ -83,7 +83,7 @@ class CreateTests(MakingTestCase):
         wires = self.sql(
             "SELECT kind, mode, link, segment FROM network WHERE name = 'mine'"
         )
-        self.assertEqual([("VXLAN", "bridged", "snfv100", 100)], wires)
+        self.assertEqual([("VXLAN", "openvswitch", "snfv100", 100)], wires)
 
     def test_kinds(self) -> None:
         """Each kind has the mode, the link and the prefix that follow from it."""
@@ -100,7 +100,7 @@ class CreateTests(MakingTestCase):
             ),
             (
                 {"provider:network_type": "vxlan", "provider:segmentation_id": 5},
-                ("bridged", "snfv5", None, 1450),
+                ("openvswitch", "snfv5", None, 1450),
             ),
             ({"SNF:kind": "IP_LESS_ROUTED"}, ("routed", "snf_public", None, 1500)),
             (

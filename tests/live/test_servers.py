@@ -16,7 +16,7 @@ class GuestTests(LiveTestCase):
         name = f"snf-{await self.number(server)}"
         said = await serial(self.cloud, name, "READY")
         shown = await self.user.until(server, "ACTIVE")
-        [address] = shown["addresses"]["default"]
+        address, _ = shown["addresses"]["default"]
         self.assertIn(f"NIC eth0 {address['OS-EXT-IPS-MAC:mac_addr']}", said)
 
         self.assertEqual(202, await self.user.act(server, {"os-stop": None}))

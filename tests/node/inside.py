@@ -86,25 +86,26 @@ def datagrams(namespace: str, address: str, port: int = 0) -> socket.socket:
 
 def pings(namespace: str, address: str, wait_s: float = 0.5) -> bool:
     """Return whether an address answers one echo request from there."""
+    return inside(namespace, answers, address, wait_s)
+
+
+def answers(address: str, wait_s: float) -> bool:
+    """Return whether an address answers one echo request."""
     family = 6 if ":" in address else 4
-
-    def asked() -> bool:
-        with _raw(family) as raw:
-            mark = os.urandom(2)
-            raw.sendto(_echo(family, mark), (address, 0))
-            end = time.monotonic() + wait_s
-            while (left := end - time.monotonic()) > 0:
-                raw.settimeout(left)
-                try:
-                    reply = raw.recv(2048)
-                except TimeoutError:
-                    return False
-                body = reply[20:] if family == 4 else reply
-                if body[0] == _ECHO[family][1] and body[4:6] == mark:
-                    return True
-            return False
-
-    return inside(namespace, asked)
+    with _raw(family) as raw:
+        mark = os.urandom(2)
+        raw.sendto(_echo(family, mark), (address, 0))
+        end = time.monotonic() + wait_s
+        while (left := end - time.monotonic()) > 0:
+            raw.settimeout(left)
+            try:
+                reply = raw.recv(2048)
+            except TimeoutError:
+                return False
+            body = reply[20:] if family == 4 else reply
+            if body[0] == _ECHO[family][1] and body[4:6] == mark:
+                return True
+        return False
 
 
 def sends(namespace: str, device: str, frame: bytes) -> None:
