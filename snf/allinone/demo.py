@@ -107,6 +107,7 @@ class Demo:
             kind=Kind.CUSTOM,
             mode="bridged",
             link=BRIDGE,
+            disk_template="sharedfile",  # its nodes are two
         )
 
 
