@@ -23,7 +23,12 @@ _OPCODES = {
     Kind.MIGRATE: "OP_INSTANCE_FAILOVER",
     Kind.MIGRATE_LIVE: "OP_INSTANCE_MIGRATE",
     Kind.EVACUATE: "OP_INSTANCE_FAILOVER",
+    Kind.ATTACH: "OP_INSTANCE_SET_PARAMS",
+    Kind.DETACH: "OP_INSTANCE_SET_PARAMS",
 }
+
+# A guest that runs goes on, one that does not stays so.
+_ASIDE = MOVES | {Kind.ATTACH, Kind.DETACH}
 
 
 def order(number: int, kind: Kind, **changes) -> Order:
@@ -69,7 +74,7 @@ class Cluster:
         self._tell(kind, JobStatus.SUCCESS if works else JobStatus.ERROR, known, code)
         if works:
             self.present = kind is not Kind.DELETE
-            if kind not in MOVES:
+            if kind not in _ASIDE:
                 self.running = kind in (Kind.CREATE, Kind.START, Kind.REBOOT)
         elif kind is Kind.CREATE:
             self.present = leaves
