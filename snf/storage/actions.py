@@ -106,7 +106,7 @@ _FILTERS = {
 
 def add(txn: Transaction, new: New) -> None:
     """Note that somebody does something to a server."""
-    txn.execute(
+    txn.later(
         "INSERT INTO server_action (server_id, request_id, action, user_id,"
         " project_id, order_id) VALUES (%s, %s, %s, %s, %s, %s)",
         (new.server, new.request_id, new.action, new.user, new.project, new.order),
