@@ -50,7 +50,8 @@ def default(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, tuple):
-        return "`[" + ", ".join(f'"{item}"' for item in value) + "]`"
+        items = (f'"{item}"' if isinstance(item, str) else f"{item}" for item in value)
+        return f"`[{', '.join(items)}]`"
     return f'`"{value}"`' if isinstance(value, str | Path) else f"`{value}`"
 
 
