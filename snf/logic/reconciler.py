@@ -27,7 +27,7 @@ from snf.rapi.client import Rapi
 from snf.rapi.errors import RapiError, Unreachable, WrongCredentials
 from snf.rapi.instances import Instance, Listing
 from snf.rapi.jobs import reports
-from snf.storage import clusters, lives, nics, orders, suspensions
+from snf.storage import clusters, lives, nics, orders, ports, suspensions
 from snf.storage.database import Database, Transaction
 
 _log = Logger()
@@ -293,6 +293,10 @@ def _level_servers(
     # Again, now that nothing else changes them.
     found = nics.differences(txn, wiring, before)
     changed = lives.save(txn, before, after, found)
+    # Of those whose orders have only just ended, what can be told already.
+    ports.seen(
+        txn, {one: seen_of for one, seen_of in wiring.nics.items() if one in before}
+    )
     return len({*changed, *(one.server for one in found)})
 
 
