@@ -34,6 +34,7 @@ from snf.storage import (
     lives,
     nics,
     orders,
+    ports,
     suspensions,
 )
 from snf.storage.database import Database, Transaction
@@ -301,6 +302,10 @@ def _level_servers(
     # Again, now that nothing else changes them.
     found = nics.differences(txn, wiring, before)
     changed = lives.save(txn, before, after, found)
+    # Of those whose orders have only just ended, what can be told already.
+    ports.seen(
+        txn, {one: seen_of for one, seen_of in wiring.nics.items() if one in before}
+    )
     # Whatever is under way with a server may be about this; afterwards it is looked at
     # again.
     resting = {

@@ -131,6 +131,9 @@ class PermitTests(SynchronousTestCase):
                 Action.MIGRATE: {Status.ACTIVE, Status.SHUTOFF},
                 Action.MIGRATE_LIVE: {Status.ACTIVE},
                 Action.RESTORE: set(),
+                # Ganeti knows no guest otherwise whose NICs could change.
+                Action.ATTACH: {Status.ACTIVE, Status.SHUTOFF},
+                Action.DETACH: {Status.ACTIVE, Status.SHUTOFF},
             },
             {
                 action: set(statuses)
