@@ -372,11 +372,13 @@ class Simulation:
     :ivar cluster: Its name; the user and the password are those that the cloud has
         for the cluster of that name.
     :ivar port: Where its remote API listens on 127.0.0.1; 0 is any that is free.
+    :ivar nodes: How many nodes it has; servers are migrated where there are two.
     :ivar create_s: How long a job takes that makes an instance; and so on.
     """
 
     cluster: str = "ganeti.demo.test"
     port: int = 0
+    nodes: int = 2
     create_s: float = 4.0
     start_s: float = 2.0
     stop_s: float = 2.0
@@ -386,6 +388,7 @@ class Simulation:
     def check(self) -> None:
         if not 0 <= self.port <= 65_535:
             raise ValueError("port: must be from 0 to 65535")
+        _at_least("nodes", self.nodes, 1)
         for name in ("create_s", "start_s", "stop_s", "reboot_s", "delete_s"):
             _at_least(name, getattr(self, name), 0)
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import field, frozen
 from OpenSSL import SSL
 from service_identity import VerificationError
 from treq.client import HTTPClient
 from twisted.internet import error
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.web.client import (
     Agent,
@@ -21,6 +21,22 @@ from twisted.web.client import (
 )
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
+
+
+class HttpClient(Protocol):
+    """What is used of ``treq``; ``treq.testing.StubTreq`` will do."""
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        /,
+        *,
+        headers: dict[bytes | str, bytes | str],
+        data: bytes | None,
+        allow_redirects: bool,
+    ) -> Deferred[Any]:
+        """Return the response when its head has come."""
 
 
 class _QuietFactory(_HTTP11ClientFactory):

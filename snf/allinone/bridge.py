@@ -35,7 +35,12 @@ class Bridge:
         return attempt("ip", "-n", self.namespace, "link", "show", BRIDGE)
 
     def has(self, port: str) -> bool:
-        """Return whether a cable is plugged in; it goes as soon as its other end does."""
+        """
+        Return whether a cable is plugged in.
+
+        The kernel takes a deleted namespace apart in its own time: an end whose other
+        end was there can be seen for a while yet.
+        """
         return f" {port}@" in self.ip("link", "show", "master", BRIDGE)
 
     def plug(self, port: str) -> None:
@@ -56,7 +61,7 @@ class Bridge:
 
 def connect(one: Bridge, port: str, other: Bridge, its_port: str) -> None:
     """Have a cable between a port of one bridge and one of another."""
-    if one.has(port):
+    if one.has(port) and other.has(its_port):
         return
     attempt("ip", "-n", one.namespace, "link", "del", port)
     attempt("ip", "-n", other.namespace, "link", "del", its_port)

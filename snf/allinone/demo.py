@@ -104,6 +104,7 @@ class Demo:
             gateway=self.instance.host_address,
             pool=(self.instance.network[10], self.instance.network[250]),
             link=BRIDGE,
+            disk_template="sharedfile",  # its nodes are two
         )
 
 

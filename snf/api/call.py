@@ -39,7 +39,7 @@ class Call:
     address: str
     version: Version
     arguments: Mapping[str, Sequence[str]]
-    body: Any = None
+    body: Any = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
     subject: str | None = field(default=None, repr=False)
     repeat_key: str | None = None
@@ -134,7 +134,7 @@ class Call:
             raise BadRequest(f"marker [{text}] not found")
         return UUID(text)
 
-    def page_after(self, marker: UUID) -> str:
+    def page_after(self, marker: UUID | str | int) -> str:
         """Return the query of the listing's next page: the same filters, go on after."""
         query = {**self.arguments, "marker": [str(marker)]}
         return urlencode(query, doseq=True)

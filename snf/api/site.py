@@ -1,6 +1,7 @@
 """The tree of URLs, and the limits on what is read from a client."""
 
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from io import BytesIO
 from typing import Any
 
@@ -67,7 +68,7 @@ class LimitedRequest(Request):
         if self._discarded > _PATIENCE * self.site.max_body_bytes:
             self.channel.forceAbortClient()
 
-    @property
+    @cached_property
     def origin(self) -> str:
         """The address of the client: of a trusted proxy's, as the proxy tells it."""
         told = self.requestHeaders.getRawHeaders(b"x-forwarded-for", [])

@@ -35,6 +35,7 @@ from snf.api.compute.security_groups import OfServer as SecurityGroupsOfServer
 from snf.api.compute.server_groups import ServerGroups
 from snf.api.compute.servers import Servers
 from snf.api.compute.stats import NO_GRAPHS, Graphs, Stats
+from snf.api.compute.synnefo_networks import SynnefoNetworks
 from snf.api.compute.tags import Tags
 from snf.api.compute.usage import Usage
 from snf.api.discovery import Contents, Document
@@ -212,6 +213,9 @@ def _compute(parts: Parts) -> IResource:
             "os-server-groups": ServerGroups(edge, size, parts.limits),
             **_of_operators(edge, size),
         }
+        if path != "v2.1":
+            maker = NetworkMaker(parts.plan, parts.limits)
+            nouns["networks"] = SynnefoNetworks(edge, size, maker)
         versions[path] = Branch(
             edge,
             {

@@ -183,11 +183,6 @@ ALLOWED: dict[Action, frozenset[Status]] = {
     Action.RESET: frozenset({Status.ERROR}),
 }
 
-# What only admins may ask for.
-FOR_ADMINS = frozenset(
-    {Action.MIGRATE, Action.MIGRATE_LIVE, Action.EVACUATE, Action.RESET}
-)
-
 _DURING_TASKS = frozenset({Action.RENAME, Action.DELETE})
 
 
@@ -254,7 +249,7 @@ _POWER_STATES = {Observed.UP: 1, Observed.DOWN: 4}
 
 
 def _task(order: Order, resize: Resize | None) -> Task:
-    if resize is not None:
+    if resize is not None and order.id == resize.order:
         return _step(order, resize)
     if order.kind is Kind.REBOOT:
         return Task.REBOOTING_HARD if order.hard else Task.REBOOTING

@@ -8,8 +8,9 @@ from twisted.internet.interfaces import IReactorTime
 
 from snf import http, trust
 from snf.core.errors import Unavailable
+from snf.http import HttpClient
 from snf.keystone.account import Account, Tls
-from snf.keystone.exchange import Exchange, HttpClient, policy_failure
+from snf.keystone.exchange import Exchange, policy_failure
 from snf.keystone.flights import Flights
 from snf.keystone.token import Said, moment, read
 

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Collection, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 from attrs import define, field, frozen
@@ -15,7 +15,7 @@ from twisted.web.http import stringToDatetime
 
 from snf.core.circuit import Circuit
 from snf.core.errors import Unavailable
-from snf.http import unanswered
+from snf.http import HttpClient, unanswered
 
 _log = Logger()
 
@@ -26,22 +26,6 @@ _BODY_AT_MOST = 256 * 1024
 
 _AWAY = "The identity service (Keystone) does not answer; try again later"
 _BUSY = "Too many tokens are being checked; try again later"
-
-
-class HttpClient(Protocol):
-    """What is used of ``treq``; ``treq.testing.StubTreq`` will do."""
-
-    def request(
-        self,
-        method: str,
-        url: str,
-        /,
-        *,
-        headers: dict[bytes | str, bytes | str],
-        data: bytes | None,
-        allow_redirects: bool,
-    ) -> "Deferred[Any]":
-        """Return the response when its head has come."""
 
 
 @frozen
@@ -55,7 +39,7 @@ class Answer:
 
     status: int
     content: Any
-    token: str | None
+    token: str | None = field(repr=False)
     now: float | None
 
 

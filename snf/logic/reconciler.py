@@ -1,6 +1,6 @@
 """The reconciler: levels the database with what each cluster says is there.
 
-Whatever news was lost, one round ends in the truth.  It asks a cluster three things,
+Whatever news was lost, one round ends in the truth.  It asks a cluster four things,
 however many servers are on it.
 """
 
@@ -23,6 +23,7 @@ from snf.logic.capacity import measure
 from snf.logic.connections import Connections
 from snf.logic.rounds import Rounds
 from snf.logic.wiring import Wirer
+from snf.rapi.client import Rapi
 from snf.rapi.errors import RapiError, Unreachable, WrongCredentials
 from snf.rapi.instances import Instance, Listing
 from snf.rapi.jobs import reports
@@ -185,10 +186,11 @@ class Reconciler(Service):
         :raises RapiError: The cluster cannot be asked.
         """
         rapi = self.connections.of(cluster)
+        another = await self._another(rapi, cluster)
         servers, awaited = await self.database.run(_known, cluster)
         listing = await rapi.instances()
         # Asked after the listing, so that no job can end unseen between the two.
-        jobs = await rapi.jobs(sorted(awaited))
+        jobs = () if another else await rapi.jobs(sorted(awaited))
         ended: dict[int, list[JobReport]] = {}
         for job in jobs:
             for report in reports(job, self.prefix):
@@ -210,7 +212,7 @@ class Reconciler(Service):
         for start in range(0, len(ids), _SLICE):
             chosen = ids[start : start + _SLICE]
             changed += await self.database.run(_level_servers, chosen, findings)
-        last = await rapi.last_job(cluster.last_job)
+        last = await rapi.last_job(0 if another else cluster.last_job)
         await self.database.run(_reached, cluster, last)
         for server in await self.database.run(suspensions.enforce, cluster.id):
             _log.warn("suspended server {server} runs: stopping it", server=server)
@@ -221,6 +223,19 @@ class Reconciler(Service):
             orphans=await self._orphans(present, servers),
             missing=len(missing),
         )
+
+    async def _another(self, rapi: Rapi, cluster: Cluster) -> bool:
+        """Return whether a cluster has been made anew: its jobs are not those we know."""
+        uuid = (await rapi.info()).uuid
+        if uuid is None or not await self.database.run(
+            clusters.recognize, cluster.id, uuid
+        ):
+            return False
+        _log.error(
+            "{cluster} is another one than before: what was under way on it is lost",
+            cluster=cluster.name,
+        )
+        return True
 
     async def _ours(self, listing: Listing) -> dict[int, Instance]:
         """Return the instances of a listing that are ours, by their servers' ids."""

@@ -11,10 +11,11 @@ from twisted.internet.task import deferLater
 
 from snf import http
 from snf.core.naming import EXCLUSION
+from snf.http import HttpClient
 from snf.rapi import instances, jobs, networks, nodes
 from snf.rapi.endpoint import Endpoint
 from snf.rapi.errors import Refused
-from snf.rapi.exchange import Answer, Exchange, HttpClient
+from snf.rapi.exchange import Answer, Exchange
 from snf.rapi.instances import Instance, Listing
 from snf.rapi.jobs import Job
 from snf.rapi.nodes import Node

@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlencode
 
 import orjson
@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.http import stringToDatetime
 
-from snf.http import unanswered
+from snf.http import HttpClient, unanswered
 from snf.rapi.endpoint import Endpoint
 from snf.rapi.errors import RapiError, Trouble, Unreachable
 from snf.rapi.faults import refusal
@@ -20,22 +20,6 @@ from snf.rapi.orders import Request
 
 # Ganeti forks for every request, and answers none of them sooner for having more.
 _AT_ONCE = 10
-
-
-class HttpClient(Protocol):
-    """What is used of ``treq``; ``treq.testing.StubTreq`` will do."""
-
-    def request(
-        self,
-        method: str,
-        url: str,
-        /,
-        *,
-        headers: dict[bytes | str, bytes | str],
-        data: bytes | None,
-        allow_redirects: bool,
-    ) -> "Deferred[Any]":
-        """Return the response when its head has come."""
 
 
 @frozen

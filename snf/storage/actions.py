@@ -106,7 +106,7 @@ _FILTERS = {
 
 def add(txn: Transaction, new: New) -> None:
     """Note that somebody does something to a server; what a request does is one thing."""
-    txn.execute(
+    txn.later(
         "INSERT INTO server_action (server_id, request_id, action, user_id,"
         " project_id, order_id) VALUES (%s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (server_id, request_id) DO NOTHING",

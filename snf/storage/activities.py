@@ -22,7 +22,7 @@ class Activity:
 
 def add(txn: Transaction, activity: Activity) -> None:
     """Append to the trail."""
-    txn.execute(
+    txn.later(
         "INSERT INTO activity (user_id, project_id, action, object, outcome,"
         " request_id, address) VALUES (%s, %s, %s, %s, %s, %s, %s)",
         (

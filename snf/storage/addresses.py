@@ -1,6 +1,6 @@
 """The addresses of subnets: who has which, and which one is next."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from uuid import UUID
 
@@ -114,6 +114,18 @@ def take_lowest(txn: Transaction, subnet: UUID, port: UUID) -> FixedIP:
         {"subnet": subnet, "first": first, "free": free},
     )
     return FixedIP(subnet, ip_address(free))
+
+
+def free(txn: Transaction) -> Mapping[UUID, int]:
+    """Return how many addresses each network's pools have left, where there is choice."""
+    rows = every(
+        txn,
+        "SELECT s.network_id, sum(p.last - p.first + 1 - (SELECT count(*) FROM address a"
+        "  WHERE a.subnet_id = s.id AND a.address BETWEEN p.first AND p.last))"
+        " FROM subnet s JOIN allocation_pool p ON p.subnet_id = s.id"
+        " WHERE NOT s.eui64 GROUP BY 1",
+    )
+    return {network: int(left) for network, left in rows}
 
 
 def _lock(txn: Transaction, subnet: UUID) -> None:

@@ -12,6 +12,7 @@ from snf.core.placement import Need
 from snf.core.server_group import Company
 from snf.storage import capacities
 from snf.storage.database import Transaction
+from snf.storage.prepared import Prepared
 from snf.storage.rows import every, one, required
 
 _COLUMNS = (
@@ -30,6 +31,9 @@ def listing(txn: Transaction) -> list[Cluster]:
     """Return all clusters, by name."""
     rows = every(txn, f"SELECT {_COLUMNS} FROM cluster c ORDER BY c.name")
     return [_from_row(row) for row in rows]
+
+
+_GET = Prepared("cluster_get", f"SELECT {_COLUMNS} FROM cluster c WHERE c.id = $1")
 
 
 def choose(
@@ -51,7 +55,7 @@ def choose(
         )
     if chosen is None:
         raise Unavailable("No cluster takes new servers of this kind now")
-    row = one(txn, f"SELECT {_COLUMNS} FROM cluster c WHERE c.id = %s", (chosen,))
+    row = _GET.one(txn, chosen)
     assert row is not None
     return _from_row(row)
 
@@ -146,6 +150,31 @@ def saw_job(txn: Transaction, cluster_id: int, job: int) -> None:
         "UPDATE cluster SET last_job = %s WHERE id = %s AND last_job < %s",
         (job, cluster_id, job),
     )
+
+
+def recognize(txn: Transaction, cluster_id: int, uuid: str) -> bool:
+    """
+    Remember which cluster answers; return whether there was another one before.
+
+    Its jobs are then counted from 1 again: those of what is still to be done are not
+    above what was seen of the other one's.
+    """
+    row = one(txn, "SELECT uuid FROM cluster WHERE id = %s FOR UPDATE", (cluster_id,))
+    if row is None or row[0] == uuid:
+        return False
+    another = row[0] is not None
+    txn.execute(
+        "UPDATE cluster SET uuid = %s, last_job = CASE WHEN %s THEN 0 ELSE last_job END"
+        " WHERE id = %s",
+        (uuid, another, cluster_id),
+    )
+    if another:
+        txn.execute(
+            "UPDATE orders SET job_floor = 0 WHERE cluster_id = %s"
+            " AND state IN ('new', 'submitting') AND job_floor IS NOT NULL",
+            (cluster_id,),
+        )
+    return another
 
 
 def set_reachable(txn: Transaction, cluster_id: int, reachable: bool) -> None:

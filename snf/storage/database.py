@@ -23,6 +23,7 @@ from psycopg2.errorcodes import (
     READ_ONLY_SQL_TRANSACTION,
     SERIALIZATION_FAILURE,
 )
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
@@ -31,6 +32,7 @@ from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from snf.core.errors import Unavailable
+from snf.storage.cursors import Cursor, Gathering
 
 _log = Logger()
 
@@ -75,6 +77,10 @@ class Connection(psycopg2.extensions.connection):
         super().__init__(*args, **kwargs)
         self.prepared: set[str] = set()
 
+    def cursor(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a new cursor, a :class:`Cursor` unless another factory is given."""
+        return super().cursor(*args, **{"cursor_factory": Cursor, **kwargs})
+
 
 class Transaction(Protocol):
     """What a function that runs in the database is given."""
@@ -86,6 +92,9 @@ class Transaction(Protocol):
     def rowcount(self) -> int: ...
 
     def execute(self, query: str, arguments: Any = ...) -> None: ...
+
+    def later(self, query: str, arguments: Any = ...) -> None:
+        """Execute a statement of whose result nothing is needed, now or a bit later."""
 
     def fetchone(self) -> tuple[Any, ...] | None: ...
 
@@ -200,10 +209,10 @@ class Database(Service):
         committing = False
         try:
             connection = self._connection()
-            with connection.cursor() as txn:
+            with connection.cursor(cursor_factory=Gathering) as txn:
                 result = function(txn)
-            committing = True
-            connection.commit()
+                committing = True
+                txn.commit()
         except psycopg2.Error as failure:
             self._failed(connection, committing, failure)
         except BaseException:
@@ -241,6 +250,7 @@ class Database(Service):
         connection = getattr(self._local, "connection", None)
         if connection is None or connection.closed:
             connection = connect(self.dsn, self.password)
+            connection.autocommit = True  # since Gathering begins transactions
             self._local.connection = connection
         return connection
 
@@ -277,7 +287,8 @@ def connect(dsn: str, password: str | None) -> Connection:
 def _roll_back(connection: Connection | None) -> None:
     if connection is not None and not connection.closed:
         try:
-            connection.rollback()
+            if connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
+                connection.cursor().execute("ROLLBACK")
         except psycopg2.Error:
             # It is lost, and with it all that was to be undone; why the transaction
             # failed is what the caller has to hear.

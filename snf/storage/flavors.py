@@ -10,7 +10,8 @@ from psycopg2.extras import execute_values
 from snf.core.catalog import Flavor
 from snf.core.errors import BadRequest, Conflict, NotFound
 from snf.storage.database import Transaction
-from snf.storage.rows import arguments, every, narrowed, one, required
+from snf.storage.prepared import Prepared
+from snf.storage.rows import arguments, every, narrowed, one
 
 COLUMNS = (
     "f.id, f.name, f.vcpus, f.ram_mib, f.disk_gib, f.disk_template, f.public,"
@@ -34,11 +35,11 @@ class Wanted:
 
 _USABLE = (
     "(f.public OR EXISTS (SELECT FROM flavor_access a"
-    " WHERE a.flavor_id = f.id AND a.project_id = %(project)s))"
+    " WHERE a.flavor_id = f.id AND a.project_id = {}))"
 )
 
 _FILTERS = {
-    "project": _USABLE,
+    "project": _USABLE.format("%(project)s"),
     "public": "f.public = %(public)s",
     "ram_mib": "f.ram_mib >= %(ram_mib)s",
     "disk_gib": "f.disk_gib >= %(disk_gib)s",
@@ -53,6 +54,13 @@ def from_row(row: tuple) -> Flavor:
     return Flavor(*row)
 
 
+_GET = Prepared(
+    "flavor_get",
+    f"SELECT {COLUMNS} FROM flavor f WHERE f.id = $1"
+    f" AND ($2::uuid IS NULL OR {_USABLE.format('$2')})",
+)
+
+
 def get(txn: Transaction, flavor_id: UUID, project: UUID | None = None) -> Flavor:
     """
     Return a flavor; deleted ones too, since servers refer to them.
@@ -60,15 +68,10 @@ def get(txn: Transaction, flavor_id: UUID, project: UUID | None = None) -> Flavo
     :param project: Who must be allowed to use it; None for anybody.
     :raises NotFound: There is none.
     """
-    return from_row(
-        required(
-            txn,
-            f"Flavor {flavor_id} could not be found.",
-            f"SELECT {COLUMNS} FROM flavor f WHERE f.id = %(id)s"
-            f" AND (%(project)s IS NULL OR {_USABLE})",
-            {"id": flavor_id, "project": project},
-        )
-    )
+    row = _GET.one(txn, flavor_id, project)
+    if row is None:
+        raise NotFound(f"Flavor {flavor_id} could not be found.")
+    return from_row(row)
 
 
 def listing(txn: Transaction, wanted: Wanted, limit: int) -> list[Flavor]:

@@ -7,9 +7,10 @@ from attrs import frozen
 from psycopg2.extras import Json
 
 from snf.core.catalog import Image
-from snf.core.errors import BadRequest
+from snf.core.errors import BadRequest, NotFound
 from snf.storage.database import Transaction
-from snf.storage.rows import arguments, every, narrowed, one, required
+from snf.storage.prepared import Prepared
+from snf.storage.rows import arguments, every, narrowed, one
 
 _COLUMNS = (
     "i.id, i.name, i.os, i.created, i.updated, i.project_id, i.status, i.visibility,"
@@ -18,7 +19,8 @@ _COLUMNS = (
 )
 
 # Whose images a project sees: everybody's public ones, and its own.
-_VISIBLE = "(i.visibility = 'public' OR i.project_id = %(project)s)"
+_VISIBLE_TO = "(i.visibility = 'public' OR i.project_id = {})"
+_VISIBLE = _VISIBLE_TO.format("%(project)s")
 
 
 @frozen
@@ -36,20 +38,22 @@ def _from_row(row: tuple) -> Image:
     return Image(*row)
 
 
+_GET = Prepared(
+    "image_get",
+    f"SELECT {_COLUMNS} FROM image i WHERE i.id = $1 AND {_VISIBLE_TO.format('$2')}",
+)
+
+
 def get(txn: Transaction, project: UUID | None, image_id: UUID) -> Image:
     """
     Return an image that a project may use.
 
     :raises NotFound: There is none, or it may not.
     """
-    return _from_row(
-        required(
-            txn,
-            f"Image {image_id} could not be found.",
-            f"SELECT {_COLUMNS} FROM image i WHERE i.id = %(id)s AND {_VISIBLE}",
-            {"id": image_id, "project": project},
-        )
-    )
+    row = _GET.one(txn, image_id, project)
+    if row is None:
+        raise NotFound(f"Image {image_id} could not be found.")
+    return _from_row(row)
 
 
 def listing(

@@ -56,7 +56,7 @@ def add(txn: Transaction, order: Order, cluster: int, request_id: str | None) ->
 
     :param request_id: None where nobody has asked.
     """
-    txn.execute(
+    txn.later(
         "INSERT INTO orders (id, server_id, cluster_id, kind, arguments, request_id)"
         " VALUES (%s, %s, %s, %s, %s, %s)",
         (

@@ -7,7 +7,7 @@ from uuid import UUID
 from attrs import frozen
 from psycopg2.errors import InvalidRegularExpression, QueryCanceled
 
-from snf.core.errors import BadRequest
+from snf.core.errors import BadRequest, Unavailable
 from snf.core.server import Status
 from snf.storage.database import Transaction
 from snf.storage.lists import beyond
@@ -144,9 +144,15 @@ KEYS: Mapping[str, str | None] = {
     "node": "{t}.cluster_id",
 }
 
-# A regular expression can be made to take forever (PostgreSQL's manual, 9.7.3); this
-# is enough to search the names of 100,000 servers for a sane one.
+# A regular expression can be made to take forever (PostgreSQL's manual, 9.7.3).  The
+# first is enough for a sane one; of those that take longer, only some may at a time,
+# so that there are threads and processors left for everybody else.
+_QUICK_MS = 200
 _PATIENCE_MS = 1500
+_SLOW_AT_ONCE = 2
+
+# The class of the advisory locks that are the places of slow searches.
+_PLACES = 0x736C6F
 
 _PATTERNS = ("name", "ip", "ip6")
 
@@ -157,14 +163,14 @@ def listing(txn: Transaction, wanted: Wanted, limit: int) -> list[Server]:
 
     :raises BadRequest: A pattern is not a regular expression, or one that takes too
         long, or there is no such marker.
+    :raises Unavailable: A pattern takes long, and so do enough others already.
     """
     if wanted.marker is not None and not _known(txn, wanted):
         raise BadRequest(f"marker [{wanted.marker}] not found")
     patterns = [name for name in _PATTERNS if getattr(wanted, name) is not None]
-    if patterns:
-        txn.execute(f"SET LOCAL statement_timeout = {_PATIENCE_MS}")
+    statement, given = query(wanted), arguments(wanted, limit=limit)
     try:
-        rows = every(txn, query(wanted), arguments(wanted, limit=limit))
+        rows = (_searched if patterns else every)(txn, statement, given)
     except InvalidRegularExpression:
         named = " or ".join(patterns)
         raise BadRequest(f"{named}: is not a valid regular expression") from None
@@ -174,6 +180,48 @@ def listing(txn: Transaction, wanted: Wanted, limit: int) -> list[Server]:
         named = " or ".join(patterns)
         raise BadRequest(f"{named}: takes too long to be searched for") from None
     return [from_row(row) for row in rows]
+
+
+def _searched(
+    txn: Transaction, statement: str, given: Mapping[str, object]
+) -> list[tuple]:
+    """
+    Return the rows of a statement that has patterns.
+
+    :raises QueryCanceled: It takes too long.
+    :raises Unavailable: It takes long, and so do enough others already.
+    """
+    try:
+        return _within(txn, _QUICK_MS, statement, given)
+    except QueryCanceled:
+        pass
+    return _within(txn, _PATIENCE_MS, statement, given, slow=True)
+
+
+def _within(
+    txn: Transaction,
+    milliseconds: int,
+    statement: str,
+    given: Mapping[str, object],
+    slow: bool = False,
+) -> list[tuple]:
+    txn.execute("SAVEPOINT search")
+    try:
+        if slow:
+            _take_place(txn)
+        txn.execute(f"SET LOCAL statement_timeout = {milliseconds}")
+        return every(txn, statement, given)
+    finally:
+        # The time and the place are this statement's only.
+        txn.execute("ROLLBACK TO SAVEPOINT search")
+
+
+def _take_place(txn: Transaction) -> None:
+    for place in range(_SLOW_AT_ONCE):
+        taken = "SELECT pg_try_advisory_xact_lock(%s, %s)"
+        if one(txn, taken, (_PLACES, place)) == (True,):
+            return
+    raise Unavailable("Too many are searching for what takes long; try again later")
 
 
 def query(wanted: Wanted) -> str:

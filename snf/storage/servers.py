@@ -14,7 +14,7 @@ from snf.core.server import Fault, Observed, Status, Task
 from snf.storage import flavors
 from snf.storage.database import Transaction
 from snf.storage.prepared import Prepared
-from snf.storage.rows import one, required
+from snf.storage.rows import required
 
 
 @frozen
@@ -38,7 +38,8 @@ class Lock:
     reason: str | None = None
 
 
-@frozen
+# Lists make a thousand: without slots a frozen one is made in a fifth of the time.
+@frozen(slots=False)
 class Server:
     """A server with all that its owner sees of it.
 
@@ -205,29 +206,32 @@ def locate(
     return row[0], row[1]
 
 
+_ADD = Prepared(
+    "server_add",
+    "INSERT INTO server (uuid, project_id, user_id, name, flavor_id, image_id,"
+    " cluster_id, description, hostname, pinned_zone, reservation, launch_index,"
+    " task) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+    " RETURNING id",
+)
+
+
 def add(txn: Transaction, server: NewServer) -> int:
     """Store a new server and return its id."""
-    row = one(
+    row = _ADD.one(
         txn,
-        "INSERT INTO server (uuid, project_id, user_id, name, flavor_id, image_id,"
-        " cluster_id, description, hostname, pinned_zone, reservation, launch_index,"
-        " task) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-        " RETURNING id",
-        (
-            server.uuid,
-            server.project,
-            server.user,
-            server.name,
-            server.flavor,
-            server.image,
-            server.cluster,
-            server.description,
-            server.hostname,
-            server.pinned_zone,
-            server.reservation,
-            server.launch_index,
-            Task.SPAWNING.value,
-        ),
+        server.uuid,
+        server.project,
+        server.user,
+        server.name,
+        server.flavor,
+        server.image,
+        server.cluster,
+        server.description,
+        server.hostname,
+        server.pinned_zone,
+        server.reservation,
+        server.launch_index,
+        Task.SPAWNING.value,
     )
     assert row is not None
     if server.metadata:

@@ -106,6 +106,7 @@ def add(txn: Transaction, subnet: Subnet) -> None:
         "network_id": subnet.network,
         "cidr": subnet.cidr,
         "created": subnet.created,
+        "updated": subnet.updated or subnet.created,
         "eui64": subnet.eui64,
         **_row(subnet),
     }

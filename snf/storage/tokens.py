@@ -19,7 +19,7 @@ from snf.storage.users import (
 
 def add(txn: Transaction, digest: bytes, grant: Grant) -> None:
     """Store a new token."""
-    txn.execute(
+    txn.later(
         "INSERT INTO token (digest, audit_id, user_id, project_id, methods, issued,"
         " expires, credential_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
         (

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from attrs import frozen
+from attrs import field, frozen
 from psycopg2.errors import UniqueViolation
 
 from snf.core.errors import Conflict
@@ -17,7 +17,7 @@ class Credentials:
     """A user and what is kept of the password."""
 
     user: User
-    password: str
+    password: str = field(repr=False)
 
 
 @frozen
@@ -182,10 +182,25 @@ _OWNED = (
     ("networks", "SELECT project_id FROM network WHERE project_id = ANY(%(ids)s)"),
 )
 
+# What goes with a project.
+_GO_ALONG = (
+    "role_assignment",
+    "group_role",
+    "application_credential",
+    "token",
+    "server_group",
+    "flavor_access",
+    "quota_limit",
+    "quota_usage",
+)
+
 
 def remove_projects(txn: Transaction, ids: list[UUID], now: datetime) -> None:
     """
-    Delete projects with their roles, tokens and application credentials.
+    Delete projects with their roles, tokens, application credentials, server groups,
+    quotas, and their access to flavors.
+
+    They stay as rows, so that what refers to them does not go by itself.
 
     :raises Conflict: One owns something still.
     """
@@ -200,7 +215,7 @@ def remove_projects(txn: Transaction, ids: list[UUID], now: datetime) -> None:
         )
         if row is not None:
             raise Conflict(f"Project {row[0]} still has {what}: {row[1]}")
-    for table in ("role_assignment", "group_role", "application_credential", "token"):
+    for table in _GO_ALONG:
         txn.execute(f"DELETE FROM {table} WHERE project_id = ANY(%s)", (ids,))
     txn.execute(
         "UPDATE user_account SET default_project = NULL"

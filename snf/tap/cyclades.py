@@ -38,6 +38,7 @@ from snf.tap.keystone import keystone_desk
 from snf.tap.layers import Layers
 from snf.tap.secrets import Secrets, read_secrets
 from snf.tap.shared import endpoint
+from snf.tap.turns import ShortTurns
 
 
 class Options(UsageOptions):
@@ -66,6 +67,7 @@ def makeService(options: Options) -> IService:
     bus = open_bus(settings.broker, reactor, settings.ganeti.instance_prefix)
     whole = assemble(reactor, settings, options.secrets, bus)
     Frozen().setServiceParent(whole)
+    ShortTurns().setServiceParent(whole)
     return whole
 
 

@@ -36,7 +36,7 @@ class Person:
     """Somebody who has a role in one project, all in the domain ``Default``."""
 
     name: str
-    password: str = "secret"
+    password: str = field(default="secret", repr=False)
     project: str = "alpha"
     roles: tuple[str, ...] = ("member", "reader")
     # Not every id is a UUID; None is one that is.

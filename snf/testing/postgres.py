@@ -15,6 +15,7 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from snf.storage.cursors import Cursor
 from snf.storage.database import Database, connect
 from snf.storage.migrate import migrate
 
@@ -91,7 +92,7 @@ class InlineDatabase:
             self.close()
 
 
-class _Recording(psycopg2.extensions.cursor):
+class _Recording(Cursor):
     """A cursor that notes what it executes."""
 
     queries: list[Any]

@@ -100,6 +100,7 @@ class Simulation(Service):
             password=secret(Path(cluster.password_file)),
             durations=_durations(self.settings),
             on_change=self._changed,
+            nodes=self.settings.nodes,
         )
         ganeti.queue.serial = last
         for built in there:
@@ -226,6 +227,7 @@ def _durations(settings: Settings) -> Durations:
         remove=settings.delete_s,
         grow=min(Durations().grow, settings.create_s),
         modify=min(Durations().modify, settings.create_s),
+        move=min(Durations().move, settings.create_s),
     )
 
 

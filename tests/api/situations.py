@@ -98,6 +98,7 @@ THINGS: Mapping[str, Thing] = {
     f"{_COMPUTE}/flavors/{{flavor}}/os-extra_specs/{{key}}": _KEY,
     f"{_COMPUTE}/images/{{image}}": Thing("image"),
     f"{_COMPUTE}/os-hypervisors/{{hypervisor}}": Thing("cluster"),
+    f"{_COMPUTE}/networks/{{network}}": Thing("network"),
     f"{_COMPUTE}/os-networks/{{network}}": Thing("network"),
     f"{_COMPUTE}/os-tenant-networks/{{network}}": Thing("network"),
     f"{_COMPUTE}/os-quota-sets/{{project}}": _LIMITED,
@@ -221,6 +222,8 @@ ASKED: Mapping[str, Asked] = {
     ),
     # Ganeti does not tell it.
     f"GET {_COMPUTE}/os-hypervisors/{{hypervisor}}/uptime": Asked(code=501),
+    f"POST {_COMPUTE}/networks": Asked({"network": {"name": "new"}}),
+    f"PUT {_COMPUTE}/networks/{{network}}": Asked({"network": {"name": "other"}}),
     f"PUT {_COMPUTE}/os-quota-sets/{{project}}": Asked(_ROOM),
     f"POST {_COMPUTE}/os-server-groups": Asked(
         {"server_group": {"name": "new", "policies": ["affinity"]}}

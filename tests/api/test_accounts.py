@@ -4,7 +4,17 @@ from uuid import uuid4
 
 from psycopg2.errors import SerializationFailure
 
-from snf.testing.world import ADMIN, ALICE, BOB, PASSWORD, PROJECT_A, PROJECT_B
+from snf.core.quota import Resource
+from snf.storage import quotas
+from snf.testing.world import (
+    ADMIN,
+    ALICE,
+    BOB,
+    PASSWORD,
+    PROJECT_A,
+    PROJECT_B,
+    SMALL,
+)
 from tests.api.identity import V3, IdentityTestCase
 
 
@@ -247,6 +257,31 @@ class ProjectTests(IdentityTestCase):
         self.assertNotIn("beta", self.names("projects"))
         self.assertTrue(self.enters("bob", scope="unscoped"))
         self.made("project", name="beta")
+
+    def test_delete_all(self) -> None:
+        """What was only the project's goes with it; its servers' history stays."""
+        server = self.server(BOB)
+        body = {"server_group": {"name": "g", "policies": ["affinity"]}}
+        path = "/compute/v2.1/os-server-groups"
+        self.assertEqual(200, self.call("POST", path, body, by=BOB).code)
+        limit = {Resource.CORES: 5}
+        self.run_in(quotas.set_limits, PROJECT_B.id, limit)
+        self.sql(
+            "INSERT INTO flavor_access (flavor_id, project_id) VALUES (%s, %s)",
+            SMALL.id,
+            PROJECT_B.id,
+        )
+        self.call("DELETE", f"/compute/v2.1/servers/{server}", by=BOB)
+        self.assertEqual(204, self.v3("DELETE", f"projects/{PROJECT_B.id}").code)
+        for table in ("server_group", "flavor_access", "quota_limit", "quota_usage"):
+            found = self.sql(
+                f"SELECT count(*) FROM {table} WHERE project_id = %s", PROJECT_B.id
+            )
+            self.assertEqual([(0,)], found, table)
+        listed = self.call("GET", f"{path}?all_projects=1", by=ADMIN).json
+        self.assertEqual([], listed["server_groups"])
+        self.assertEqual([], self.run_in(quotas.recount))
+        self.assertEqual([(1,)], self.sql("SELECT count(*) FROM server"))
 
     def test_server_meanwhile(self) -> None:
         """A server asked for while its project goes is to be tried again, not made."""

@@ -3,6 +3,8 @@
 from typing import Any
 from uuid import UUID, uuid4
 
+from attrs import evolve
+
 from snf.core.placement import Capacity
 from snf.storage import capacities, clusters
 from snf.testing.world import ADMIN, ALICE, CLUSTER, READER
@@ -20,9 +22,9 @@ class HostTestCase(ApiTestCase):
         [self.cluster] = self.run_in(clusters.listing)
         self.run_in(capacities.save, self.cluster.id, ROOM, 0.0)
 
-    def get(self, path: str, by: Any = ADMIN) -> Reply:
+    def get(self, path: str, by: Any = ADMIN, version: str | None = None) -> Reply:
         """Look at something."""
-        return self.call("GET", f"{COMPUTE}/{path}", by=by)
+        return self.call("GET", f"{COMPUTE}/{path}", by=by, version=version)
 
 
 class ZoneTests(HostTestCase):
@@ -201,6 +203,41 @@ class HypervisorTests(HostTestCase):
                 body = {"status": status}
                 reply = self.call("PUT", path, body, by=ADMIN, headers=headers)
                 self.assertEqual(status, reply.json["service"]["status"])
+
+    def test_pages(self) -> None:
+        """From 2.33 on they come in pages: whoever follows sees each once, and ends."""
+        for name in ("b", "c"):
+            self.run_in(clusters.add, evolve(CLUSTER, name=name))
+        for version in ("2.33", "2.53", "latest"):
+            for path in ("os-hypervisors", "os-hypervisors/detail"):
+                seen, query = [], "?limit=2"
+                while query:
+                    page = self.page(f"{path}{query}", version)
+                    seen += [one["hypervisor_hostname"] for one in page["hypervisors"]]
+                    links = page.get("hypervisors_links")
+                    query = links and f"?{links[0]['href'].partition('?')[2]}"
+                self.assertEqual(["b", "c", CLUSTER.name], seen)
+                # Some have no link, and ask until there is nothing more.
+                last = page["hypervisors"][-1]["id"]
+                page = self.page(f"{path}?limit=2&marker={last}", version)
+                self.assertEqual({"hypervisors": []}, page)
+            wrong = self.get(f"os-hypervisors?marker={uuid4()}", version=version)
+            self.assertEqual(400, wrong.code)
+        self.assertEqual(
+            3, len(self.page("os-hypervisors?limit=1", "2.32")["hypervisors"])
+        )
+
+    def page(self, path: str, version: str) -> Any:
+        """Return a part of a list."""
+        reply = self.get(path, version=version)
+        self.assertEqual(200, reply.code, reply.text)
+        return reply.json
+
+    def test_cpu_info(self) -> None:
+        """It is a text once, and an object later."""
+        for version, told in (("2.27", ""), ("2.28", {}), ("2.87", {})):
+            [shown] = self.page("os-hypervisors/detail", version)["hypervisors"]
+            self.assertEqual(told, shown["cpu_info"])
 
     def test_not_measured(self) -> None:
         """One that has not been measured has nothing yet."""

@@ -4,7 +4,10 @@ from uuid import UUID
 
 from attrs import evolve
 from treq.testing import StubTreq
-from twisted.internet.task import Clock
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock, deferLater
+from twisted.trial.unittest import TestCase
 
 from snf.api.authority import ForeignTokens
 from snf.core.identity import Grant
@@ -12,7 +15,10 @@ from snf.keystone.client import over
 from snf.keystone.token import read
 from snf.keystone.tokens import Tokens
 from snf.storage import accounts
+from snf.storage.database import Transaction, connect
+from snf.testing import world
 from snf.testing.keystone import URL, FakeKeystone, Mood, Person, identity
+from snf.testing.postgres import threaded_database
 from tests.api.case import NOW, SERVERS, TOKENS, ApiTestCase, Reply
 
 
@@ -192,3 +198,48 @@ class AdoptTests(KeystoneTestCase):
                 accounts.adopt, evolve(grant, user=evolve(grant.user, domain=domain))
             )
             self.assertEqual(name, self.named("domain", "d" * 32))
+
+
+class AdoptAtOnceTests(TestCase):
+    """Two who have never been seen, each on a connection of its own."""
+
+    timeout = 60
+
+    async def test_same_name(self) -> None:
+        """Who comes second waits for the first, and then has the name."""
+        database = threaded_database(self, reactor, threads=2)
+        await database.run(world.make)
+        fake = FakeKeystone(Clock())
+        old, new = (self.grant(fake, number * 32) for number in ("5", "6"))
+        first = connect(database.dsn, None)
+        self.addCleanup(first.close)
+        with first.cursor() as txn:
+            accounts.adopt(txn, old)
+        second = Deferred.fromCoroutine(database.run(accounts.adopt, new))
+        while not await database.run(_somebody_waits):
+            await deferLater(reactor, 0.02)
+        first.commit()
+        await second
+        rows = await database.run(_named_like, "zoe%")
+        self.assertEqual(
+            {("zoe", new.user.id), (f"zoe ({old.user.id})", old.user.id)}, set(rows)
+        )
+
+    def grant(self, fake: FakeKeystone, user: str) -> Grant:
+        """Return what a token of a new user stands for."""
+        fake.add(Person("zoe", id=user, project="zeta"))
+        shown = fake.shown(fake.tokens[fake.log_in("zoe", True)])
+        return read(shown, {}, NOW).grant
+
+
+def _somebody_waits(txn: Transaction) -> bool:
+    txn.execute(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    return txn.fetchall() == [(1,)]
+
+
+def _named_like(txn: Transaction, pattern: str) -> list[tuple]:
+    txn.execute("SELECT name, id FROM user_account WHERE name LIKE %s", (pattern,))
+    return txn.fetchall()

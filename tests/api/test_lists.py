@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from snf.core.server import Life, Observed
+from snf.storage.database import connect
+from snf.storage.search import _PLACES
 from snf.testing.world import ADMIN, ALICE, BOB
 from tests.api.case import ROOT, SERVERS, ApiTestCase, Reply
 
@@ -147,6 +149,9 @@ class PageTests(ListTestCase):
         self.assertEqual(5, len(self.names(f"limit={10**17}")))
 
 
+_SLOW = r"(.+)(.+)(.+)(.+).*\4\3\2\1"
+
+
 class NameTests(ListTestCase):
     """``?name=``: a regular expression, as with Nova."""
 
@@ -181,9 +186,29 @@ class NameTests(ListTestCase):
         """A regular expression that would take forever is cut short: a 400."""
         # No character twice, so that no guess at what repeats is right.
         self.server(name="".join(chr(0x4E00 + number) for number in range(255)))
-        pattern = r"(.+)(.+)(.+)(.+).*\4\3\2\1"
-        self.assert_bad(f"name={quote(pattern)}", "too long")
+        self.assert_bad(f"name={quote(_SLOW)}", "too long")
         self.assertEqual(1, len(self.names()))
+        # What the search was allowed is not what others are.
+        [(allowed,)] = self.sql("SHOW statement_timeout")
+        self.assertEqual("30s", allowed)
+
+    def test_many_that_take_forever(self) -> None:
+        """Of searches that take long there are two at a time; others go on."""
+        self.server(name="".join(chr(0x4E00 + number) for number in range(255)))
+        slow = f"name={quote(_SLOW)}"
+        others = connect(self.database.dsn, None)
+        self.addCleanup(others.close)
+        with others.cursor() as txn:
+            txn.execute("SELECT pg_advisory_xact_lock(%s, 0)", (_PLACES,))
+            self.assert_bad(slow, "too long")
+            txn.execute("SELECT pg_advisory_xact_lock(%s, 1)", (_PLACES,))
+            reply = self.listing(slow)
+            self.assertEqual(503, reply.code, reply.text)
+            self.assertIn("try again", reply.message)
+            self.assertEqual(1, len(self.names("name=.")))
+        others.rollback()
+        for _ in range(3):
+            self.assert_bad(slow, "too long")
 
     def test_huge(self) -> None:
         """One that takes too much memory is a 400 as well."""

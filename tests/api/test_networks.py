@@ -67,6 +67,7 @@ class ShapeTests(NetworkTestCase):
                 "is_default": True,
                 "description": "",
                 "port_security_enabled": True,
+                "SNF:kind": "CUSTOM",
                 "tags": [],
                 "revision_number": 1,
             },
@@ -138,9 +139,13 @@ class ShapeTests(NetworkTestCase):
         self.assertEqual([], self.ids("ports"))
 
     def test_extensions(self) -> None:
-        """There are no extensions, and none can be shown."""
-        self.assertEqual({"extensions": []}, self.get("extensions").json)
-        self.assertEqual(404, self.get("extensions/Availability%20Zone").code)
+        """What is offered besides the core is listed, and shown by its alias."""
+        listed = self.get("extensions").json["extensions"]
+        self.assertIn("standard-attr-tag", [one["alias"] for one in listed])
+        for one in listed:
+            shown = self.get(f"extensions/{one['alias']}").json
+            self.assertEqual({"extension": one}, shown)
+        self.assertEqual(404, self.get("extensions/nothing").code)
 
 
 class FilterTests(NetworkTestCase):

@@ -40,10 +40,10 @@ class LibcloudTests(ClientTestCase):
     def life(self, way: tuple[str, str]) -> None:
         """One node, from its creation to its destruction."""
         driver = self.driver(*way)
-        [size] = [one for one in driver.list_sizes() if one.name == "m1.tiny"]
+        [size] = [one for one in driver.list_sizes() if one.name == "m1.small"]
         [image] = [one for one in driver.list_images() if one.name == "tiny"]
         networks = [one for one in driver.ex_list_networks() if one.name == "default"]
-        self.assertEqual(128, size.ram)
+        self.assertEqual(256, size.ram)
         name = f"libcloud-{uuid4().hex[:6]}"
         node = driver.create_node(name=name, size=size, image=image, networks=networks)
         [(node, addresses)] = driver.wait_until_running(
@@ -59,12 +59,28 @@ class LibcloudTests(ClientTestCase):
         ):
             self.assertTrue(do(node))
             self.rests_in(driver, node, state)
+        if way[0] != "2.0":  # of which the newest is an extension
+            self.is_resized(driver, node, size)
         self.assertIn(node.id, [one.id for one in driver.list_nodes()])
         self.assertTrue(driver.destroy_node(node))
         self.until(
             lambda: node.id not in [one.id for one in driver.list_nodes()],
             f"{name} gone",
         )
+
+    def is_resized(self, driver: Any, node: Any, size: Any) -> None:
+        """It is made larger and smaller again, and larger for good."""
+        [larger] = [one for one in driver.list_sizes() if one.name == "m1.medium"]
+        for do, flavor in (
+            (driver.ex_revert_resize, size),
+            (driver.ex_confirm_resize, larger),
+        ):
+            self.assertTrue(driver.ex_resize(node, larger))
+            self.rests_in(driver, node, NodeState.RUNNING)  # while it is VERIFY_RESIZE
+            self.assertTrue(do(node))
+            self.rests_in(driver, node, NodeState.RUNNING)
+            shown = driver.ex_get_node_details(node.id)
+            self.assertEqual(flavor.id, shown.extra["flavorId"])
 
     def rests_in(self, driver: Any, node: Any, state: str) -> None:
         """Wait until the node is idle in a state."""

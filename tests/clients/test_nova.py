@@ -25,9 +25,10 @@ class NovaTests(ClientTestCase):
         network = self.openstack()("network show default -f value -c id").strip()
         flavors = {row["Name"]: row for row in client.table("flavor-list")}
         self.assertEqual("128", flavors["m1.tiny"]["Memory_MiB"])
+        [group] = client.table(f"server-group-create {name} affinity")
         made = client.pairs(
-            f"boot --flavor m1.tiny --image tiny --meta role=web --nic net-id={network}"
-            f" {name}"
+            f"boot --flavor m1.small --image tiny --meta role=web --nic net-id={network}"
+            f" --hint group={group['Id']} {name}"
         )
         self.rests_in(client, name, "ACTIVE")
         client(f"meta {name} set stage=test")
@@ -53,13 +54,56 @@ class NovaTests(ClientTestCase):
             client(f"server-tag-add {name} blue green")
             client(f"server-tag-delete {name} blue")
             self.assertIn("green", client(f"server-tag-list {name}"))
-        events = [row["Action"] for row in client.table(f"instance-action-list {name}")]
-        self.assertEqual(
-            ["create", "lock", "reboot", "start", "stop", "unlock"], sorted(events)
-        )
+        done = {"create", "lock", "unlock", "stop", "start", "reboot"}
+        if version == "2.96":
+            self.is_resized(client, name)
+            done |= {"resize", "revertResize", "confirmResize"}
+        if version != "2.60":  # which asks for a migration as the newest does
+            self.is_migrated(version, made["id"])
+            done |= {"migrate", "live-migration"}
+        events = {row["Action"] for row in client.table(f"instance-action-list {name}")}
+        self.assertEqual(done, events)
+        [row] = client.table(f"server-group-get {group['Id']}")
+        self.assertIn(made["id"], row["Members"])
         client(f"update --name {name}-2 {name}")
         client(f"delete {name}-2")
         self.until(lambda: not client.table(f"list --name {name}"), f"{name} gone")
+        client(f"server-group-delete {group['Id']}")
+        names = [row["Name"] for row in client.table("server-group-list")]
+        self.assertNotIn(name, names)
+
+    def is_resized(self, client: Program, name: str) -> None:
+        """It is made larger and smaller again, and larger for good."""
+        for word in ("revert", "confirm"):
+            client(f"resize {name} m1.medium")
+            self.rests_in(client, name, "VERIFY_RESIZE")
+            client(f"resize-{word} {name}")
+            self.rests_in(client, name, "ACTIVE")
+
+    def is_migrated(self, version: str, server: str) -> None:
+        """An admin takes it to another node and back, and looks inside."""
+        admin = self.nova(version, "admin")
+        for word in ("live-migration", "migrate"):
+            admin(f"{word} {server}")
+            self.until(lambda: self.rests(admin, server, "ACTIVE"), f"{word} {server}")
+        moved = [
+            row["Status"]
+            for row in admin.table("migration-list")
+            if server in row.values()
+        ]
+        self.assertEqual(["completed", "confirmed"], sorted(moved))
+        with self.assertRaisesRegex(Refused, "409"):
+            shared = "--on-shared-storage" if version == "2.1" else ""
+            admin(f"evacuate {shared} {server}")
+        self.assertIn("running", admin(f"diagnostics {server}"))
+        if version == "2.96":
+            self.assertEqual([], admin.table(f"server-migration-list {server}"))
+            self.assertEqual("[]", admin.pairs(f"server-topology {server}")["nodes"])
+
+    def rests(self, client: Program, server: str, status: str) -> bool:
+        """Return whether a server is idle in a status."""
+        shown = client.pairs(f"show {server}")
+        return (status, "-") == (shown["status"], shown["OS-EXT-STS:task_state"])
 
     def rests_in(self, client: Program, name: str, status: str) -> None:
         """Wait until the server is idle in a status."""

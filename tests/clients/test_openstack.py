@@ -7,7 +7,7 @@ from uuid import uuid4
 from tests.clients.case import ClientTestCase
 from tests.clients.programs import Program, Refused
 
-VERSIONS = ("2.1", "2.37", "2.53", "2.72", "2.96", None)
+VERSIONS = ("2.1", "2.37", "2.72", "2.96", None)
 """The microversions that it is told to use; None: it chooses for each call."""
 
 

@@ -3,7 +3,7 @@
 from uuid import uuid4
 
 from tests.clients.case import ClientTestCase
-from tests.clients.programs import Program
+from tests.clients.programs import Program, Refused
 from tests.clients.test_openstack import number
 
 VERSIONS = ("2.1", "2.53", None)
@@ -202,6 +202,55 @@ class IdentityTests(ClientTestCase):
             client(f"{noun} delete {name}")
             names = client(f"{noun} list -f value -c Name").split()
             self.assertNotIn(name, names)
+
+    async def test_domains(self) -> None:
+        """A domain has users, groups and projects of its own, and goes with them."""
+        await self.together(self.domains, (None,))
+
+    def domains(self, version: str | None) -> None:
+        """A user of a domain, beside one of the same name in another."""
+        client = self.openstack(version, "admin")
+        tail = uuid4().hex[:6]
+        domain, password = f"d-{tail}", f"{tail}{tail}"
+        made = client.json(f"domain create --description first {domain}-0")
+        client(f"domain set --name {domain} --description other {domain}-0")
+        shown = client.json(f"domain show {domain}")
+        self.assertEqual((made["id"], "other"), (shown["id"], shown["description"]))
+        self.assertIn(domain, client("domain list -f value -c Name").split())
+        client.json(f"project create --domain {domain} demo")
+        user = client.json(f"user create --domain {domain} --password {password} demo")
+        self.assertEqual(made["id"], user["domain_id"])
+        client.json(f"group create --domain {domain} demo")
+        client(
+            "role add --user demo --project demo member"
+            f" --user-domain {domain} --project-domain {domain}"
+        )
+        for noun in ("project", "user", "group"):
+            [row] = client.json(f"{noun} list --domain {domain}")
+            self.assertEqual("demo", row["Name"])
+        environment = {
+            name: value
+            for name, value in client.environment.items()
+            if not name.endswith("_DOMAIN_ID")
+        } | {
+            "OS_USERNAME": "demo",
+            "OS_PASSWORD": password,
+            "OS_PROJECT_NAME": "demo",
+            "OS_USER_DOMAIN_NAME": domain,
+            "OS_PROJECT_DOMAIN_NAME": domain,
+        }
+        theirs = Program("openstack", environment)
+        self.assertEqual(user["id"], theirs.json("token issue")["user_id"])
+        self.assertEqual([], theirs.json("server list"))
+        with self.assertRaisesRegex(Refused, "403"):
+            client(f"domain delete {domain}")
+        client(f"domain set --disable {domain}")
+        with self.assertRaisesRegex(Refused, "401"):
+            theirs("token issue")
+        client(f"domain delete {domain}")
+        self.assertNotIn(domain, client("domain list -f value -c Name").split())
+        with self.assertRaisesRegex(Refused, "No User found"):
+            client(f"user show {user['id']}")
 
     def roles(self, client: Program, project: str, user: str, group: str) -> None:
         """Roles are given and taken, to a user and to a group."""

@@ -1,6 +1,7 @@
 """openstacksdk's cloud layer, which is what Ansible's modules use."""
 
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import openstack
@@ -31,11 +32,13 @@ class SdkTests(ClientTestCase):
         )
         self.addCleanup(cloud.close)
         name = f"sdk-{uuid4().hex[:6]}"
+        group = cloud.create_server_group(name, policy="soft-anti-affinity")
         made = cloud.create_server(
             name,
             image="tiny",
-            flavor="m1.tiny",
+            flavor="m1.small",
             network="default",
+            group=name,
             meta={"role": "web"},
             auto_ip=True,
             wait=True,
@@ -44,15 +47,25 @@ class SdkTests(ClientTestCase):
         self.assertEqual("ACTIVE", made.status)
         self.assertEqual(made.addresses["default"][0]["addr"], made.private_v4)
         self.assertEqual(made.id, cloud.get_server(name).id)
+        self.assertEqual([made.id], cloud.get_server_group(group.id).member_ids)
         # With a list of groups that is not empty it would ask for each of them.
         found = cloud.compute.fetch_server_security_groups(made)
         self.assertEqual([], found.security_groups)
         cloud.set_server_metadata(name, {"stage": "test"})
         cloud.delete_server_metadata(name, ["role"])
         self.assertEqual({"stage": "test"}, cloud.get_server(name).metadata)
+        flavor = cloud.get_flavor("m1.medium")
+
+        def resize(server: Any) -> None:
+            cloud.compute.resize_server(server, flavor)
+
         for act, status in (
             (cloud.compute.stop_server, "SHUTOFF"),
             (cloud.compute.start_server, "ACTIVE"),
+            (resize, "VERIFY_RESIZE"),
+            (cloud.compute.revert_server_resize, "ACTIVE"),
+            (resize, "VERIFY_RESIZE"),
+            (cloud.compute.confirm_server_resize, "ACTIVE"),
         ):
             act(made)
             now = cloud.compute.get_server(made.id)
@@ -60,12 +73,18 @@ class SdkTests(ClientTestCase):
             self.until(
                 lambda: cloud.compute.get_server(made.id).task_state is None, status
             )
+        self.assertEqual("m1.medium", cloud.get_server(name).flavor.original_name)
         [port] = cloud.search_ports(filters={"device_id": made.id})
         self.assertEqual(made.private_v4, port.fixed_ips[0]["ip_address"])
         self.assertIn("nova", cloud.list_availability_zone_names())
         self.assertTrue(cloud.delete_server(name, wait=True, timeout=180))
         self.assertIsNone(cloud.get_server(name))
         self.assertIs(False, cloud.delete_server(name))
+        self.assertEqual(
+            [group.id], [one.id for one in cloud.search_server_groups(name)]
+        )
+        self.assertTrue(cloud.delete_server_group(name))
+        self.assertIsNone(cloud.get_server_group(name))
 
 
 class CloudsTests(ClientTestCase):

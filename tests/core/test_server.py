@@ -93,6 +93,17 @@ class StatusTests(SynchronousTestCase):
         self.assertEqual({0, 1, 4}, {power_state(seen) for seen in Observed})
 
 
+# What can be asked for again and again, and does no harm.
+_PLAIN = {
+    Action.START,
+    Action.STOP,
+    Action.REBOOT,
+    Action.REBOOT_HARD,
+    Action.RENAME,
+    Action.DELETE,
+}
+
+
 class PermitTests(SynchronousTestCase):
     """What may be done when."""
 
@@ -106,6 +117,27 @@ class PermitTests(SynchronousTestCase):
                     Conflict, permit, action, status, None, "it"
                 )
                 self.assertIn(vm_state(status), str(failure))
+
+    def test_dangerous(self):
+        """What could destroy a disk or hide a loss is allowed where it cannot."""
+        self.assertEqual(
+            {
+                # Two guests with one disk, where the first one's node is alive.
+                Action.EVACUATE: {Status.UNKNOWN},
+                Action.RESET: {Status.ERROR},
+                Action.RESIZE: {Status.ACTIVE, Status.SHUTOFF},
+                Action.CONFIRM_RESIZE: {Status.VERIFY_RESIZE},
+                Action.REVERT_RESIZE: {Status.VERIFY_RESIZE},
+                Action.MIGRATE: {Status.ACTIVE, Status.SHUTOFF},
+                Action.MIGRATE_LIVE: {Status.ACTIVE},
+                Action.RESTORE: set(),
+            },
+            {
+                action: set(statuses)
+                for action, statuses in ALLOWED.items()
+                if action not in _PLAIN
+            },
+        )
 
     def test_during_tasks(self):
         """While something is under way, only renaming and deleting are allowed."""

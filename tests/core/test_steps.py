@@ -13,7 +13,15 @@ from snf.core.order import Kind, Order, Sizes
 from snf.core.quota import Resource
 from snf.core.report import JobReport, JobStatus, Sighting
 from snf.core.resize import Phase, Resize
-from snf.core.server import Life, Observed, Status, Task, ask_to_delete, with_order
+from snf.core.server import (
+    Life,
+    Observed,
+    Status,
+    Task,
+    ask_to_delete,
+    suspend,
+    with_order,
+)
 
 SERVER = 7
 OLD, NEW = UUID(int=0x01D), UUID(int=0x2E3)
@@ -83,6 +91,11 @@ class GoingTests(SynchronousTestCase):
         self.assertEqual([Kind.GROW, Kind.MODIFY, Kind.REBOOT], kinds(life))
         self.assertEqual((Status.VERIFY_RESIZE, None), (life.status, life.task))
         self.assertEqual((NEW, 4.0), (life.flavor, life.resize.since))
+
+    def test_same_step(self):
+        """Whoever takes a step, and however often, takes the same one."""
+        life = resizing()
+        self.assertEqual(ended(life), ended(life))
 
     def test_no_more_than_needed(self):
         """A disk that stays is left alone, and so is a server that is off."""
@@ -161,6 +174,15 @@ class EndTests(SynchronousTestCase):
             (Status.ACTIVE, NEW, None), (life.status, life.flavor, life.resize)
         )
 
+    def test_stopped_meanwhile(self):
+        """An operator's stop is shown as one, and its owner's word is waited for."""
+        life = suspend(self.done(), Order(UUID(int=0x57), SERVER, Kind.STOP))
+        self.assertEqual(
+            (Status.VERIFY_RESIZE, Task.STOPPING), (life.status, life.task)
+        )
+        life = suspend(resizing(), Order(UUID(int=0x57), SERVER, Kind.STOP))
+        self.assertEqual((Status.RESIZE, Task.STOPPING), (life.status, life.task))
+
     def test_reverted(self):
         """It has the old flavor again when Ganeti has gone back."""
         life = steps.revert(self.done(), UUID(int=0x2))
@@ -175,6 +197,14 @@ class EndTests(SynchronousTestCase):
         """One that is off stays off."""
         life = ended(steps.revert(self.done(up=False), UUID(int=0x2)))
         self.assertEqual((Status.SHUTOFF, OLD), (life.status, life.flavor))
+
+    def test_reverted_unseen(self):
+        """One whose node does not answer may run, and is restarted with the old sizes."""
+        life = evolve(self.done(), observed=Observed.UNKNOWN)
+        life = ended(steps.revert(life, UUID(int=0x2)), time=10.0)
+        self.assertEqual(
+            (Kind.REBOOT, Status.REVERT_RESIZE), (life.orders[-1].kind, life.status)
+        )
 
     def test_not_reverted(self):
         """If Ganeti does not go back, it still waits for its owner's word."""

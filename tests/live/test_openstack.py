@@ -2,7 +2,11 @@
 
 from uuid import uuid4
 
+from twisted.internet.defer import ensureDeferred, gatherResults
+
 from tests.live.cloud import LiveTestCase
+
+_SERVERS = "/compute/v2.1/servers"
 
 
 class OpenstackTests(LiveTestCase):
@@ -77,30 +81,32 @@ class OpenstackTests(LiveTestCase):
         listed = await client("server", "group", "list", "-f", "json")
         self.assertIn((group, name), [(one["ID"], one["Name"]) for one in listed])
 
-        servers = []
-        hint = ("--hint", f"group={group}")
-        # The cluster has one machine: the third is one too many.
-        for how, status in (
-            (("--server-group", name), "ACTIVE"),
-            (hint, "ACTIVE"),
-            (hint, "ERROR"),
-        ):
-            server = await client(
-                *("server", "create", "--flavor", "m1.tiny", "--image", "tiny-fake"),
-                *("--no-network", *how, "-f", "json", f"{name}-{len(servers)}"),
-            )
-            servers.append(server["id"])
-            url = f"/compute/v2.1/servers/{server['id']}"
-            self.addCleanup(self.user.call, "DELETE", url)
-            shown = await self.user.until(server["id"], status)
+        # Two for each machine of the cluster, and one that is one too many.
+        fit = str(2 * getattr(self.cloud.instance, "node_count", 1))
+        create = ("server", "create", "--flavor", "m1.tiny", "--image", "tiny-fake")
+        create += ("--no-network", "-f", "json")
+        many = ("--server-group", name, "--min", fit, "--max", fit)
+        await client(*create, *many, name)
+        shown = await client("server", "group", "show", "-f", "json", name)
+        servers = shown["members"]
+        self.assertEqual(int(fit), len(servers))
+        for server in servers:
+            self.addCleanup(self.user.call, "DELETE", f"{_SERVERS}/{server}")
+        for server in servers:
+            await self.user.until(server, "ACTIVE", 120)
+        made = await client(*create, "--hint", f"group={group}", name)
+        servers.append(made["id"])
+        self.addCleanup(self.user.call, "DELETE", f"{_SERVERS}/{made['id']}")
+        shown = await self.user.until(made["id"], "ERROR")
         self.assertIn("server group", shown["fault"]["message"])
         shown = await client("server", "group", "show", "-f", "json", name)
         self.assertEqual(servers, shown["members"])
         tags = await self.inside("gnt-instance", "list", "--no-headers", "-o", "tags")
         for slot in (0, 1):
             self.assertIn(f"cyclades:apart:{group}.{slot}", tags)
-        for server in servers:
-            await self.user.delete(server)
+        await gatherResults(
+            [ensureDeferred(self.user.delete(server, 120)) for server in servers]
+        )
         await client("server", "group", "delete", name)
         listed = await client("server", "group", "list", "-f", "json")
         self.assertNotIn(group, [one["ID"] for one in listed])

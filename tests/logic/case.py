@@ -240,7 +240,7 @@ class LogicTestCase(TestCase):
         waited = 0.0
         while not await happened():
             if waited > _LONGEST_S:
-                raise AssertionError("it has not happened")
+                raise AssertionError(f"never: {happened.__qualname__}")
             if works:
                 self.clock.advance(0.1)
             await deferLater(reactor, _STEP_S)

@@ -11,12 +11,13 @@ from twisted.internet.task import deferLater
 
 from snf.core import steps
 from snf.core.errors import Conflict, Unavailable
-from snf.core.naming import instance_name
+from snf.core.naming import instance_name, nic_name
 from snf.core.order import Kind
 from snf.core.server import ALLOWED, Action, Life, Status, permit
-from snf.storage import flavors
+from snf.storage import flavors, networks, subnets
 from snf.testing.ganeti import Fault
 from tests.logic.case import BUILD, LogicTestCase
+from tests.logic.test_ports import OTHER, RANGE, attach, detach
 from tests.logic.test_resize import BIG, plan, store
 
 _ASKED = {
@@ -47,6 +48,7 @@ class ChaosTests(LogicTestCase):
         "a_server": 6,
         "a_wish": 10,
         "a_resize": 4,
+        "a_plug": 6,
         "a_fault": 3,
         "deafness": 2,
         "an_operator": 2,
@@ -59,6 +61,8 @@ class ChaosTests(LogicTestCase):
         self.random = Random(seed)
         self.servers: list[int] = []
         await self.database.run(flavors.add, BIG)
+        await self.database.run(networks.add, OTHER)
+        await self.database.run(subnets.add, RANGE)
         self.ganeti.machines.others = ("node2.test",)
         self.dispatch()
         self.submitters = [
@@ -120,6 +124,25 @@ class ChaosTests(LogicTestCase):
 
         with contextlib.suppress(KeyError):  # just deleted
             await self.database.run(store, server, self.cluster.id, change)
+
+    async def a_plug(self) -> None:
+        """Attach or detach an interface of a server, as the API does."""
+        if not self.servers:
+            return
+        server = self.random.choice(self.servers)
+        life = await self.life(server)
+        if life is None or life.task or life.status not in ALLOWED[Action.ATTACH]:
+            return
+        rows = await self.rows(
+            "SELECT id FROM port WHERE server_id = %s AND position > 0"
+            " AND NOT changing ORDER BY id",
+            server,
+        )
+        with contextlib.suppress(KeyError):  # just deleted
+            if rows and self.random.random() < 0.5:
+                await self.database.run(detach, server, self.cluster.id, rows[0][0])
+            else:
+                await self.database.run(attach, server, self.cluster.id)
 
     async def a_fault(self) -> None:
         self.ganeti.faults.next(
@@ -191,6 +214,7 @@ class ChaosTests(LogicTestCase):
                 wanted = Status.ACTIVE if machine.running else Status.SHUTOFF
                 self.assertIn(status, (wanted, Status.VERIFY_RESIZE), story)
                 await self.check_sizes(server, machine, story)
+                await self.check_ports(server, machine, story)
             made = [
                 job
                 for job in self.cluster.jobs("CREATE", server)
@@ -200,6 +224,16 @@ class ChaosTests(LogicTestCase):
             self.assertEqual(
                 status is not Status.DELETED, bool(await self.addresses(server)), story
             )
+
+    async def check_ports(self, server: int, machine: Any, story: Any) -> None:
+        """Every NIC is a port's, and every port has its NIC, or waits for the guest."""
+        rows = await self.rows(
+            "SELECT id, waits, changing FROM port WHERE server_id = %s", server
+        )
+        nics = {nic["name"] for nic in machine.nics}
+        known = {nic_name(port) for port, _, _ in rows}
+        leaving = {nic_name(port) for port, waits, changing in rows if waits & changing}
+        self.assertEqual(nics, known - leaving, story)
 
     async def check_sizes(self, server: int, machine: Any, story: Any) -> None:
         """The instance is as its flavor says, and so is what runs of it."""

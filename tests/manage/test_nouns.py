@@ -143,3 +143,23 @@ class NounTests(ManageTestCase):
             ("lan", "br0", True), (made["name"], made["link"], made["default"])
         )
         self.refused(self.manage(*make, *pool), "lan")
+        self.assertEqual(("CUSTOM", 11), (made["kind"], made["free"]))
+
+    def test_kinds_of_networks(self):
+        """A network of a kind has what follows from it; it is drained and removed."""
+        make = ("network", "create", "private", "--kind", "VXLAN")
+        self.refused(self.manage(*make, "--link", "br0"), "--link")
+        self.refused(self.manage("network", "create", "own"), "--link")
+        self.assertEqual(0, self.manage(*make).code)
+        [made] = self.listed("network")
+        self.assertEqual(("snfv10000", 10000), (made["link"], made["segment"]))
+        add = ("network", "subnet-add", "private", "--cidr")
+        self.assertEqual(0, self.manage(*add, "10.0.0.0/29").code)
+        self.refused(self.manage(*add, "2001:db8::/65"), "/64")
+        self.refused(self.manage(*add, "10.1.0.0/29"), "one of each version")
+        self.assertEqual(0, self.manage("network", "drain", "private").code)
+        [made] = self.listed("network")
+        self.assertEqual((6, True), (made["free"], made["drained"]))
+        self.assertEqual(0, self.manage("network", "remove", made["id"]).code)
+        self.assertEqual([], self.listed("network"))
+        self.refused(self.manage("network", "remove", "private"), "private")

@@ -70,6 +70,10 @@ class FakeRapiTests(rapi_tests(subject)):
     """What comes of requests."""
 
 
+class FakeNodesTests(rapi_tests(partial(subject, nodes=2))):
+    """The same of a cluster of two nodes."""
+
+
 class FakeMoveTests(move_tests(partial(subject, nodes=2))):
     """From node to node."""
 

@@ -12,10 +12,12 @@ from twisted.trial.unittest import TestCase
 
 from snf.api.call import Call
 from snf.api.compute.build import Builder, NewServer
+from snf.core.catalog import Flavor
 from snf.core.errors import QuotaExceeded
 from snf.core.identity import Grant, Project, Role, User
-from snf.core.order import Kind, Order
+from snf.core.order import Kind, Order, Sizes
 from snf.core.quota import NO_LIMITS, Resource
+from snf.core.resize import Phase, Resize
 from snf.core.server import Fault, Observed, ask_to_delete
 from snf.storage import lives, quotas
 from snf.storage.database import Transaction
@@ -41,6 +43,9 @@ def caller(user: User, project: Project) -> Call:
 
 ALICE = caller(world.ALICE, world.PROJECT_A)
 BOB = caller(world.BOB, world.PROJECT_B)
+
+
+_SIZES = (Resource.CORES, Resource.RAM_MIB, Resource.DISK_GIB)
 
 
 class CountTests(TestCase):
@@ -142,6 +147,34 @@ class CountTests(TestCase):
             await self.agree()
         self.assertEqual([], await self.database.run(quotas.recount))
 
+    async def test_resized(self) -> None:
+        """Until a resize is over its larger flavor counts, then the one that it has."""
+        server = await self.database.run(build, Builder(), ALICE, world.LARGE)
+        resize = Resize(
+            server=server,
+            phase=Phase.GOING,
+            old_flavor=world.LARGE.id,
+            new_flavor=world.SMALL.id,
+            old=Sizes(4, 4096, 40),
+            new=Sizes(1, 128, 40),
+            ran=True,
+            order=uuid4(),
+        )
+        done = evolve(resize, phase=Phase.DONE)
+        for changes, held in (
+            ({"resize": resize, "disk_gib": 40}, (4, 4096, 40)),
+            ({"resize": done, "flavor": world.SMALL.id}, (4, 4096, 40)),
+            ({"resize": None}, (1, 128, 40)),
+        ):
+            await self.database.run(_change, [server], **changes)
+            truth = await self.agree()
+            self.assertEqual(
+                held,
+                tuple(truth[world.PROJECT_A.id, resource] for resource in _SIZES),
+            )
+        await self.database.run(end, [server])
+        self.assertEqual({}, await self.agree())
+
     async def test_recount(self) -> None:
         """A count that is wrong is put right, and told."""
         await self.database.run(build, Builder(), ALICE)
@@ -165,9 +198,11 @@ def rows(txn: Transaction, query: str) -> list[tuple[Any, ...]]:
     return txn.fetchall()
 
 
-def build(txn: Transaction, builder: Builder, call: Call) -> int:
+def build(
+    txn: Transaction, builder: Builder, call: Call, flavor: Flavor = world.SMALL
+) -> int:
     """Ask for a server; return its id."""
-    wanted = NewServer("x", str(world.SMALL.id), str(world.TINY.id))
+    wanted = NewServer("x", str(flavor.id), str(world.TINY.id))
     uuid = builder.build(txn, call, wanted, "r-1")
     txn.execute("SELECT id FROM server WHERE uuid = %s", (uuid,))
     [(server,)] = txn.fetchall()

@@ -31,6 +31,7 @@ from snf.testing import world
 from snf.testing.postgres import fresh_dsn
 
 _LONGEST_S = 60.0
+_ANYWHERE = {"host": None, "block_migration": False, "disk_over_commit": False}
 
 
 def free_port() -> int:
@@ -111,9 +112,9 @@ class DemoTests(TestCase):
             waited += 0.05
         raise AssertionError("it has not happened")
 
-    async def log_in(self) -> bool:
+    async def log_in(self, name: str = world.ALICE.name) -> bool:
         user = {
-            "name": world.ALICE.name,
+            "name": name,
             "password": world.PASSWORD,
             "domain": {"id": "default"},
         }
@@ -241,6 +242,23 @@ class DemoTests(TestCase):
         [*_, simulation] = self.demo
         return simulation.ganeti.machines.by_name
 
+    async def test_moved(self) -> None:
+        """A server is taken to the cluster's other node and back, in either way."""
+        self.execute(
+            lambda txn: txn.execute("UPDATE flavor SET disk_template = 'sharedfile'")
+        )
+        server = await self.create()
+        await self.rests_in(server, "ACTIVE")
+        [machine] = self.instances().values()
+        first = machine.pnode
+        self.assertTrue(await self.log_in(world.ADMIN.name))
+        await self.act(server, "os-migrateLive", _ANYWHERE)
+        await self.rests_in(server, "ACTIVE")
+        self.assertNotEqual(first, machine.pnode)
+        await self.act(server, "migrate")
+        await self.rests_in(server, "ACTIVE")
+        self.assertEqual(first, machine.pnode)
+
     async def test_restart(self) -> None:
         """After a restart the servers are there as they were, and can be acted on."""
         running, stopped, gone = [await self.create() for _ in range(3)]
@@ -326,7 +344,7 @@ class SettingsTests(SynchronousTestCase):
 
     def test_wrong(self) -> None:
         """What makes no sense is named."""
-        for text in ("port = 70000", "stop_s = -1", "nodes = 3"):
+        for text in ("port = 70000", "stop_s = -1", "nodes = 0", "masters = 2"):
             with self.assertRaises(ConfigError) as caught:
                 self.load(f"[simulation]\n{text}")
             self.assertIn(text.split()[0], str(caught.exception))

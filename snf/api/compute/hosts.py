@@ -4,6 +4,7 @@ A cluster is one host with one ``nova-compute`` and one hypervisor, which is all
 Ganeti has to be asked of to put servers on it; which node a server is on is Ganeti's.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid5
 
@@ -143,7 +144,7 @@ def _service(call: Call, host: Host) -> _Json:
         "state": "up" if _up(host) else "down",
         "updated_at": None if since is None else since.strftime("%Y-%m-%dT%H:%M:%S.%f"),
         "disabled_reason": "offline" if host.cluster.offline else None,
-        **({"forced_down": False} if call.since((2, 11)) else {}),
+        **({"forced_down": False} if call.since(versions.FORCED_DOWN) else {}),
     }
 
 
@@ -164,12 +165,12 @@ class Hypervisors:
     @route(app, "GET", "/", role=Role.ADMIN)
     def brief(self, txn: Transaction, call: Call) -> dict:
         """List their names; hypervisor_hostname_pattern narrows it."""
-        return {"hypervisors": [_brief(call, one) for one in _matching(txn, call)]}
+        return _page(call, "os-hypervisors", _matching(txn, call), _brief)
 
     @route(app, "GET", "/detail", role=Role.ADMIN)
     def detail(self, txn: Transaction, call: Call) -> dict:
         """List them with what they have; hypervisor_hostname_pattern narrows it."""
-        return {"hypervisors": [_hypervisor(call, one) for one in _matching(txn, call)]}
+        return _page(call, "os-hypervisors/detail", _matching(txn, call), _hypervisor)
 
     @route(app, "GET", "/statistics", role=Role.ADMIN)
     def statistics(self, txn: Transaction, call: Call) -> dict:
@@ -207,6 +208,31 @@ def _matching(txn: Transaction, call: Call) -> list[Host]:
     return found
 
 
+def _page(
+    call: Call, path: str, found: list[Host], show: Callable[[Call, Host], _Json]
+) -> _Json:
+    """
+    Return those that the caller wants at once, after the marker.
+
+    :raises BadRequest: There is no such marker.
+    """
+    if not call.since(versions.HYPERVISOR_PAGES):
+        return {"hypervisors": [show(call, one) for one in found]}
+    marker = call.argument("marker")
+    if marker is not None:
+        ids = [str(_hypervisor_id(call, one)) for one in found]
+        if marker not in ids:
+            raise BadRequest(f"Marker [{marker}] not found")
+        found = found[ids.index(marker) + 1 :]
+    chosen = found[: call.limit(max(len(found), 1))]
+    page: _Json = {"hypervisors": [show(call, one) for one in chosen]}
+    if len(chosen) < len(found):
+        after = call.page_after(_hypervisor_id(call, chosen[-1]))
+        href = f"{call.base}/{path}?{after}"
+        page["hypervisors_links"] = [{"rel": "next", "href": href}]
+    return page
+
+
 def _brief(call: Call, host: Host) -> _Json:
     return {
         "id": _hypervisor_id(call, host),
@@ -230,7 +256,8 @@ def _hypervisor(call: Call, host: Host) -> _Json:
     }
     if call.since(versions.HYPERVISORS_WITHOUT_SIZES):
         return {**shown, "uptime": None}
-    return {**shown, "cpu_info": "", **_sizes(host)}
+    cpu_info: _Json | str = {} if call.since(versions.CPU_INFO) else ""
+    return {**shown, "cpu_info": cpu_info, **_sizes(host)}
 
 
 def _sizes(host: Host) -> dict[str, int]:

@@ -16,6 +16,7 @@ Version = tuple[int, int]
 EXTENDED = (2, 3)
 IP6_FOR_ALL = (2, 5)
 LOCKED = (2, 9)
+FORCED_DOWN = (2, 11)
 GROUP_OWNERS = (2, 13)
 EVACUATION_PLAIN = (2, 14)
 SOFT_POLICIES = (2, 15)
@@ -25,8 +26,10 @@ ACTIONS_OF_DELETED = (2, 21)
 MIGRATIONS_LINKED = (2, 23)
 LIVE_AUTOMATIC = (2, 25)
 TAGS = (2, 26)
+CPU_INFO = (2, 28)
 EVACUATION_FORCED = (2, 29)
 LIVE_FORCED = (2, 30)
+HYPERVISOR_PAGES = (2, 33)
 BEFORE_PROXIES_WENT = (2, 35)
 NO_NETWORK_QUOTAS = (2, 36)
 NETWORKS_NEEDED = (2, 37)
@@ -70,6 +73,7 @@ _SAID = {
     EXTENDED[1]: "admins see `reservation_id`, `launch_index`, `hostname` and more",
     IP6_FOR_ALL[1]: "everybody may look for servers by `ip6`",
     LOCKED[1]: "servers show whether they are `locked`",
+    FORCED_DOWN[1]: "services show `forced_down`: none is",
     GROUP_OWNERS[1]: "server groups show `project_id` and `user_id`",
     EVACUATION_PLAIN[1]: "evacuating without `onSharedStorage` and an answer",
     SOFT_POLICIES[1]: "server groups may have `soft-` policies",
@@ -82,8 +86,10 @@ _SAID = {
     ]: "migrations have a type; live ones under way, a server's list",
     LIVE_AUTOMATIC[1]: "live migration without `disk_over_commit`, or `auto`matic",
     TAGS[1]: "servers have tags, and are found by them",
+    CPU_INFO[1]: "a hypervisor's `cpu_info` is an object, with nothing in it",
     EVACUATION_FORCED[1]: "an evacuation can be forced",
     LIVE_FORCED[1]: "a live migration can be forced",
+    HYPERVISOR_PAGES[1]: "hypervisors come in pages",
     BEFORE_PROXIES_WENT[1] + 1: "`/images` is gone: 404; quotas without networks'",
     NETWORKS_NEEDED[1]: "`networks` must be given, if only as `auto` or `none`",
     STATUS_CHECKED[1]: "a `status` that there is not is a 400, where it found nothing",

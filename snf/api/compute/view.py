@@ -28,8 +28,7 @@ def links(call: Call, kind: str, identity: UUID) -> list[Json]:
 
 def _reference(call: Call, kind: str, identity: UUID) -> Json:
     """Return how a server refers to what it is made of."""
-    href = _bookmark(call.root, kind, identity)
-    return {"id": identity, "links": [{"rel": "bookmark", "href": href}]}
+    return {"id": identity, "links": _bookmark(call.root, kind, identity)}
 
 
 # Of a thousand servers few have an image, a flavor or a place that no other one has:
@@ -38,8 +37,8 @@ _for_many = lru_cache(maxsize=1024)
 
 
 @_for_many
-def _bookmark(root: str, kind: str, identity: UUID) -> str:
-    return f"{root}/compute/{kind}/{identity}"
+def _bookmark(root: str, kind: str, identity: UUID) -> list[Json]:
+    return [{"rel": "bookmark", "href": f"{root}/compute/{kind}/{identity}"}]
 
 
 def page(
@@ -112,9 +111,8 @@ def server(call: Call, server: Server, prefix: str, alone: bool = False) -> Json
             "created": time(datetime.fromtimestamp(server.fault.time, _utc(server))),
             "message": server.fault.message,
         }
-    for since, added in _ADDED.items():
-        if call.since(since):
-            view |= added(server)
+    for added in _added(call.version):
+        view |= added(server)
     if call.since(versions.IMAGE_PROPERTIES):
         view["image"]["properties"] = dict(server.image_properties)
     if alone and call.since(versions.SERVER_GROUPS):
@@ -141,6 +139,11 @@ _ADDED: Mapping[versions.Version, Callable[[Server], Json]] = {
         "scheduler_hints": {"group": [str(server.group)]} if server.group else {}
     },
 }
+
+
+@_for_many
+def _added(version: versions.Version) -> tuple[Callable[[Server], Json], ...]:
+    return tuple(added for since, added in _ADDED.items() if version >= since)
 
 
 def _for_admins(call: Call, server: Server, prefix: str) -> Json:
@@ -252,7 +255,9 @@ _IMAGE_STATUSES = {
 
 def time(moment: datetime) -> str:
     """Return a time, in UTC, as most fields write it: whole seconds."""
-    return moment.isoformat(timespec="seconds")[:19] + "Z"
+    # A third of what isoformat takes for a time with a zone.
+    day = f"{moment.year:04}-{moment.month:02}-{moment.day:02}"
+    return f"{day}T{moment.hour:02}:{moment.minute:02}:{moment.second:02}Z"
 
 
 def precise(moment: datetime | None) -> str | None:

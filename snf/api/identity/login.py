@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from attrs import frozen
+from attrs import field, frozen
 
 from snf.core.errors import BadRequest, Unauthorized
 from snf.storage.users import HERE, DomainRef
@@ -126,8 +126,8 @@ class Wanted:
     user_id: UUID | None = None
     user_name: str | None = None
     domain: DomainRef = HERE
-    password: str = ""
-    token: str | None = None
+    password: str = field(default="", repr=False)
+    token: str | None = field(default=None, repr=False)
     credential: CredentialRef | None = None
 
 

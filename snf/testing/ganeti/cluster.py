@@ -35,6 +35,7 @@ class FakeGaneti:
 
     clock: IReactorTime
     name: str = "ganeti.test"
+    uuid: str = "00000000-0000-4000-8000-00000000fa4e"
     user: str = "cyclades"
     password: str = field(default="simulated", repr=False)
     durations: Durations = field(factory=Durations)
@@ -113,7 +114,7 @@ class FakeGaneti:
             "software_version": "3.0.2",
             "name": self.name,
             "master": self.machines.node,
-            "uuid": "00000000-0000-4000-8000-00000000fa4e",
+            "uuid": self.uuid,
             "default_hypervisor": self.machines.default_hypervisor,
             "enabled_hypervisors": ["kvm", "fake"],
             "enabled_disk_templates": ["file", "sharedfile", "diskless"],

@@ -62,6 +62,15 @@ class Machine:
         return "ERROR_up" if self.running else "ADMIN_down"
 
 
+@frozen
+class _Reserved:
+    """What an instance that is being made will have."""
+
+    node: str
+    tags: list[str]
+    macs: list[str]
+
+
 @define(eq=False)
 class Machines:
     """All instances, and the tags of the cluster.
@@ -87,7 +96,7 @@ class Machines:
     groups: tuple[str, ...] = ("default",)
     networks: dict[str, Net] = field(factory=dict)
     _next_port: int = field(init=False, default=11000)
-    _reserved: dict[str, list[str]] = field(init=False, factory=dict)
+    _reserved: dict[str, "_Reserved"] = field(init=False, factory=dict)
 
     def on(self, node: str) -> list[Machine]:
         """Return the instances of a node."""
@@ -162,7 +171,7 @@ class Machines:
         See whether an instance can be made.
 
         :raises OpFailure: Its name or a MAC is taken, there is no such OS, or its tags
-            forbid the one node that there is.
+            forbid every node that there is.
         """
         name = op["instance_name"]
         if name in self.by_name:
@@ -171,12 +180,7 @@ class Machines:
         if op["os_type"] is None:
             text = "No guest OS or OS image specified"
             raise OpFailure("OpPrereqError", text, "wrong_input")
-        if op["pnode"] is None and self._excluded(op["tags"]):
-            text = (
-                "Can't compute nodes using iallocator 'hail': Request failed: Group "
-                "default: No valid allocation solutions, failure reasons: FailTags: 1"
-            )
-            raise OpFailure("OpPrereqError", text, "insufficient_resources")
+        node = op["pnode"] or self._allocated(op["tags"])
         macs = self._free_macs(op["nics"])
         for nic in op["nics"]:
             check_nic(self.networks, self.groups, nic)
@@ -186,22 +190,40 @@ class Machines:
                 f"OS Parameters validation failed on node {self.node}: "
                 f"Directory for OS {op['os_type']} not found in search path",
             )
-        self._reserved[name] = macs
+        self._reserved[name] = _Reserved(node, op["tags"], macs)
 
-    def _excluded(self, tags: list[str]) -> bool:
-        """Return whether an instance is there with one of some tags that exclude."""
+    def _allocated(self, tags: list[str]) -> str:
+        """
+        Return the first node that new instances with some tags may be on.
+
+        :raises OpFailure: There is none.
+        """
+        nodes = [self.node, *self.others]
+        for node in nodes:
+            if not self._excluded(node, tags):
+                return node
+        text = (
+            "Can't compute nodes using iallocator 'hail': Request failed: Group default: "
+            f"No valid allocation solutions, failure reasons: FailTags: {len(nodes)}"
+        )
+        raise OpFailure("OpPrereqError", text, "insufficient_resources")
+
+    def _excluded(self, node: str, tags: list[str]) -> bool:
+        """Return whether a node has an instance with one of some tags that exclude."""
         prefixes = tuple(
             tag.removeprefix(_EXCLUSION)
             for tag in self.tags
             if tag.startswith(_EXCLUSION)
         )
-        there = {tag for machine in self.by_name.values() for tag in machine.tags}
+        there = {tag for machine in self.on(node) for tag in machine.tags}
+        for coming in self._reserved.values():
+            there.update(coming.tags if coming.node == node else ())
         return any(tag.startswith(prefixes) for tag in there.intersection(tags))
 
     def _free_macs(self, nics: list[dict[str, Any]]) -> list[str]:
         """Return the MACs that are asked for, if none is in use or about to be."""
         taken = {nic["mac"] for each in self.by_name.values() for nic in each.nics}
-        taken.update(mac for macs in self._reserved.values() for mac in macs)
+        taken.update(mac for coming in self._reserved.values() for mac in coming.macs)
         asked = [nic["mac"] for nic in nics if nic.get("mac") not in (None, "auto")]
         for mac in asked:
             if mac in taken:
@@ -213,7 +235,7 @@ class Machines:
         """Make an instance, not started yet."""
         hypervisor = op["hypervisor"] or self.default_hypervisor
         name = op["instance_name"]
-        self._reserved.pop(name, None)
+        coming = self._reserved.pop(name, None)
         self.by_name[name] = Machine(
             name=name,
             os=op["os_type"],
@@ -224,7 +246,7 @@ class Machines:
             beparams=dict(op["beparams"]),
             hvparams=dict(op["hvparams"]),
             tags=list(op["tags"]),
-            pnode=op["pnode"] or self.node,
+            pnode=coming.node if coming else op["pnode"] or self._allocated(op["tags"]),
             network_port=self._port() if hypervisor == "kvm" else None,
             ctime=self.clock.seconds(),
             up=op["start"] and not op["no_install"],
