@@ -163,7 +163,7 @@ class RefusedTests(ApiTestCase):
             ("max_count", 101),
             ("max_count", 0),
             ("security_groups", [{"name": "web"}]),
-            ("security_groups", [{"name": "default"}] * 2),
+            ("security_groups", [{"id": "default"}]),
             ("OS-DCF:diskConfig", "auto"),
         ):
             self.assert_bad(f"server.{field}", **{field: value})
