@@ -234,7 +234,7 @@ def _project(txn: Transaction, call: Call, wanted: NewNetwork) -> UUID | None:
     if not named:
         return call.project.id
     if not UUID_TEXT.fullmatch(named):
-        raise InvalidInput("project_id", f"'{named}' is not a valid UUID.")
+        raise InvalidInput("tenant_id or project_id", f"'{named}' is not a valid UUID.")
     if UUID(named) == call.project.id:
         return call.project.id
     if not call.is_admin:
