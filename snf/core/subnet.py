@@ -188,10 +188,12 @@ def _pool(first: str, last: str) -> Pool:
         pool = Pool(ip_address(first), ip_address(last))
     except ValueError:
         raise InvalidAllocationPool(
-            f"The allocation pool {first}-{last} is not valid."
+            f"allocation_pools: The allocation pool {first}-{last} is not valid."
         ) from None
     if pool.first.version != pool.last.version or pool.first > pool.last:  # type: ignore[operator]
-        raise InvalidAllocationPool(f"The allocation pool {pool} is not valid.")
+        raise InvalidAllocationPool(
+            f"allocation_pools: The allocation pool {pool} is not valid."
+        )
     return pool
 
 

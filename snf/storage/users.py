@@ -194,6 +194,7 @@ _GO_ALONG = (
     "application_credential",
     "token",
     "server_group",
+    "security_group",
     "flavor_access",
     "quota_limit",
     "quota_usage",
@@ -203,7 +204,7 @@ _GO_ALONG = (
 def remove_projects(txn: Transaction, ids: list[UUID], now: datetime) -> None:
     """
     Delete projects with their roles, tokens, application credentials, server groups,
-    quotas, and their access to flavors.
+    security groups, quotas, and their access to flavors.
 
     They stay as rows, so that what refers to them does not go by itself.
 

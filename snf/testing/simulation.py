@@ -144,7 +144,7 @@ class Simulation(Service):
         """Tell what eventd and the hook tell when a job's file has changed."""
         assert self.ganeti is not None
         [op] = job["ops"]
-        if op["status"] == "success":
+        if op["status"] == "success" and "instance_name" in op["input"]:
             # Ganeti runs its hooks before it writes that a job has ended.
             self._publisher.publish(
                 routing_key(self.prefix, NET),

@@ -330,11 +330,10 @@ ASKED: Mapping[str, Asked] = {
             {
                 "port": {
                     "network_id": str(NETWORK.id),
-                    "fixed_ips": [{"subnet_id": "x"}],
+                    "fixed_ips": [{"subnet_id": str(SUBNET.id)}],
                 }
             },
-            {"port": {"network_id": str(NETWORK.id), "mac_address": "x"}},
-            {"ports": [{"network_id": str(NETWORK.id), "project_id": "x"}]},
+            {"ports": [{"network_id": str(NETWORK.id), "name": "n"}]},
         ),
     ),
     f"PUT {_V2}/ports/{{item}}": Asked(
@@ -482,11 +481,13 @@ class SituationTestCase(ApiTestCase):
         request = reply.header("x-openstack-request-id") or ""
         new = {"floating_network_id": str(EXTERNAL.id)}
         got = self.call("POST", f"{_V2}/floatingips", {"floatingip": new}, by=user)
+        floating = got.json["floatingip"]["id"]
+        self.run_in(tagged.add, "floating_ip", UUID(floating), "t")
         return {
             "server": server,
             "port": str(port),
             "request": request,
-            "floating_ip": got.json["floatingip"]["id"],
+            "floating_ip": floating,
         }
 
     def _security_group(self, user: User, project: Project) -> Belongings:

@@ -82,8 +82,7 @@ def _judged(kind: Any, body: Any, at: Path) -> Spoiled:
         words += body
     elif sure and not _is_free(_kind_at(inspect.type_info(kind), at[:-1])):
         words = words[-1:]
-    else:  # it may be what the field is in that makes no sense
-        words = words[-2:]
+    # Otherwise it may be something that the field is in that makes no sense.
     return Spoiled(body, at, sure, frozenset(words))
 
 

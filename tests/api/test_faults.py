@@ -120,8 +120,8 @@ class MethodTests(FaultTestCase):
             ("compute", "PATCH", "/compute/v2.1/flavors", "GET, HEAD, POST"),
             ("image", "POST", "/image/v2/images", "GET, HEAD"),
             ("image", "DELETE", "/image/v2/images/x", "GET, HEAD"),
-            ("network", "POST", PLACES["network"], "GET, HEAD"),
-            ("network", "PUT", f"{PLACES['network']}/x", "GET, HEAD"),
+            ("network", "PUT", PLACES["network"], "GET, HEAD, POST"),
+            ("network", "POST", f"{PLACES['network']}/x", "DELETE, GET, HEAD, PUT"),
         ):
             with self.subTest(method=method, path=path):
                 reply = self.call(method, path, {}, by=ALICE)

@@ -189,11 +189,13 @@ def _reference(kind: str, identity: UUID) -> dict:
 class SecurityGroupTests(ApiTestCase):
     """``os-security-groups`` of a server."""
 
-    def test_none(self) -> None:
-        """There are none, which is told of one's own servers only."""
+    def test_default(self) -> None:
+        """It is the default one, which is told of one's own servers only."""
         path = f"{SERVERS}/{self.server()}/os-security-groups"
         reply = self.call("GET", path, by=ALICE)
-        self.assertEqual((200, {"security_groups": []}), (reply.code, reply.json))
+        self.assertEqual(200, reply.code)
+        [group] = reply.json["security_groups"]
+        self.assertEqual("default", group["name"])
         self.assertEqual(404, self.call("GET", path, by=BOB).code)
         missing = f"{SERVERS}/{uuid4()}/os-security-groups"
         self.assertEqual(404, self.call("GET", missing, by=ALICE).code)

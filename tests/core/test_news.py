@@ -25,10 +25,11 @@ _OPCODES = {
     Kind.EVACUATE: "OP_INSTANCE_FAILOVER",
     Kind.ATTACH: "OP_INSTANCE_SET_PARAMS",
     Kind.DETACH: "OP_INSTANCE_SET_PARAMS",
+    Kind.FIREWALL: "OP_INSTANCE_SET_PARAMS",
 }
 
 # A guest that runs goes on, one that does not stays so.
-_ASIDE = MOVES | {Kind.ATTACH, Kind.DETACH}
+_ASIDE = MOVES | {Kind.ATTACH, Kind.DETACH, Kind.FIREWALL}
 
 
 def order(number: int, kind: Kind, **changes) -> Order:

@@ -222,7 +222,7 @@ def _page(
     if marker is not None:
         ids = [str(_hypervisor_id(call, one)) for one in found]
         if marker not in ids:
-            raise BadRequest(f"Marker [{marker}] not found")
+            raise BadRequest(f"marker: Marker [{marker}] not found")
         found = found[ids.index(marker) + 1 :]
     chosen = found[: call.limit(max(len(found), 1))]
     page: _Json = {"hypervisors": [show(call, one) for one in chosen]}

@@ -120,6 +120,11 @@ def _port(text: str) -> UUID:
     return identifier(text, "Port {} could not be found.")
 
 
+_NETWORK_NEEDED = (
+    "interfaceAttachment.fixed_ips: Must input network_id when request IP address"
+)
+
+
 def _wanted(txn: Transaction, call: Call, asked: Attachment) -> UUID | Wish:
     """
     Return the port that is wanted, or the wish for one.
@@ -128,17 +133,19 @@ def _wanted(txn: Transaction, call: Call, asked: Attachment) -> UUID | Wish:
         (nova/api/openstack/compute/attach_interfaces.py).
     """
     if asked.net_id and asked.port_id:
-        raise BadRequest("Must not input both network_id and port_id")
+        raise BadRequest(
+            "interfaceAttachment: Must not input both network_id and port_id"
+        )
     if asked.port_id:
         if asked.fixed_ips:
-            raise BadRequest("Must input network_id when request IP address")
+            raise BadRequest(_NETWORK_NEEDED)
         port = own_port(txn, call, asked.port_id)
         found = lists.get(txn, PORTS, None, port)
         if found is not None and found.server is not None:
             raise PortInUse(f"Port {port} is still in use.")
         return port
     if asked.fixed_ips and not asked.net_id:
-        raise BadRequest("Must input network_id when request IP address")
+        raise BadRequest(_NETWORK_NEEDED)
     fixed = [
         fixed_address("interfaceAttachment.fixed_ips", one.ip_address)
         for one in asked.fixed_ips

@@ -133,6 +133,15 @@ DECLARE
         SELECT o FROM address_owner o WHERE CASE TG_TABLE_NAME
             WHEN 'port' THEN o.port_id = NEW.id ELSE o.floating_ip_id = NEW.id END);
 BEGIN
+    -- What was taken in this very transaction nobody has had before.
+    UPDATE address_history h SET (project_id, user_id, server, port_id, floating_ip_id)
+        = (o.project_id, o.user_id, o.server, o.port_id, o.floating_ip_id)
+    FROM unnest(passed) o
+    WHERE h.subnet_id = o.subnet_id AND h.address = o.address AND h.until IS NULL
+        AND h.since >= now();
+    passed := ARRAY(SELECT o FROM unnest(passed) o WHERE NOT EXISTS (
+        SELECT FROM address_history h WHERE h.subnet_id = o.subnet_id
+        AND h.address = o.address AND h.until IS NULL AND h.since >= now()));
     UPDATE address_history h SET until = moment FROM unnest(passed) o
     WHERE h.subnet_id = o.subnet_id AND h.address = o.address AND h.until IS NULL;
     INSERT INTO address_history (address, subnet_id, network_id, project_id, user_id,
