@@ -143,6 +143,7 @@ class Reconciler(Service):
 
     def stopService(self) -> "Deferred[LoopingCall] | None":
         super().stopService()
+        self._wirer.stop()
         return self._rounds.stop()
 
     async def _round(self) -> None:

@@ -92,6 +92,7 @@ class Submitter(Service):
         super().stopService()
         if self._loop.running:
             self._loop.stop()
+        self._wirer.stop()
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:

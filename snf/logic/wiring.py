@@ -8,11 +8,12 @@ from collections.abc import Collection
 from uuid import UUID
 
 from attrs import define, field
-from twisted.internet.defer import DeferredLock
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from snf.core.errors import Unavailable
 from snf.core.naming import network_name
 from snf.core.report import JobStatus
 from snf.rapi import networks
@@ -42,6 +43,14 @@ class Wirer:
     database: Database
     _locks: dict[tuple[int, UUID], DeferredLock] = field(init=False, factory=dict)
     _groups: dict[int, tuple[float, frozenset[str]]] = field(init=False, factory=dict)
+    _pauses: set[Deferred] = field(init=False, factory=set)
+    _stopped: bool = field(init=False, default=False)
+
+    def stop(self) -> None:
+        """Wait for no job any more: who does gives up, and what is begun is found again."""
+        self._stopped = True
+        for pause in [*self._pauses]:
+            pause.cancel()
 
     async def ensure(self, rapi: Rapi, cluster: int, wanted: Collection[UUID]) -> None:
         """
@@ -129,9 +138,21 @@ class Wirer:
                 if op.status is JobStatus.SUCCESS or (done and op.error_code == done):
                     return
                 raise _failure(f"{request.method} {request.path}: {op.error}", op)
-            await deferLater(self.clock, _LOOK_S)
+            await self._pause()
             waited += _LOOK_S
         raise Trouble(f"job {number} has not ended within {_LONGEST_S:g} s")
+
+    async def _pause(self) -> None:
+        if self._stopped:
+            raise Unavailable("stopping while a network is being made")
+        pause: Deferred[None] = deferLater(self.clock, _LOOK_S)
+        self._pauses.add(pause)
+        try:
+            await pause
+        except CancelledError:
+            raise Unavailable("stopping while a network is being made") from None
+        finally:
+            self._pauses.discard(pause)
 
 
 def _failure(text: str, op: object) -> RapiError:

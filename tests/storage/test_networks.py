@@ -109,7 +109,7 @@ class RaceTests(TestCase):
         )
 
     def test_freed_while_taken(self) -> None:
-        """What has been freed is had again, the lowest first, and all just once."""
+        """What has been freed is not had again while there are others."""
         first = [self.address(number) for number in range(5)]
         self.run_in(
             lambda txn: txn.execute(
@@ -119,4 +119,4 @@ class RaceTests(TestCase):
         )
         again = [self.address(number) for number in range(10, 13)]
         self.assertEqual([f"192.0.2.{n}" for n in range(10, 15)], first)
-        self.assertEqual(["192.0.2.11", "192.0.2.13", "192.0.2.15"], again)
+        self.assertEqual([f"192.0.2.{n}" for n in range(15, 18)], again)
