@@ -254,7 +254,7 @@ class ReadTests(ClientTestCase):
         self.assertEqual("RegionOne", region["Region"])
         self.assertIn("Default", {one["Name"] for one in client.json("domain list")})
         versions = client.json("versions show --service compute")
-        self.assertEqual("2.96", versions[-1]["Max Microversion"])
+        self.assertEqual("2.100", versions[-1]["Max Microversion"])
         self.credential(client)
         program = Program(
             "openstack",

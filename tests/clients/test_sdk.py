@@ -48,9 +48,8 @@ class SdkTests(ClientTestCase):
         self.assertEqual(made.addresses["default"][0]["addr"], made.private_v4)
         self.assertEqual(made.id, cloud.get_server(name).id)
         self.assertEqual([made.id], cloud.get_server_group(group.id).member_ids)
-        # With a list of groups that is not empty it would ask for each of them.
         found = cloud.compute.fetch_server_security_groups(made)
-        self.assertEqual([], found.security_groups)
+        self.assertEqual(["default"], [one["name"] for one in found.security_groups])
         cloud.set_server_metadata(name, {"stage": "test"})
         cloud.delete_server_metadata(name, ["role"])
         self.assertEqual({"stage": "test"}, cloud.get_server(name).metadata)
