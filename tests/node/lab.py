@@ -114,7 +114,7 @@ class NodeNamespace:
             **{
                 f"{what}{family}": run(
                     "ip", "-n", self.namespace, f"-{family}", *command, check=False
-                )
+                ).replace(" linkdown", "")
                 for family in (4, 6)
                 for what, command in (
                     ("rule", ("rule",)),
