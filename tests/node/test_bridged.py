@@ -118,6 +118,29 @@ class SharedAddressesTests(BridgedTestCase):
         self.assertRaises(TimeoutError, server.recv, 100)
 
 
+class BridgeTests(BridgedTestCase):
+    """What becomes of the bridge itself."""
+
+    def test_keeps_its_address(self) -> None:
+        """A guest that comes does not change the bridge's MAC address, nor one that goes."""
+        self.bridge("br0")
+        self.node.ip(
+            "link add high0 address f2:00:00:00:00:01 type veth peer name high1",
+            "link set high0 master br0 up",
+        )
+        before = self.address()
+        guest = self.member(1, "br0", "private", mac(1))
+        self.assertEqual(before, self.address())
+        self.lab.unplug(guest, self.node)
+        self.assertEqual(before, self.address())
+
+    def address(self) -> str:
+        """Return the bridge's MAC address."""
+        return run(
+            "ip", "-n", self.node.namespace, "-br", "link", "show", "br0"
+        ).split()[2]
+
+
 class RefusedTests(BridgedTestCase):
     """What cannot be set up safely is not set up at all."""
 
