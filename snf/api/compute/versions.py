@@ -37,7 +37,6 @@ STATUS_CHECKED = (2, 38)
 NO_IMAGE_LIMITS = (2, 39)
 FLOATING_IP_ACTIONS = (2, 43)
 FLAVOR_EMBEDDED = (2, 47)
-ADD_FIXED_UNTIL = (2, 43)
 DIAGNOSTICS = (2, 48)
 ATTACHED_WITH_TAG = (2, 49)
 EVENTS_FOR_OWNERS = (2, 51)
@@ -100,7 +99,6 @@ _SAID = {
     46: "answers have `X-OpenStack-Request-ID`, as in every version here",
     FLAVOR_EMBEDDED[1]: "servers show their flavor's sizes, instead of its id",
     32: "`networks` of a new server may have a `tag`; from 2.37 to 2.41 not",
-    44: "`addFixedIp` and `removeFixedIp` are gone: 400",
     ATTACHED_WITH_TAG[1]: "an interface may be given a `tag` when it is attached",
     SHOWN_NIC_TAG[1]: "interfaces show their `tag`",
     DIAGNOSTICS[1]: "diagnostics have a standard form",
