@@ -1,4 +1,44 @@
--- What clusters have been told of networks; how addresses are found; who has floating IPs.
+-- What clusters have been told of the networks that they have.
+
+-- How often that has become another since a cluster first had the network, and how many
+-- of these changes it knows.
+ALTER TABLE cluster_network
+    ADD COLUMN changed bigint NOT NULL DEFAULT 0,
+    ADD COLUMN told    bigint NOT NULL DEFAULT 0;
+CREATE INDEX cluster_network_outdated ON cluster_network (cluster_id)
+    WHERE told < changed;
+
+-- Nobody has told them anything until now.
+UPDATE cluster_network SET changed = 1;
+
+-- Whoever puts a network on a cluster holds the network meanwhile: a change is seen by
+-- them, or is counted here.
+CREATE FUNCTION wiring_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    which uuid;
+BEGIN
+    IF TG_TABLE_NAME = 'network' THEN
+        which := NEW.id;
+    ELSE
+        which := coalesce(NEW.network_id, OLD.network_id);
+    END IF;
+    PERFORM FROM network WHERE id = which FOR NO KEY UPDATE;
+    UPDATE cluster_network SET changed = changed + 1 WHERE network_id = which;
+    IF FOUND THEN
+        NOTIFY orders;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER wiring_changed AFTER UPDATE OF mtu ON network FOR EACH ROW
+    WHEN (OLD.mtu IS DISTINCT FROM NEW.mtu)
+    EXECUTE FUNCTION wiring_changed();
+CREATE TRIGGER wiring_changed AFTER UPDATE OF gateway, dhcp, dns, host_routes ON subnet
+    FOR EACH ROW
+    WHEN ((OLD.gateway, OLD.dhcp, OLD.dns, OLD.host_routes)
+        IS DISTINCT FROM (NEW.gateway, NEW.dhcp, NEW.dns, NEW.host_routes))
+    EXECUTE FUNCTION wiring_changed();
+CREATE TRIGGER wiring_changed_more AFTER INSERT OR DELETE ON subnet FOR EACH ROW
+    EXECUTE FUNCTION wiring_changed();
 
 -- Who takes an address looks for single rows in tables that can be large.  How is decided
 -- once a connection; it is not to be decided for small tables, and kept.
