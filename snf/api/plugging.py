@@ -89,9 +89,11 @@ class Plugger:
         Store a port that is on no server; return it and what it holds of the quota.
 
         :raises BadRequest: It cannot have the addresses.
-        :raises Conflict: Somebody else has one of them, or the MAC address.
+        :raises Conflict: Somebody else has one of them, or the MAC address; or the
+            network is drained.
         """
         network = wish.network
+        network.check_open()
         known = subnets.of_networks(txn, [network.id]).get(network.id, [])
         wanted = places(known, network.id, wish.fixed)
         port = uuid4()

@@ -91,6 +91,8 @@ def give(txn: Transaction, port: UUID, mac: str, asked: Places) -> list[FixedIP]
 
     :raises Conflict: Another port has one, or a subnet gives none.
     """
+    if any(address is not None for _, address in asked):
+        addresses.check_open(txn, port)
     given: list[FixedIP] = []
     for subnet, address in asked:
         if address is None:

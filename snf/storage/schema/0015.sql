@@ -76,3 +76,16 @@ END $$;
 ALTER FUNCTION address_taken() SET enable_seqscan = off;
 ALTER FUNCTION address_freed() SET enable_seqscan = off;
 ALTER FUNCTION address_passed_on() SET enable_seqscan = off;
+
+-- A node's tags name a port also when its NIC is gone, until they have been taken away:
+-- were the port to come back before that, so would its floating IPs.  So a server keeps
+-- them until Ganeti has said that its tags are without them, or that it is gone itself.
+CREATE OR REPLACE FUNCTION floating_ip_follows() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO floating_ip_holder (floating_ip_id, server_id)
+    SELECT f.id, NEW.server_id FROM floating_ip f
+    WHERE f.port_id = NEW.id AND NEW.server_id IS NOT NULL
+    ON CONFLICT (floating_ip_id, server_id) DO UPDATE SET ended_by = NULL;
+    RETURN NEW;
+END $$;
+DROP TRIGGER floating_ip_follows_deleted ON port;
