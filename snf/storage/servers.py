@@ -260,6 +260,11 @@ def change(txn: Transaction, server: int, changes: Mapping[str, str | None]) -> 
     )
 
 
+def touch(txn: Transaction, server: int) -> None:
+    """Note that a server changes, and have other changes of it wait for this one."""
+    txn.execute("UPDATE server SET updated = now() WHERE id = %s", (server,))
+
+
 def missing(server: UUID) -> str:
     """Return what to say of a server that is not there."""
     return f"Instance {server} could not be found."
