@@ -5,8 +5,8 @@ from uuid import UUID, uuid4
 
 from snf.core.order import Kind
 from snf.core.server import Life, Observed
-from snf.storage import orders
-from snf.testing.world import ADMIN, ALICE, BOB, NETWORK, PROJECT_A, READER
+from snf.storage import networks, orders
+from snf.testing.world import ADMIN, ALICE, BOB, EXTERNAL, NETWORK, PROJECT_A, READER
 from tests.api.case import SERVERS, ApiTestCase, Reply
 from tests.api.test_networks_admin import MakingTestCase
 
@@ -87,6 +87,17 @@ class SynnefoTests(MakingTestCase):
         self.assertEqual(403, self.ask("DELETE", public).code)
         self.server()
         self.assertEqual(409, self.ask("DELETE", public, by=ADMIN).code)
+
+    def test_public(self) -> None:
+        """The oldest clients know the public network by a word, and cannot change it."""
+        shown = self.ask("GET", "/public").json["network"]
+        self.assertEqual((str(NETWORK.id), True), (shown["id"], shown["public"]))
+        self.run_in(networks.add, EXTERNAL)
+        self.assertEqual(shown, self.ask("GET", "/public").json["network"])
+        self.assertEqual(403, self.ask("PUT", "/public", {"name": "mine"}).code)
+        self.assertEqual(403, self.ask("DELETE", "/public").code)
+        self.sql("UPDATE network SET deleted = now()")
+        self.assertEqual(404, self.ask("GET", "/public").code)
 
     def test_attachments(self) -> None:
         """The project's own ports on a network, and nobody else's."""

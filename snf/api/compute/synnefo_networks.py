@@ -17,6 +17,7 @@ from snf.api.compute.view import time
 from snf.api.json import Edge, new_app, route
 from snf.api.network import limits
 from snf.api.network.bodies import Name, NewNetwork, NewSubnet
+from snf.api.network.collection import sight
 from snf.api.network.networks import Maker
 from snf.api.network.subnets import add as add_subnet
 from snf.api.plugging import Plugger
@@ -188,9 +189,25 @@ def _leaving(
     return server, attachments.only_one(txn, network, server)
 
 
+# What the oldest clients call the one network that is public, in place of its id.
+_PUBLIC = "public"
+
+
+def _public(txn: Transaction, call: Call) -> Network | None:
+    """Return which one of the operator's networks that is: the default one if any is."""
+    wanted = lists.Wanted(
+        call.project.id, {"project_id": [""]}, order=[lists.Key("is_default", False)]
+    )
+    found = lists.listing(txn, NETWORKS, wanted, 1)
+    return found[0] if found else None
+
+
 def _find(txn: Transaction, call: Call, network: str) -> Network:
-    sees = None if call.is_admin else call.project.id
-    found = lists.get(txn, NETWORKS, sees, identifier(network, _NO_NETWORK))
+    if network == _PUBLIC:
+        found = _public(txn, call)
+    else:
+        known = identifier(network, _NO_NETWORK)
+        found = lists.get(txn, NETWORKS, sight(call), known)
     if found is None:
         raise NotFound(_NO_NETWORK)
     return found
