@@ -27,9 +27,8 @@ from snf.api.compute import (
     view,
 )
 from snf.api.compute.actions import act, named
-from snf.api.compute.build import (
+from snf.api.compute.bodies import (
     YOUNG,
-    Builder,
     CreateBody,
     Description,
     Hostname,
@@ -39,6 +38,7 @@ from snf.api.compute.build import (
     check,
     check_hostname,
 )
+from snf.api.compute.build import Builder
 from snf.api.compute.owned import MISSING, locate, owner
 from snf.api.json import Answer, Edge, new_app, route
 from snf.api.policy import Reach
