@@ -70,6 +70,7 @@ class Subnet:
     :ivar eui64: Addresses follow from MAC addresses; the pools are but shown.
     :ivar project: Whose network it is.
     :ivar external: Whether the network is external.
+    :ivar drained: Whether the network gives no new addresses.
     """
 
     id: UUID
@@ -89,6 +90,7 @@ class Subnet:
     updated: datetime | None = None
     project: UUID | None = None
     external: bool = False
+    drained: bool = False
 
     @property
     def version(self) -> int:

@@ -175,21 +175,13 @@ def put(txn: Transaction, port: UUID, groups: Sequence[UUID]) -> None:
             f"security_groups: the groups of a port may have {RULES_AT_MOST} ingress"
             f" rules together, not {row[0]}"
         )
-    txn.execute("UPDATE port SET grouped = true, profile = NULL WHERE id = %s", (port,))
-    txn.execute("DELETE FROM port_security_group WHERE port_id = %s", (port,))
-    txn.execute(
+    txn.later("UPDATE port SET grouped = true, profile = NULL WHERE id = %s", (port,))
+    txn.later("DELETE FROM port_security_group WHERE port_id = %s", (port,))
+    txn.later(
         "INSERT INTO port_security_group (port_id, group_id)"
         " SELECT %s, unnest(%s::uuid[])",
         (port, sorted(set(groups))),
     )
-
-
-def put_all(txn: Transaction, server: int, groups: Sequence[UUID]) -> None:
-    """Put the ports that were made for a server into these groups, as :func:`put`."""
-    for (port,) in every(
-        txn, "SELECT id FROM port WHERE server_id = %s AND NOT kept", (server,)
-    ):
-        put(txn, port, groups)
 
 
 def set_profile(txn: Transaction, port: UUID, word: str) -> None:

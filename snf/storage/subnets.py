@@ -13,7 +13,8 @@ from snf.core.subnet import Pool, Route, Subnet, SubnetInUse
 from snf.storage.database import Transaction
 from snf.storage.lists import Field, Listed, Type
 from snf.storage.networks import THERE, VISIBLE
-from snf.storage.rows import every, one
+from snf.storage.prepared import Prepared
+from snf.storage.rows import one
 
 _COLUMNS = (
     "s.id, s.network_id, s.cidr::text, s.created,"
@@ -21,7 +22,7 @@ _COLUMNS = (
     "  WHERE p.subnet_id = s.id ORDER BY p.first),"
     " s.name, host(s.gateway), s.dhcp, ARRAY(SELECT host(d) FROM unnest(s.dns) d),"
     " s.host_routes, s.eui64, s.description, s.tags, s.revision, s.updated,"
-    " n.project_id, n.external"
+    " n.project_id, n.external, n.drained"
 )
 
 
@@ -46,6 +47,7 @@ def _from_row(row: tuple) -> Subnet:
         updated=row[14],
         project=row[15],
         external=row[16],
+        drained=row[17],
     )
 
 
@@ -81,14 +83,16 @@ SUBNETS = Listed(
 )
 
 
+_OF_NETWORKS = Prepared(
+    "subnets_of_networks",
+    f"SELECT {_COLUMNS} FROM subnet s JOIN network n ON n.id = s.network_id"
+    " WHERE n.id = ANY($1) ORDER BY s.created, s.id",
+)
+
+
 def of_networks(txn: Transaction, ids: Collection[UUID]) -> dict[UUID, list[Subnet]]:
     """Return the subnets of networks, oldest first."""
-    rows = every(
-        txn,
-        f"SELECT {_COLUMNS} FROM subnet s JOIN network n ON n.id = s.network_id"
-        " WHERE n.id = ANY(%s) ORDER BY s.created, s.id",
-        (list(ids),),
-    )
+    rows = _OF_NETWORKS.every(txn, list(ids))
     found: dict[UUID, list[Subnet]] = {}
     for subnet in map(_from_row, rows):
         found.setdefault(subnet.network, []).append(subnet)

@@ -162,10 +162,12 @@ class Ports:
                 server = identifier(one.device_id, _NO_SERVER)
                 made[self.plugger.attach(txn, call, server, wish)] = wish.project
                 continue
-            port, amounts = self.plugger.add(txn, wish)
-            made[port] = wish.project
-            held.update({(wish.project, name): n for name, n in amounts.items()})
-            note(txn, call, "port create", port)
+            if wish.groups is None:
+                self.plugger.hold_default(txn, wish.project)
+            port = self.plugger.add(txn, wish)
+            made[port.id] = wish.project
+            held.update({(wish.project, name): n for name, n in port.held.items()})
+            note(txn, call, "port create", port.id)
         for project in sorted({project for project, _ in held}):
             amounts = {name: n for (whose, name), n in held.items() if whose == project}
             self.plugger.take(txn, project, amounts)
@@ -226,7 +228,7 @@ class Ports:
                 f"The addresses of port {port.id} cannot change while it is on a server"
             )
         plugs.take_back(txn, port.id, [one.address for one in gone])
-        plugs.give(txn, port.id, held.mac, fresh)
+        plugs.give(txn, port.id, held.mac, known, fresh)
         more = {Resource.FIXED_IPS: len(fresh) - len(gone)}
         self.plugger.take(txn, port.project, more)
 
