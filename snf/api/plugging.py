@@ -107,7 +107,7 @@ class Plugger:
         :raises Conflict: Somebody else has one of them, or the MAC address.
         """
         network = wish.network
-        known = subnets.of_networks(txn, [network.id]).get(network.id, [])
+        known = subnets.of_network(txn, network.id)
         wanted = places(known, network.id, wish.fixed)
         port = uuid4()
         new = NewPort(

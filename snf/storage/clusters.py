@@ -169,7 +169,8 @@ def move(txn: Transaction, cluster_id: int, url: str, tls: str) -> None:
 
 def saw_job(txn: Transaction, cluster_id: int, job: int) -> None:
     """Remember that a cluster has got as far as a job."""
-    txn.execute(
+    # With the commit: several who have submitted something do so at once.
+    txn.later(
         "UPDATE cluster SET last_job = %s WHERE id = %s AND last_job < %s",
         (job, cluster_id, job),
     )
@@ -202,7 +203,7 @@ def recognize(txn: Transaction, cluster_id: int, uuid: str) -> bool:
 
 def set_reachable(txn: Transaction, cluster_id: int, reachable: bool) -> None:
     """Remember since when a cluster has not been reached, or that it has been."""
-    txn.execute(
+    txn.later(
         "UPDATE cluster SET unreachable_since = CASE WHEN %s THEN NULL"
         " ELSE coalesce(unreachable_since, now()) END WHERE id = %s"
         " AND (unreachable_since IS NULL) <> %s",

@@ -10,25 +10,27 @@ from snf.core.firewall import RULES_AT_MOST, Match, Port
 from snf.core.order import Kind
 from snf.storage import floating_ips
 from snf.storage.database import Transaction
+from snf.storage.prepared import Prepared
 from snf.storage.rows import every, one
 
-_PORTS = """
+_PORTS = Prepared(
+    "firewall_ports",
+    """
     SELECT p.server_id, p.id, p.profile,
         p.grouped OR EXISTS (SELECT FROM port_group m WHERE m.port_id = p.id),
         (SELECT json_agg(json_build_array(r.family, r.number, r.first, r.last,
                                           r.remote::text))
          FROM port_group m JOIN security_group_rule r ON r.group_id = m.group_id
          WHERE m.port_id = p.id AND r.direction = 'ingress')
-    FROM port p WHERE p.server_id = ANY(%s) ORDER BY p.server_id, p.position, p.id
-"""
+    FROM port p WHERE p.server_id = ANY($1) ORDER BY p.server_id, p.position, p.id
+""",
+)
 
 
 def ports(txn: Transaction, servers: Collection[int]) -> dict[int, list[Port]]:
     """Return the ports of servers, with what decides over what comes in to them."""
     found: dict[int, list[Port]] = {server: [] for server in servers}
-    for server, port, profile, governed, admitted in every(
-        txn, _PORTS, (list(servers),)
-    ):
+    for server, port, profile, governed, admitted in _PORTS.every(txn, list(servers)):
         matches = tuple(_match(values) for values in admitted or ())
         found[server].append(Port(port, profile, matches if governed else None))
     return found

@@ -90,7 +90,7 @@ def add(txn: Transaction, new: NewPort, random_bytes: Callable[[int], bytes]) ->
     :raises MacAddressInUse: Another port has the one that is asked for.
     """
     spot = new.spot
-    state = (None, 0, None, False, "DOWN")
+    state: tuple[Any, ...] = (None, 0, None, False, "DOWN")
     if spot is not None:
         state = (spot.server, spot.position, spot.tag, spot.changing, "BUILD")
     for _attempt in range(1 if new.mac else 5):

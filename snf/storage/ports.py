@@ -94,10 +94,9 @@ def add(
     mac = _add_with_free_mac(
         txn, port, network.id, project, server, position, prefix, random_bytes
     )
-    known = subnets.of_networks(txn, [network.id]).get(network.id, [])
     return mac, [
         addresses.give(txn, subnet, port, mac)
-        for subnet in known
+        for subnet in subnets.of_network(txn, network.id)
         if subnet.id in network.subnets
     ]
 

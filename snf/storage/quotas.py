@@ -8,7 +8,7 @@ can deadlock; the first of a project's rows makes its transactions queue up.
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from psycopg2.extras import execute_values
+from psycopg2.extras import Json, execute_values
 
 from snf.core.quota import Amounts, Resource, check
 from snf.storage.database import Transaction
@@ -62,11 +62,16 @@ def take(txn: Transaction, project: UUID, wanted: Amounts, defaults: Amounts) ->
     check(wanted, used, limits)
 
 
+# Not an array: with that, PostgreSQL would not keep its plan.
+_WANTED = (
+    "FROM (SELECT key, value::bigint FROM jsonb_each_text($2)) w (resource, amount)"
+    " ORDER BY w.resource"
+)
+
 # The most that a project may have of a resource; NULL: as much as there is.
 _MOST = (
     "nullif(coalesce((SELECT l.most FROM quota_limit l WHERE l.project_id = $1"
-    " AND l.resource = {0}), (SELECT d.most FROM unnest($2::text[], $4::bigint[])"
-    " d (resource, most) WHERE d.resource = {0})), -1)"
+    " AND l.resource = {0}), ($3::jsonb ->> {0})::bigint), -1)"
 )
 _IF_IT_MAY = "CASE WHEN ({0} <= " + _MOST.format("{1}") + ") IS NOT FALSE THEN {0} END"
 
@@ -75,8 +80,7 @@ _TAKE = Prepared(
     "quota_take",
     "INSERT INTO quota_usage (project_id, resource, used)"
     f" SELECT $1::uuid, w.resource, {_IF_IT_MAY.format('w.amount', 'w.resource')}"
-    " FROM unnest($2::text[], $3::bigint[]) w (resource, amount) ORDER BY w.resource"
-    " ON CONFLICT (project_id, resource) DO UPDATE SET used = "
+    f" {_WANTED} ON CONFLICT (project_id, resource) DO UPDATE SET used = "
     + _IF_IT_MAY.format("quota_usage.used + EXCLUDED.used", "quota_usage.resource"),
 )
 
@@ -95,17 +99,18 @@ def take_last(
     def explain(txn: Transaction) -> None:
         check(asked, used(txn, project), limits(txn, project, defaults))
 
-    names = [resource.value for resource in asked]
-    most = [defaults[resource] for resource in asked]
-    _TAKE.last(txn, explain, project, names, list(asked.values()), most)
+    most = {resource: defaults[resource] for resource in asked}
+    _TAKE.last(txn, explain, project, _json(asked), _json(most))
+
+
+def _json(amounts: Amounts) -> Json:
+    return Json({resource.value: amount for resource, amount in amounts.items()})
 
 
 _COUNT_IN = Prepared(
     "quota_count_in",
     "INSERT INTO quota_usage (project_id, resource, used)"
-    " SELECT $1::uuid, w.resource, w.amount"
-    " FROM unnest($2::text[], $3::bigint[]) w (resource, amount) ORDER BY w.resource"
-    f"{_ADD} RETURNING resource, used, (SELECT l.most FROM quota_limit l"
+    f" SELECT $1::uuid, w.resource, w.amount {_WANTED}{_ADD} RETURNING resource, used, (SELECT l.most FROM quota_limit l"
     " WHERE l.project_id = quota_usage.project_id"
     " AND l.resource = quota_usage.resource)",
 )
@@ -120,8 +125,7 @@ def count_in(
     Returns of each resource its name, how much the project has now, and the limit that
     is set, if one is.
     """
-    names = [resource.value for resource in wanted]
-    return _COUNT_IN.every(txn, project, names, list(wanted.values()))
+    return _COUNT_IN.every(txn, project, _json(wanted))
 
 
 def give_back(

@@ -14,7 +14,7 @@ from snf.storage.database import Transaction
 from snf.storage.lists import Field, Listed, Type
 from snf.storage.networks import THERE, VISIBLE
 from snf.storage.prepared import Prepared
-from snf.storage.rows import one
+from snf.storage.rows import every, one
 
 _COLUMNS = (
     "s.id, s.network_id, s.cidr::text, s.created,"
@@ -83,16 +83,21 @@ SUBNETS = Listed(
 )
 
 
-_OF_NETWORKS = Prepared(
-    "subnets_of_networks",
+_OF_NETWORKS = (
     f"SELECT {_COLUMNS} FROM subnet s JOIN network n ON n.id = s.network_id"
-    " WHERE n.id = ANY($1) ORDER BY s.created, s.id",
+    " WHERE n.id = {} ORDER BY s.created, s.id"
 )
+_OF_NETWORK = Prepared("subnets_of_network", _OF_NETWORKS.format("$1"))
+
+
+def of_network(txn: Transaction, network: UUID) -> list[Subnet]:
+    """Return the subnets of a network, oldest first."""
+    return [_from_row(row) for row in _OF_NETWORK.every(txn, network)]
 
 
 def of_networks(txn: Transaction, ids: Collection[UUID]) -> dict[UUID, list[Subnet]]:
     """Return the subnets of networks, oldest first."""
-    rows = _OF_NETWORKS.every(txn, list(ids))
+    rows = every(txn, _OF_NETWORKS.format("ANY(%s)"), (list(ids),))
     found: dict[UUID, list[Subnet]] = {}
     for subnet in map(_from_row, rows):
         found.setdefault(subnet.network, []).append(subnet)

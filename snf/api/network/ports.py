@@ -216,7 +216,7 @@ class Ports:
         :raises PortInUse: It is on a server, whose NIC has the old ones.
         """
         held = plugs.lock(txn, port.id)
-        known = subnets.of_networks(txn, [port.network]).get(port.network, [])
+        known = subnets.of_network(txn, port.network)
         asked = places(known, port.network, wanted)
         had = plugs.held(txn, port.id)
         keep, fresh = matched(had, asked)
