@@ -331,7 +331,7 @@ def _ticks(pid: int) -> int:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return 0  # its parent has its time by now
     # proc(5): utime and stime, and those of the children that have ended.
     return sum(map(int, fields[11:15])) + sum(_ticks(int(one)) for one in children)
