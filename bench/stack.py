@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -83,13 +83,13 @@ class Stack:
             self.stop(started)
 
     @contextmanager
-    def simulated(self) -> Iterator[None]:
-        """Have a simulated Ganeti, and all that Cyclades does with it."""
+    def simulated(self) -> Iterator[int]:
+        """Have a simulated Ganeti, and all that Cyclades does with it; its pid."""
         run = ["submitter", "dispatcher", "reconciler"]
         started = self.start("cyclades-demo", run, create_s=1.0)
         try:
             wait_for(self._cluster_listens, "the simulation", 30)
-            yield
+            yield started.pid
         finally:
             self.stop([started])
 
@@ -320,6 +320,21 @@ def rss_mb(pids: list[int]) -> float:
         for line in Path(f"/proc/{pid}/status").read_text().splitlines()
         if line.startswith("VmRSS:")
     )
+
+
+def cpu_s(pids: Iterable[int]) -> float:
+    """Return the processor time, in s, that processes and all their children have had."""
+    return sum(map(_ticks, pids)) / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(pid: int) -> int:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0  # its parent has its time by now
+    # proc(5): utime and stime, and those of the children that have ended.
+    return sum(map(int, fields[11:15])) + sum(_ticks(int(one)) for one in children)
 
 
 def _free_port() -> int:

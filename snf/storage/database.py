@@ -32,7 +32,7 @@ from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from snf.core.errors import Unavailable
-from snf.storage.cursors import Cursor, Gathering
+from snf.storage.cursors import Cursor, Gathering, Refused
 
 _log = Logger()
 
@@ -95,6 +95,19 @@ class Transaction(Protocol):
 
     def later(self, query: str, arguments: Any = ...) -> None:
         """Execute a statement of whose result nothing is needed, now or a bit later."""
+
+    def last(
+        self,
+        query: str,
+        arguments: Any,
+        explain: Callable[[Any], None],
+    ) -> None:
+        """
+        Execute a statement together with the commit, as the last one.
+
+        :param explain: When it would store a NULL where none may be, the transaction is
+            undone and this called in another one, to raise why.
+        """
 
     def fetchone(self) -> tuple[Any, ...] | None: ...
 
@@ -213,6 +226,10 @@ class Database(Service):
                 result = function(txn)
                 committing = True
                 txn.commit()
+        except Refused as refused:
+            _roll_back(connection)
+            self._transact(refused.explain)
+            raise _Again("what was refused would no longer be") from None
         except psycopg2.Error as failure:
             self._failed(connection, committing, failure)
         except BaseException:

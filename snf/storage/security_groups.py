@@ -20,6 +20,7 @@ from snf.core.quota import Amounts, Resource
 from snf.storage import lists, quotas
 from snf.storage.database import Transaction
 from snf.storage.lists import Field, Listed, Type
+from snf.storage.prepared import Prepared
 from snf.storage.rows import one
 
 _RULE = (
@@ -144,6 +145,12 @@ def lock(txn: Transaction, project: UUID | None, group: UUID) -> None:
         raise NotFound(missing(group))
 
 
+_DEFAULT = Prepared(
+    "security_group_default",
+    "SELECT id FROM security_group WHERE project_id = $1 AND is_default FOR KEY SHARE",
+)
+
+
 def default(txn: Transaction, project: UUID, profile: Profile) -> UUID:
     """
     Return the default group of a project, which is made where there is none yet.
@@ -152,14 +159,10 @@ def default(txn: Transaction, project: UUID, profile: Profile) -> UUID:
 
     :param profile: What a new one admits.
     """
-    query = (
-        "SELECT id FROM security_group WHERE project_id = %s AND is_default"
-        " FOR KEY SHARE"
-    )
-    row = one(txn, query, (project,))
+    row = _DEFAULT.one(txn, project)
     if row is None:
         _make_default(txn, project, profile)
-        row = one(txn, query, (project,))
+        row = _DEFAULT.one(txn, project)
     assert row is not None
     return row[0]
 

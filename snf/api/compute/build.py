@@ -12,7 +12,7 @@ from snf.api.call import Call, identifier
 from snf.api.compute.actions import remember
 from snf.api.compute.bodies import NetworkRef, NewServer
 from snf.api.compute.security_groups import named
-from snf.api.plugging import Plugger, Wish
+from snf.api.plugging import Made, Plugger, Wish
 from snf.core.catalog import Cluster, Flavor, Image
 from snf.core.errors import BadRequest, NotFound
 from snf.core.firewall import OFFERED, Offered
@@ -25,7 +25,6 @@ from snf.core.quota import NO_LIMITS, Amounts, Resource
 from snf.core.server_group import Policy
 from snf.storage import (
     clusters,
-    firewalls,
     flavors,
     images,
     lists,
@@ -38,6 +37,7 @@ from snf.storage import (
     tags,
 )
 from snf.storage.database import Transaction
+from snf.storage.plugs import Spot
 from snf.storage.server_groups import Entry
 
 
@@ -66,6 +66,7 @@ class Builder:
         reservation: str,
         index: int = 0,
         group: str | None = None,
+        take: Callable[..., None] = quotas.take_last,
     ) -> UUID:
         """
         Store a server and order its build; its id.
@@ -73,6 +74,7 @@ class Builder:
         :param reservation: What all servers that are asked for together share.
         :param index: Which one of them it is.
         :param group: The id of the server group that it is to be in.
+        :param take: Counts what the project gets, now or with the commit.
         :raises BadRequest: Its flavor, image, group or a network is not to be had.
         :raises QuotaExceeded: The project or the group would have more than it may.
         :raises Conflict: A network has no free address left, or the policy of the
@@ -111,12 +113,13 @@ class Builder:
         if entry is not None:
             server_groups.join(txn, entry.group.id, server_id, entry.slot)
         amounts = _amounts(flavor)
-        nics = [
-            self._nic(txn, call, one, server_id, position, cluster, amounts)
-            for position, one in enumerate(wired)
-        ]
-        if groups:
-            firewalls.put_all(txn, server_id, groups)
+        nics = []
+        for position, one in enumerate(wired):
+            spot = Spot(server_id, position, one.tag)
+            made = self._port(txn, call, one, spot, cluster, groups)
+            nics.append(made.nic)
+            for resource, amount in made.held.items():
+                amounts[resource] = amounts.get(resource, 0) + amount
         order = Order(
             id=uuid4(),
             server=server_id,
@@ -126,17 +129,19 @@ class Builder:
         orders.add(txn, order, cluster.id, call.request_id)
         remember(txn, call, server_id, "create", order.id)
         # Last, since from here on the project's requests queue up.
-        quotas.take(txn, call.project.id, amounts, self.limits)
+        take(txn, call.project.id, amounts, self.limits)
         return uuid
 
-    def _groups(self, txn: Transaction, call: Call, wanted: NewServer) -> list[UUID]:
-        """Return the security groups to be in, if not just the default one."""
+    def _groups(
+        self, txn: Transaction, call: Call, wanted: NewServer
+    ) -> list[UUID] | None:
+        """Return the security groups to be in, held; None for just the default one."""
         names = [group.name for group in wanted.security_groups] or ["default"]
         try:
             found = named(txn, call.project.id, names, self.firewall)
         except NotFound as failure:
             raise BadRequest(f"server.security_groups: {failure}") from None
-        return [] if set(names) == {"default"} else found
+        return None if set(names) == {"default"} else found
 
     def _enter(self, txn: Transaction, call: Call, group: str) -> Entry:
         missing = server_groups.missing(group)
@@ -146,25 +151,22 @@ class Builder:
         except NotFound:
             raise BadRequest(missing) from None
 
-    def _nic(
+    def _port(
         self,
         txn: Transaction,
         call: Call,
         wanted: "_Wired",
-        server: int,
-        position: int,
+        spot: Spot,
         cluster: Cluster,
-        amounts: dict[Resource, int],
-    ) -> NicRequest:
-        """Return a NIC, and add what it holds of the quota."""
-        plugger, port = self.plugger, wanted.port
-        if wanted.network is not None:
-            wish = Wish(wanted.network, call.project.id, wanted.fixed, kept=False)
-            port, held = plugger.add(txn, wish, cluster.mac_prefix)
-            for resource, amount in held.items():
-                amounts[resource] = amounts.get(resource, 0) + amount
-        assert port is not None
-        return plugger.plug(txn, port, server, position, wanted.tag)
+        groups: list[UUID] | None,
+    ) -> Made:
+        """Put a port on a new server, which is made where there is none yet."""
+        if wanted.network is None:
+            assert wanted.port is not None
+            return self.plugger.plug(txn, wanted.port, spot)
+        project = call.project.id
+        wish = Wish(wanted.network, project, wanted.fixed, kept=False, groups=groups)
+        return self.plugger.add(txn, wish, spot, cluster.mac_prefix)
 
 
 def usable(txn: Transaction, call: Call, flavor: UUID) -> Flavor:
@@ -287,8 +289,7 @@ def _wired(
 
 def defaults(txn: Transaction, call: Call) -> list[Network]:
     """Return the networks for those who name none."""
-    wanted = lists.Wanted(call.project.id, {"is_default": [True]})
-    return lists.listing(txn, networks.NETWORKS, wanted, NICS_AT_MOST)
+    return networks.defaults(txn, call.project.id)[:NICS_AT_MOST]
 
 
 def usable_networks(

@@ -157,10 +157,12 @@ class Ports:
                 server = identifier(one.device_id, _NO_SERVER)
                 made[self.plugger.attach(txn, call, server, wish)] = wish.project
                 continue
-            port, amounts = self.plugger.add(txn, wish)
-            made[port] = wish.project
-            held.update({(wish.project, name): n for name, n in amounts.items()})
-            note(txn, call, "port create", port)
+            if wish.groups is None:
+                self.plugger.hold_default(txn, wish.project)
+            port = self.plugger.add(txn, wish)
+            made[port.id] = wish.project
+            held.update({(wish.project, name): n for name, n in port.held.items()})
+            note(txn, call, "port create", port.id)
         for project in sorted({project for project, _ in held}):
             amounts = {name: n for (whose, name), n in held.items() if whose == project}
             self.plugger.take(txn, project, amounts)
@@ -209,7 +211,7 @@ class Ports:
         :raises PortInUse: It is on a server, whose NIC has the old ones.
         """
         held = plugs.lock(txn, port.id)
-        known = subnets.of_networks(txn, [port.network]).get(port.network, [])
+        known = subnets.of_network(txn, port.network)
         asked = places(known, port.network, wanted)
         had = plugs.held(txn, port.id)
         keep, fresh = matched(had, asked)
@@ -221,7 +223,7 @@ class Ports:
                 f"The addresses of port {port.id} cannot change while it is on a server"
             )
         plugs.take_back(txn, port.id, [one.address for one in gone])
-        plugs.give(txn, port.id, held.mac, fresh)
+        plugs.give(txn, port.id, held.mac, known, fresh)
         more = {Resource.FIXED_IPS: len(fresh) - len(gone)}
         self.plugger.take(txn, port.project, more)
 
