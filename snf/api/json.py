@@ -199,8 +199,9 @@ class Edge:
         """Answer with a refusal."""
         code = next(CODES[kind] for kind in type(refusal).__mro__ if kind in CODES)
         kind = type(refusal).__name__
-        if isinstance(refusal, errors.TooMany):
-            request.setHeader("Retry-After", str(refusal.wait_s))
+        wait_s = getattr(refusal, "wait_s", None)
+        if wait_s is not None:
+            request.setHeader("Retry-After", str(wait_s))
         return self._fault(request, code, kind, str(refusal))
 
     def broken(self, request: IRequest, failure: Failure) -> bytes:

@@ -7,6 +7,7 @@ from twisted.trial.unittest import TestCase
 
 from snf.api.identity import passwords
 from snf.api.identity.passwords import PasswordChecker
+from snf.core.checked import Checked
 from snf.core.errors import Unavailable
 from snf.core.passwords import digest
 
@@ -19,7 +20,7 @@ class CheckerTests(TestCase):
     timeout = 60
 
     def setUp(self) -> None:
-        self.checker = PasswordChecker(reactor)
+        self.checker = PasswordChecker(reactor, Checked(lifetime_s=60.0))
         self.addCleanup(self.checker.stopService)
 
     def check(self, password: str) -> "Deferred[bool]":
@@ -31,6 +32,24 @@ class CheckerTests(TestCase):
         self.assertTrue(await self.check("right"))
         self.assertFalse(await self.check("wrong"))
 
+    async def test_known(self) -> None:
+        """A password that was right needs no thread again; one that was wrong does."""
+        self.checker.startService()
+        self.assertTrue(await self.check("right"))
+        self.assertFalse(await self.check("wrong"))
+        self.patch(passwords, "_WAITING_AT_MOST", 0)
+        self.assertTrue(self.successResultOf(self.check("right")))
+        self.failureResultOf(self.check("wrong"), Unavailable)
+
+    async def test_forgotten(self) -> None:
+        """What is known goes in its time, even if nobody asks again."""
+        self.checker.checked.lifetime_s = 0.05
+        self.checker.startService()
+        self.assertTrue(await self.check("right"))
+        self.assertEqual(1, len(self.checker.checked))
+        while len(self.checker.checked):
+            await deferLater(reactor, 0.01)
+
     async def test_hung_up(self) -> None:
         """Who hangs up does not make room: the check is still to be done."""
         self.patch(passwords, "_WAITING_AT_MOST", 3)
@@ -38,7 +57,8 @@ class CheckerTests(TestCase):
         for one in left:
             one.cancel()
             self.failureResultOf(one, CancelledError)
-        self.failureResultOf(self.check("right"), Unavailable)
+        refused = self.failureResultOf(self.check("right"), Unavailable)
+        self.assertEqual(5, refused.value.wait_s)
         self.checker.startService()
         while self.checker.waiting:
             await deferLater(reactor, 0.01)
