@@ -1,8 +1,12 @@
 """Passwords are checked by threads, and only so many at a time."""
 
+import os
+import threading
+
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThreadPool
 from twisted.trial.unittest import TestCase
 
 from snf.api.identity import passwords
@@ -40,6 +44,20 @@ class CheckerTests(TestCase):
         self.patch(passwords, "_WAITING_AT_MOST", 0)
         self.assertTrue(self.successResultOf(self.check("right")))
         self.failureResultOf(self.check("wrong"), Unavailable)
+
+    async def test_polite(self) -> None:
+        """The threads have less of a right to the processor than the reactor has."""
+        self.checker.startService()
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        for _ in range(2):
+            self.assertFalse(await self.check("wrong"))
+        found = await deferToThreadPool(
+            reactor,
+            self.checker.pool,
+            lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()),
+        )
+        self.assertEqual(min(own + 5, 19), found)
+        self.assertEqual(own, os.getpriority(os.PRIO_PROCESS, 0))
 
     async def test_forgotten(self) -> None:
         """What is known goes in its time, even if nobody asks again."""
