@@ -93,8 +93,8 @@ def measure(rounds: int, seconds: float) -> dict[str, list[list[float]]]:
 def main() -> None:
     """Measure all sizes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.4)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=0.3)
     options = parser.parse_args()
     figures: dict[str, object] = {"rounds": options.rounds}
     taken = measure(options.rounds, options.seconds)
