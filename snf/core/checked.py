@@ -2,17 +2,12 @@
 
 import hashlib
 import hmac
-import secrets
 from collections import OrderedDict
 
 from attrs import define, field
 
 _LIFETIME_S = 300.0
 _KEPT_AT_MOST = 10_000
-
-
-def _new_key() -> bytes:
-    return secrets.token_bytes(32)
 
 
 @define(eq=False)
@@ -25,14 +20,14 @@ class Checked:
     password, so what was remembered of the old one is found no more.  Passwords that
     did not match are not remembered: who guesses pays for each guess.
 
+    :ivar key: A secret of 32 bytes.
     :ivar lifetime_s: For how many seconds, however often it is asked for.
     :ivar most: How many at once; the oldest are dropped.
-    :ivar key: A secret of 32 bytes.
     """
 
+    key: bytes = field(repr=False)
     lifetime_s: float = _LIFETIME_S
     most: int = _KEPT_AT_MOST
-    key: bytes = field(factory=_new_key, repr=False)
     _since: OrderedDict[bytes, float] = field(
         init=False, factory=OrderedDict, repr=False
     )

@@ -24,7 +24,7 @@ class CheckerTests(TestCase):
     timeout = 60
 
     def setUp(self) -> None:
-        self.checker = PasswordChecker(reactor, Checked(lifetime_s=60.0))
+        self.checker = PasswordChecker(reactor, Checked(b"k" * 32, lifetime_s=60.0))
         self.addCleanup(self.checker.stopService)
 
     def check(self, password: str) -> "Deferred[bool]":

@@ -5,6 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from snf.core.checked import Checked
 from snf.core.passwords import digest
 
+KEY = b"a key that the tests have in place of a random one"
 KEPT = digest("right", b"0" * 16, cost=2)
 OTHER = digest("right", b"1" * 16, cost=2)
 
@@ -13,7 +14,7 @@ class CheckedTests(SynchronousTestCase):
     """What is remembered of passwords."""
 
     def setUp(self) -> None:
-        self.checked = Checked(lifetime_s=300.0, most=3)
+        self.checked = Checked(KEY, lifetime_s=300.0, most=3)
         self.checked.add("right", KEPT, 1000.0)
 
     def test_known(self) -> None:
@@ -62,7 +63,7 @@ class CheckedTests(SynchronousTestCase):
 
     def test_other_process(self) -> None:
         """Another process marks the same two otherwise."""
-        other = Checked()
+        other = Checked(b"another key")
         other.add("right", KEPT, 1000.0)
         self.assertNotEqual([*other._since], [*self.checked._since])
 

@@ -41,7 +41,9 @@ class PasswordChecker(Service):
         self.reactor = reactor
         self.pool = ThreadPool(1, 2, "passwords")
         self.waiting = 0
-        self.checked = Checked() if checked is None else checked
+        if checked is None:
+            checked = Checked(secrets.token_bytes(32))
+        self.checked = checked
         self._tidying: Any = None
 
     def startService(self) -> None:
