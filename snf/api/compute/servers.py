@@ -48,7 +48,7 @@ from snf.core.identity import Role
 from snf.core.server import Action
 from snf.storage import search, servers
 from snf.storage.database import Transaction
-from snf.storage.servers import Server
+from snf.storage.servers import Server, from_text
 
 
 class Changes(msgspec.Struct, forbid_unknown_fields=True):
@@ -100,15 +100,20 @@ class Servers:
     @route(app, "GET", "/")
     def brief(self, txn: Transaction, call: Call) -> Answer:
         """List ids and names."""
-        found = self._listing(txn, call)
-        shown = {one.uuid: view.server_brief(call, one) for one in found}
+        found = self._listing(txn, call, search.BRIEF)
+        shown = {one: view.server_brief(call, one, name) for one, name in found}
         return self._answer(call, view.page(call, "servers", shown, self.page_size))
 
     @route(app, "GET", "/detail")
     def detail(self, txn: Transaction, call: Call) -> Answer:
         """List everything."""
-        found = self._listing(txn, call)
-        shown = self._shown(txn, call, found)
+        found = self._listing(txn, call, search.FULL)
+        shown: Mapping[UUID, Any]
+        if self.of_synnefo:
+            shown = self._shown(txn, call, [from_text(text) for _, text in found])
+        else:
+            look = view.look(call, self.prefix)
+            shown = {one: view.server_written(look, text) for one, text in found}
         page = view.page(call, "servers/detail", shown, self.page_size)
         return self._answer(call, page)
 
@@ -215,12 +220,14 @@ class Servers:
                 shown[uuid]["attachments"] = nics
         return shown
 
-    def _listing(self, txn: Transaction, call: Call) -> list[Server]:
+    def _listing(
+        self, txn: Transaction, call: Call, columns: str
+    ) -> list[tuple[UUID, str]]:
         try:
             wanted = filters.wanted(call)
         except filters.Nothing:
             return []
-        return search.listing(txn, wanted, call.limit(self.page_size))
+        return search.listing(txn, wanted, call.limit(self.page_size), columns)
 
     def _answer(self, call: Call, page: dict) -> Answer:
         asked = call.argument("changes-since") is not None
