@@ -49,12 +49,16 @@ class Figures:
     """What came of it: the seconds that each answer took, in the order they came.
 
     :ivar seconds: From the beginning to the last answer.
+    :ivar sent: All requests, also those before the beginning.
+    :ivar cpu_s: The processor time that it took to make them.
     """
 
     seconds: float
     delays: list[float]
     refused: int
     received_bytes: int
+    sent: int
+    cpu_s: float
 
     @property
     def rate(self) -> float:
@@ -216,9 +220,17 @@ async def _make(load: Load) -> _Counts:
 def main() -> None:
     """Make the load that is read, and tell what came of it."""
     load = Load(**json.load(sys.stdin))
+    begun = time.process_time()
     counts = asyncio.run(_make(load))
     seconds = counts.last - counts.begin
-    figures = Figures(seconds, counts.delays, counts.refused, counts.received)
+    figures = Figures(
+        seconds,
+        counts.delays,
+        counts.refused,
+        counts.received,
+        counts.sent,
+        time.process_time() - begun,
+    )
     json.dump(asdict(figures), sys.stdout)
 
 

@@ -8,7 +8,7 @@ packets for who had it before have ceased by then.  Triggers note what is releas
 the history (``schema/0013.sql``).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from ipaddress import ip_address
 from uuid import UUID
 
@@ -18,13 +18,14 @@ from snf.core.address import IPAddress, eui64
 from snf.core.errors import Conflict
 from snf.core.network import NetworkDrained
 from snf.core.port import FixedIP
+from snf.core.subnet import Subnet
 from snf.storage.database import Transaction
 from snf.storage.prepared import Prepared
 from snf.storage.rows import every, one
 
 # How many unused addresses are put out for takers at once: once in so many takers wait
 # for each other.  More, up to the other number, where there are only taken ones.
-_PUT_OUT, _PUT_OUT_AT_MOST = 64, 8192
+_PUT_OUT, _PUT_OUT_AT_MOST = 512, 8192
 
 
 class IpAddressInUse(Conflict):
@@ -43,44 +44,27 @@ class Holder:
     floating_ip: UUID | None = None
 
 
-def give(
-    txn: Transaction, which: Sequence[UUID], port: UUID, mac: str
-) -> list[FixedIP]:
+def give(txn: Transaction, subnet: Subnet, port: UUID, mac: str) -> FixedIP:
     """
-    Give a port an address of each of some subnets.
+    Give a port an address of a subnet.
 
-    :raises Conflict: A subnet has none left, or the network gives none.
+    :raises Conflict: It has none left, or its network gives none.
     """
-    check_open(txn, port)
-    rows = every(
-        txn,
-        "SELECT id, cidr::text, eui64 FROM subnet WHERE id = ANY(%s)"
-        " ORDER BY created, id",
-        (list(which),),
-    )
+    check_open(subnet)
     holder = Holder(port=port)
-    return [
-        take(txn, subnet, eui64(cidr, mac), holder)
-        if derived
-        else take_any(txn, subnet, holder)
-        for subnet, cidr, derived in rows
-    ]
+    if subnet.eui64:
+        return take(txn, subnet.id, eui64(subnet.cidr, mac), holder)
+    return take_any(txn, subnet.id, holder)
 
 
-def check_open(txn: Transaction, port: UUID) -> None:
+def check_open(subnet: Subnet) -> None:
     """
-    Return if the network that a port is on gives addresses.
+    Return if a subnet gives addresses.
 
-    :raises NetworkDrained: It does not.
+    :raises NetworkDrained: Its network does not.
     """
-    row = one(
-        txn,
-        "SELECT n.id FROM port p JOIN network n ON n.id = p.network_id"
-        " WHERE p.id = %s AND n.drained",
-        (port,),
-    )
-    if row is not None:
-        raise NetworkDrained(row[0])
+    if subnet.drained:
+        raise NetworkDrained(subnet.network)
 
 
 def take_any(txn: Transaction, subnet: UUID, holder: Holder) -> FixedIP:

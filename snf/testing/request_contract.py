@@ -274,7 +274,7 @@ class _RequestTests(TestCase):
         found = networks.Found("10.0.0.9", None, frozenset({"snf:mtu:1400", "mine"}))
         asked = [await self.opcode(one) for one in networks.changes(whole, found)]
         change = {"gateway": "10.0.0.1", "gateway6": "2001:db8::1", "network6": None}
-        of_it = {"kind": "network", "name": name}
+        of_it: dict[str, Any] = {"kind": "network", "name": name}
         for wanted, opcode in zip(
             (
                 {"OP_ID": "OP_NETWORK_SET_PARAMS", "network_name": name, **change},
