@@ -31,6 +31,7 @@ class Load:
     :ivar rate: Requests a second, at even times whether or not answers have come, as
         far as there are connections; None for as many as are answered.
     :ivar seconds: How long to measure, after ``warm_s`` in which nothing is.
+    :ivar most: How many requests are made at most; None for as many as there is time.
     """
 
     port: int
@@ -40,6 +41,7 @@ class Load:
     warm_s: float = 0.5
     rate: float | None = None
     expected: int = 200
+    most: int | None = None
 
 
 @frozen
@@ -156,7 +158,9 @@ class _Connection(asyncio.Protocol):
         self._send(turn)
 
     def _send(self, turn: int) -> None:
-        if time.perf_counter() >= self.counts.end:
+        most = self.counts.load.most
+        over = most is not None and turn >= most
+        if over or time.perf_counter() >= self.counts.end:
             self._stop()
             return
         self.transport.write(self.counts.requests[turn % len(self.counts.requests)])

@@ -104,9 +104,11 @@ class Plugger:
         Store a port, on a server or on none.
 
         :raises BadRequest: It cannot have the addresses.
-        :raises Conflict: Somebody else has one of them, or the MAC address.
+        :raises Conflict: Somebody else has one of them, or the MAC address; or the
+            network is drained.
         """
         network = wish.network
+        network.check_open()
         known = subnets.of_network(txn, network.id)
         wanted = places(known, network.id, wish.fixed)
         port = uuid4()

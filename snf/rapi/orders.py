@@ -233,8 +233,8 @@ def firewall(
     """
     path = f"/2/instances/{name}"
     for method, tags in (("PUT", sorted(add)), ("DELETE", sorted(remove))):
-        for start in range(0, len(tags), _TAGS_AT_ONCE):
-            chosen = tags[start : start + _TAGS_AT_ONCE]
+        for start in range(0, len(tags), TAGS_AT_ONCE):
+            chosen = tags[start : start + TAGS_AT_ONCE]
             query = [("tag", tag) for tag in chosen]
             yield Request(method, f"{path}/tags", (*query, _reason(order)), {})
     # Forced, lest Ganeti ask the node whether it has this OS.
@@ -244,7 +244,7 @@ def firewall(
 
 # Ganeti reads 8192 bytes of a request's first line (lib/http/server.py), and tags are
 # escaped there.
-_TAGS_AT_ONCE = 32
+TAGS_AT_ONCE = 32
 
 
 def exclude(reason: str) -> Request:

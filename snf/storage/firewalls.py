@@ -137,9 +137,25 @@ def prepare(txn: Transaction, server: int, port: UUID, request_id: str) -> None:
 
     :param server: The server that it has just been put on.
     """
-    mine = [one for one in ports(txn, [server])[server] if one.id == port]
-    if firewall.tags(mine):
+    if naming(txn, [port]):
         order(txn, [server], request_id)
+
+
+def naming(txn: Transaction, which: Collection[UUID]) -> set[int]:
+    """Return the servers that some ports are on and whose instances' tags name them."""
+    rows = every(
+        txn,
+        "SELECT p.server_id, bool_or(f.id IS NOT NULL) FROM port p"
+        " LEFT JOIN floating_ip f ON f.port_id = p.id"
+        " WHERE p.id = ANY(%s) AND p.server_id IS NOT NULL GROUP BY p.server_id",
+        (list(which),),
+    )
+    known = ports(txn, [server for server, _ in rows])
+    return {
+        server
+        for server, floating in rows
+        if floating or firewall.tags(one for one in known[server] if one.id in which)
+    }
 
 
 def hold(txn: Transaction, project: UUID, groups: Sequence[UUID]) -> set[UUID]:

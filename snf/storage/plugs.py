@@ -9,6 +9,7 @@ from attrs import frozen
 
 from snf.core.address import IPAddress, mac_address
 from snf.core.errors import Conflict, Unavailable
+from snf.core.network import NetworkDrained
 from snf.core.port import FixedIP, Places
 from snf.core.subnet import Subnet
 from snf.storage import addresses
@@ -117,6 +118,9 @@ def give(
     :raises Conflict: Another port has one, or a subnet gives none.
     """
     subnets = {subnet.id: subnet for subnet in known}
+    for subnet, _ in asked:
+        if subnets[subnet].drained:
+            raise NetworkDrained(subnets[subnet].network)
     return [
         addresses.give(txn, subnets[subnet], port, mac)
         if address is None

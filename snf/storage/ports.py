@@ -90,6 +90,7 @@ def add(
 
     :raises Conflict: A subnet of the network has no free address left.
     """
+    network.check_open()
     prefix = network.mac_prefix or mac_prefix
     mac = _add_with_free_mac(
         txn, port, network.id, project, server, position, prefix, random_bytes

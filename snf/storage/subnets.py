@@ -135,7 +135,22 @@ def add(txn: Transaction, subnet: Subnet) -> None:
 
 
 def change(txn: Transaction, subnet: Subnet) -> None:
-    """Store what a subnet is from now on; where it is stays as it is."""
+    """
+    Store what a subnet is from now on; where it is stays as it is.
+
+    :raises Conflict: Something has the address that its gateway is to have.
+    """
+    taken = one(
+        txn,
+        "SELECT true FROM address a JOIN subnet s ON s.id = a.subnet_id"
+        " WHERE s.id = %(id)s AND a.address = %(gateway)s"
+        " AND s.gateway IS DISTINCT FROM %(gateway)s",
+        {"id": subnet.id, "gateway": subnet.gateway and str(subnet.gateway)},
+    )
+    if taken:
+        raise Conflict(
+            f"Gateway ip {subnet.gateway} is in use: a port or a floating IP has it"
+        )
     row = {**_row(subnet), "id": subnet.id}
     setting = ", ".join(f"{name} = {_value(name)}" for name in row if name != "id")
     txn.execute(
