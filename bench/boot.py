@@ -95,7 +95,7 @@ def boot(cloud: Cloud, user: Api, admin: Api, image: str) -> tuple[float, float]
 
 def jobseconds(cloud: Cloud, name: str) -> float:
     """Return how long the job that made an instance took, by Ganeti's own account."""
-    for path in (cloud.ganeti.data / "queue").glob("job-*"):
+    for path in (cloud.ganeti.master.data / "queue").glob("job-*"):
         job = json.loads(path.read_text("utf-8"))
         given = job["ops"][0]["input"]
         created = given["OP_ID"] == "OP_INSTANCE_CREATE"

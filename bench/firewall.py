@@ -79,7 +79,7 @@ def until(target: Guest, opened: bool) -> float:
 def jobs(cloud: Cloud, name: str) -> dict[int, Any]:
     """Return the jobs of an instance, by their ids."""
     found = {}
-    for path in (cloud.ganeti.data / "queue").glob("job-*"):
+    for path in (cloud.ganeti.master.data / "queue").glob("job-*"):
         job = json.loads(path.read_text("utf-8"))
         given = job["ops"][0]["input"]
         if name in (given.get("instance_name"), given.get("name")):
