@@ -32,7 +32,7 @@ _V2 = "/network/v2.0"
 
 @frozen
 class Guest:
-    """A server that listens; ``name`` is its instance's."""
+    """A server that runs; ``name`` is its instance's."""
 
     server: str
     name: str
@@ -40,8 +40,8 @@ class Guest:
     addresses: tuple[str, ...]
 
 
-def guest(cloud: Cloud, user: Api, admin: Api) -> Guest:
-    """Return a new server whose guest listens."""
+def booted(cloud: Cloud, user: Api, admin: Api) -> Guest:
+    """Return a new server whose guest runs."""
     body = {
         "name": "bench",
         "flavorRef": reference(user, "flavors", "m1.small"),
@@ -54,9 +54,7 @@ def guest(cloud: Cloud, user: Api, admin: Api) -> Guest:
         time.sleep(0.1)
     shown = admin.call("GET", path)[1]["server"]
     name = shown["OS-EXT-SRV-ATTR:instance_name"]
-    typed = f"httpd -p {_PORT} -h /; echo LISTEN''ING\n"
     serial_here(cloud, name, "READY")
-    serial_here(cloud, name, "LISTENING", typed=typed)
     [port] = user.call("GET", f"{_V2}/ports?device_id={server}")[1]["ports"]
     [addresses] = shown["addresses"].values()
     return Guest(server, name, port["id"], tuple(one["addr"] for one in addresses))
@@ -181,13 +179,12 @@ def rounds(
     return figures
 
 
-def remove(bench: Bench, group: str) -> None:
-    """Delete the server and the group."""
-    path = f"/compute/v2.1/servers/{bench.guest.server}"
-    bench.user.call("DELETE", path)
-    while bench.user.call("GET", path)[0] == 200:
+def delete(user: Api, server: str) -> None:
+    """Delete a server, and return when it is gone."""
+    path = f"/compute/v2.1/servers/{server}"
+    user.call("DELETE", path)
+    while user.call("GET", path)[0] == 200:
         time.sleep(0.2)
-    expect(204, bench.user.call("DELETE", f"{_V2}/security-groups/{group}"))
 
 
 def main() -> None:
@@ -200,12 +197,16 @@ def main() -> None:
     options = parser.parse_args()
     cloud = running(options.state)
     user, admin = Api(cloud, "user"), Api(cloud, "admin")
-    bench = Bench(cloud, user, guest(cloud, user, admin))
+    guest = booted(cloud, user, admin)
+    typed = f"httpd -p {_PORT} -h /; echo LISTEN''ING\n"
+    serial_here(cloud, guest.name, "LISTENING", typed=typed)
+    bench = Bench(cloud, user, guest)
     group = bench.new_group()
     try:
         found = rounds(bench, group, options.rounds)
     finally:
-        remove(bench, group)
+        delete(user, guest.server)
+        expect(204, user.call("DELETE", f"{_V2}/security-groups/{group}"))
     nothing = found.pop("nothing")
     figures: dict[str, object] = {"rounds": options.rounds}
     for way, seen in found.items():
