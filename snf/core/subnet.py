@@ -19,6 +19,8 @@ class InvalidInput(BadRequest):
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"Invalid input for {field}. Reason: {reason}")
+        self.field = field
+        self.reason = reason
 
 
 class GatewayConflictWithAllocationPools(Conflict):

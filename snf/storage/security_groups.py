@@ -108,6 +108,7 @@ RULES = Listed(
         "port_range_min": Field("r.first", Type.NUMBER, sorts=False),
         "port_range_max": Field("r.last", Type.NUMBER, sorts=False),
         "remote_ip_prefix": Field("r.remote", Type.CIDR, sorts=False),
+        "normalized_cidr": Field("r.remote", Type.CIDR, sorts=False),
         "remote_group_id": Field("NULL::uuid", Type.ID, sorts=False),
         "revision_number": Field("0", Type.NUMBER),
     },

@@ -6,7 +6,8 @@ import msgspec
 from attrs import frozen
 
 from snf.api.call import Call
-from snf.api.compute.build import Builder, NewServer
+from snf.api.compute.bodies import NewServer
+from snf.api.compute.build import Builder
 from snf.core.errors import BadRequest, Conflict, QuotaExceeded, Unavailable
 from snf.storage import quotas
 from snf.storage.database import Transaction

@@ -143,13 +143,8 @@ class Ports:
     @route(app, "POST", "/", role=Role.MEMBER, body=NewPortBody, code=201)
     def create(self, txn: Transaction, call: Call) -> Json:
         """Make one or several; with a device_id, on that server."""
-        body: NewPortBody = call.body
-        if isinstance(body.port, NewPort) == (body.ports is not msgspec.UNSET):
-            raise BadRequest("body: must have either port or ports")
-        if isinstance(body.port, NewPort):
-            return {"port": self._made(txn, call, [body.port])[0]}
-        assert body.ports is not msgspec.UNSET
-        return {"ports": self._made(txn, call, body.ports)}
+        made = self._made(txn, call, self.ports.asked(call.body))
+        return self.ports.made(call.body, made)
 
     def _made(
         self, txn: Transaction, call: Call, asked: Sequence[NewPort]
