@@ -250,7 +250,7 @@ def firewall(
             query = [("tag", tag) for tag in chosen]
             asked = Request(method, f"{path}/tags", (*query, _reason(order)), {})
             steps.append((asked,))
-    if together and max(len(add), len(remove)) <= _TAGS_AT_ONCE:
+    if together and max(len(add), len(remove)) <= TAGS_AT_ONCE:
         yield tuple(asked for step in steps for asked in step)
     else:
         yield from steps
