@@ -79,8 +79,7 @@ def orders(made: Stack) -> tuple[int, int]:
     connection = made.connect()
     with connection, connection.cursor() as txn:
         txn.execute(
-            "SELECT count(*), count(*) FILTER (WHERE state IN ('submitted', 'done'))"
-            " FROM orders WHERE request_id IS NOT NULL"
+            "SELECT count(*), count(job) FROM orders WHERE request_id IS NOT NULL"
         )
         [(all_of_them, carried)] = txn.fetchall()
     connection.close()

@@ -50,21 +50,12 @@ def give(txn: Transaction, subnet: Subnet, port: UUID, mac: str) -> FixedIP:
 
     :raises Conflict: It has none left, or its network gives none.
     """
-    check_open(subnet)
+    if subnet.drained:
+        raise NetworkDrained(subnet.network)
     holder = Holder(port=port)
     if subnet.eui64:
         return take(txn, subnet.id, eui64(subnet.cidr, mac), holder)
     return take_any(txn, subnet.id, holder)
-
-
-def check_open(subnet: Subnet) -> None:
-    """
-    Return if a subnet gives addresses.
-
-    :raises NetworkDrained: Its network does not.
-    """
-    if subnet.drained:
-        raise NetworkDrained(subnet.network)
 
 
 def take_any(txn: Transaction, subnet: UUID, holder: Holder) -> FixedIP:

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from snf.core.address import IPAddress, mac_address
 from snf.core.errors import Conflict, Unavailable
+from snf.core.network import NetworkDrained
 from snf.core.port import FixedIP, Places
 from snf.core.subnet import Subnet
 from snf.storage import addresses
@@ -117,14 +118,15 @@ def give(
     :raises Conflict: Another port has one, or a subnet gives none.
     """
     subnets = {subnet.id: subnet for subnet in known}
-    given = []
-    for subnet, address in asked:
-        if address is None:
-            given.append(addresses.give(txn, subnets[subnet], port, mac))
-        else:
-            addresses.check_open(subnets[subnet])
-            given.append(addresses.take(txn, subnet, address, Holder(port=port)))
-    return given
+    for subnet, _ in asked:
+        if subnets[subnet].drained:
+            raise NetworkDrained(subnets[subnet].network)
+    return [
+        addresses.give(txn, subnets[subnet], port, mac)
+        if address is None
+        else addresses.take(txn, subnet, address, Holder(port=port))
+        for subnet, address in asked
+    ]
 
 
 def take_back(txn: Transaction, port: UUID, which: Sequence[IPAddress]) -> None:
