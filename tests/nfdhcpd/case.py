@@ -1,0 +1,137 @@
+"""nfdhcpd as a process on a node of its own, with guests."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from twisted.trial.unittest import SkipTest
+
+from tests.node.case import NodeTestCase
+from tests.node.inside import inside
+from tests.node.lab import ROOT, Guest, run
+
+_WAIT_S = 20.0
+
+FILTERS = (
+    ("iptables", "udp", "--dport 67", 42),
+    ("ip6tables", "icmpv6", "--icmpv6-type router-solicitation", 43),
+    ("ip6tables", "icmpv6", "--icmpv6-type neighbour-solicitation", 44),
+    ("ip6tables", "udp", "--dport 547", 45),
+)
+
+
+class DaemonTestCase(NodeTestCase):
+    """A node with rules that feed the queues, and a daemon that reads them."""
+
+    def setUp(self) -> None:
+        for tool in ("iptables", "udhcpc", "dhclient"):
+            if shutil.which(tool) is None:
+                raise SkipTest(f"{tool} is not installed: run ./cloud test")
+        super().setUp()
+        self.bindings = self.node.directory / "bindings"
+        self.bindings.mkdir()
+        self.base = self.node.directory
+        self.base.chmod(0o755)  # nobody reads the bindings
+        self.base.parent.chmod(0o755)
+        self.log = self.base / "log"
+        self.config = self.base / "nfdhcpd.toml"
+        for tool, protocol, match, number in FILTERS:
+            for device in ("-i tap+", "-m physdev --physdev-in tap+"):
+                rule = f"{device} -p {protocol} {match} -j NFQUEUE --queue-num {number}"
+                self.on_node(*f"{tool} -t mangle -A PREROUTING {rule}".split())
+
+    def on_node(self, *argv: str) -> str:
+        """Return what a command prints that runs on the node."""
+        return run("ip", "netns", "exec", self.node.namespace, *argv)
+
+    def in_guest(self, guest: Guest, *argv: str) -> str:
+        """Return what a command prints that a guest runs."""
+        return run("ip", "netns", "exec", guest.namespace, *argv)
+
+    def configure(self, text: str = "") -> None:
+        """Write the configuration."""
+        self.config.write_text(
+            f'[bindings]\ndirectory = "{self.bindings}"\n[metrics]\nport = 9467\n{text}'
+        )
+
+    def start(self, text: str = "") -> subprocess.Popen[bytes]:
+        """Start the daemon, and return when it reads its queue."""
+        self.configure(text)
+        argv = ["ip", "netns", "exec", self.node.namespace, sys.executable, "-c"]
+        argv += ["from twisted.scripts.twistd import run; run()", "--nodaemon"]
+        argv += ["--pidfile=", f"--logfile={self.log}", "nfdhcpd"]
+        process = subprocess.Popen(
+            [*argv, f"--config={self.config}"],
+            cwd=self.base,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        self.addCleanup(self.stop, process)
+        self.logged("reading queue", process=process)
+        return process
+
+    def stop(self, process: subprocess.Popen[bytes]) -> None:
+        """End the daemon as its supervisor does."""
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def logged(
+        self,
+        text: str,
+        times: int = 1,
+        process: subprocess.Popen[bytes] | None = None,
+    ) -> None:
+        """Return when the log has a text so many times."""
+
+        def there() -> bool:
+            if process is not None:
+                self.assertIsNone(process.poll(), self.text())
+            return self.text().count(text) >= times
+
+        self.until(there, f"{text!r} is not in the log")
+
+    def text(self) -> str:
+        """Return the log."""
+        return self.log.read_text() if self.log.exists() else ""
+
+    def until(self, true: Callable[[], bool], otherwise: str) -> None:
+        """Return when a condition is true."""
+        end = time.monotonic() + _WAIT_S
+        while not true():
+            if time.monotonic() > end:
+                self.fail(f"{otherwise}\n{self.text()}")
+            time.sleep(0.02)
+
+    def bind(self, guest: Guest, **values: str) -> None:
+        """Write a guest's binding as ifup does, and return when it is in force."""
+        known = self.text().count(f"{guest.tap} (")
+        values = {"MAC": guest.mac, "HOSTNAME": "snf-1", **values}
+        write(self.bindings, guest.tap, values)
+        self.logged(f"{guest.tap} (", known + 1)
+
+    def metrics(self) -> str:
+        """Return the daemon's metrics."""
+
+        def fetched() -> str:
+            from urllib.request import urlopen
+
+            with urlopen("http://127.0.0.1:9467/metrics", timeout=10) as page:
+                return page.read().decode()
+
+        return inside(self.node.namespace, fetched)
+
+
+def write(directory: Path, name: str, values: dict[str, str]) -> None:
+    """Write a binding, by rename."""
+    new = directory / f".{name}.new"
+    new.write_text("".join(f"{key}={value}\n" for key, value in values.items()))
+    new.rename(directory / name)
