@@ -116,15 +116,20 @@ class Directory(Service):
             self._refuse(name, 0, str(problem))
         else:
             if client is not None:
-                self.clients.put(client)
-                self._log.info(
-                    "{tap} ({number}) is {host}'s",
-                    tap=name,
-                    number=client.link.number,
-                    host=client.binding.hostname,
-                )
+                self._put(client)
             elif self.clients.drop(name):
                 self._log.info("{tap} is nobody's any more", tap=name)
+
+    def _put(self, client: Client) -> None:
+        before = self.clients.get(client.link.number)
+        self.clients.put(client)
+        if before is None or before.binding != client.binding:
+            self._log.info(
+                "{tap} ({number}) is {host}'s",
+                tap=client.link.name,
+                number=client.link.number,
+                host=client.binding.hostname,
+            )
 
     def _refuse(self, name: str, line: int, reason: str) -> None:
         self.faulty.add(name)

@@ -1,5 +1,6 @@
 """The parts of nfdhcpd, put together."""
 
+import resource
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -82,6 +83,9 @@ class Server(MultiService):
         """Open what only root may, then be root no more."""
         with suppress(OSError):
             self._counts = _QUEUES_FILE.open("rb", buffering=0)
+        # A socket a guest that has asked.
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         privileges.drop(self.settings.process.user)
         super().privilegedStartService()
 

@@ -108,6 +108,8 @@ def main() -> None:
     if command["foreground"] or command["check"]:
         argv += ["--nodaemon", "--pidfile=", "--logfile=-"]
     else:
+        for place in (process.pidfile, process.logfile):
+            place.parent.mkdir(parents=True, exist_ok=True)
         argv += [f"--pidfile={process.pidfile}", f"--logfile={process.logfile}"]
     argv += ["nfdhcpd", f"--config={file}"] + ["--check"] * command["check"]
     sys.argv = argv

@@ -62,6 +62,12 @@ class DaemonTestCase(NodeTestCase):
     def start(self, text: str = "") -> subprocess.Popen[bytes]:
         """Start the daemon, and return when it reads its queue."""
         self.configure(text)
+        process = self.process()
+        self.logged("reading queue", process=process)
+        return process
+
+    def process(self) -> subprocess.Popen[bytes]:
+        """Start a daemon, without waiting for it."""
         argv = ["ip", "netns", "exec", self.node.namespace, sys.executable, "-c"]
         argv += ["from twisted.scripts.twistd import run; run()", "--nodaemon"]
         argv += ["--pidfile=", f"--logfile={self.log}", "nfdhcpd"]
@@ -71,7 +77,6 @@ class DaemonTestCase(NodeTestCase):
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
         self.addCleanup(self.stop, process)
-        self.logged("reading queue", process=process)
         return process
 
     def stop(self, process: subprocess.Popen[bytes]) -> None:

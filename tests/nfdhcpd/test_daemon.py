@@ -1,6 +1,17 @@
 """nfdhcpd as a process: real queues, real taps, clients that others wrote."""
 
-from tests.nfdhcpd.case import DaemonTestCase
+import re
+import signal
+import struct
+from pathlib import Path
+
+from scapy.layers.l2 import Ether
+
+from snf.nfdhcpd.privileges import NET_ADMIN, NET_RAW
+from tests.nfdhcpd.case import DaemonTestCase, write
+from tests.nfdhcpd.guest import Reply, message
+from tests.node.case import mac
+from tests.node.inside import sends, sniffer
 from tests.node.lab import ROUTER4, SUBNET4, Guest
 
 LEASE = {
@@ -10,55 +21,374 @@ LEASE = {
     "MTU": "1450",
     "NAMESERVERS": "198.18.1.53",
 }
+TOLD = (
+    "ip=198.18.1.7",
+    "mask=24",
+    f"router={ROUTER4}",
+    "dns=198.18.1.53",
+    "mtu=1450",
+    "hostname=snf-1",
+    "lease=604800",
+    "broadcast=198.18.1.255",
+    "serverid=192.0.2.1",
+)
 
 
-class ClientsTests(DaemonTestCase):
-    """What clients get on a routed tap, and on a port of a bridge."""
+class GuestsTestCase(DaemonTestCase):
+    """A node with guests that know nothing yet."""
 
-    def routed_guest(self, **values: str) -> Guest:
-        """Return a guest on a routed tap that has its binding."""
-        guest = self.lab.guest(self.node, "tap1", "aa:00:00:00:00:01")
-        self.node.ip("link set tap1 address ee:ee:ee:ee:ee:ee up")
-        self.bind(guest, INDEV="tap1", **{**LEASE, **values})
+    def plain_guest(self, number: int = 1) -> Guest:
+        """Return a guest whose tap is up."""
+        guest = self.lab.guest(self.node, f"tap{number}", mac(number))
+        self.node.ip(f"link set {guest.tap} address ee:ee:ee:ee:ee:ee up")
         return guest
+
+    def routed_guest(self, number: int = 1, **values: str) -> Guest:
+        """Return a guest on a routed tap, which has its binding."""
+        guest = self.plain_guest(number)
+        self.bind(guest, INDEV=guest.tap, **{**LEASE, **values})
+        return guest
+
+    def udhcpc(self, guest: Guest) -> list[str]:
+        """Return what busybox's client hands to its script, a line a variable."""
+        script = self.base / "script"
+        script.write_text('#!/bin/sh\n[ "$1" = bound ] && env\nexit 0\n')
+        script.chmod(0o755)
+        options = ("-O", "staticroutes", "-O", "mtu", "-f", "-n", "-q", "-t5", "-T1")
+        said = self.in_guest(
+            guest, "udhcpc", "-i", guest.device, *options, "-s", str(script)
+        )
+        return said.splitlines()
+
+    def assert_told(self, guest: Guest, *lines: str) -> None:
+        """The guest's client is told these, and what all are told."""
+        said = self.udhcpc(guest)
+        for line in (*TOLD, *lines):
+            self.assertIn(line, said)
+
+    def ask(self, guest: Guest, packet: bytes) -> Reply:
+        """Return what answers a guest's packet."""
+        raw = sniffer(guest.namespace, guest.device)
+        self.addCleanup(raw.close)
+        raw.settimeout(10)
+        self.tell(guest, packet)
+        while True:
+            frame = raw.recv(2048)
+            if frame[12:14] == b"\x08\0" and frame[34:38] == b"\0\x43\0\x44":
+                return Reply(frame)
+
+    def tell(self, guest: Guest, packet: bytes) -> None:
+        """Send a packet of a guest's."""
+        source = bytes.fromhex(guest.mac.replace(":", ""))
+        frame = b"\xff" * 6 + source + b"\x08\0" + packet
+        sends(guest.namespace, guest.device, frame)
+
+    def discover(self, guest: Guest) -> bytes:
+        """Return a guest's DISCOVER."""
+        return message("discover", chaddr=bytes.fromhex(guest.mac.replace(":", "")))
+
+    def waiting(self) -> list[int]:
+        """Return how many packets have no verdict yet, of each queue."""
+        text = self.on_node("cat", "/proc/net/netfilter/nfnetlink_queue")
+        return [int(line.split()[2]) for line in text.splitlines()]
+
+
+class ClientsTests(GuestsTestCase):
+    """What clients get on a routed tap, and on a port of a bridge."""
 
     def test_udhcpc(self) -> None:
         """Busybox's client gets the address, the router, the MTU and the rest."""
         self.start()
         guest = self.routed_guest(ROUTES="10.1.0.0/16@198.18.1.9")
-        said = self.udhcpc(guest)
-        for line in (
-            "ip=198.18.1.7",
-            "mask=24",
-            f"router={ROUTER4}",
-            "dns=198.18.1.53",
-            "mtu=1450",
-            "hostname=snf-1",
-            "lease=604800",
-            "broadcast=198.18.1.255",
-            f"staticroutes=10.1.0.0/16 198.18.1.9 0.0.0.0/0 {ROUTER4}",
-            "serverid=192.0.2.1",
-        ):
-            self.assertIn(line, said.splitlines())
+        routes = f"10.1.0.0/16 198.18.1.9 0.0.0.0/0 {ROUTER4}"
+        self.assert_told(guest, f"staticroutes={routes}")
 
-    def udhcpc(self, guest: Guest) -> str:
-        """Return what busybox's client hands to its script."""
-        script = self.base / "script"
-        script.write_text('#!/bin/sh\n[ "$1" = bound ] && env\nexit 0\n')
-        script.chmod(0o755)
-        options = [
-            "-O",
-            "staticroutes",
-            "-O",
-            "mtu",
-            "-f",
-            "-n",
-            "-q",
-            "-t",
-            "5",
-            "-T",
-            "1",
-        ]
-        return self.in_guest(
-            guest, "udhcpc", "-i", guest.device, *options, "-s", str(script)
+    def test_bridged(self) -> None:
+        """So it does on a bridge, and its neighbor hears nothing of what it asked."""
+        self.bridge("prv1")
+        guests = [self.plain_guest(1), self.plain_guest(2)]
+        for guest in guests:
+            self.node.ip(f"link set {guest.tap} master prv1")
+        self.start()
+        self.bind(guests[0], INDEV="prv1", **LEASE)
+        raw = sniffer(guests[1].namespace, guests[1].device)
+        self.addCleanup(raw.close)
+        self.assert_told(guests[0])
+        raw.settimeout(0.5)
+        heard = []
+        try:
+            while True:
+                heard.append(raw.recv(2048))
+        except TimeoutError:
+            pass
+        self.assertEqual([], [frame for frame in heard if frame[23:24] == b"\x11"])
+
+    def test_dhclient(self) -> None:
+        """ISC's client gets a lease, and one that moved here is told its new address."""
+        self.start()
+        guest = self.routed_guest()
+        leases = self.base / "leases"
+        self.dhclient(guest, leases)
+        first = leases.read_text()
+        self.assertIn("fixed-address 198.18.1.7;", first)
+        self.assertIn("option dhcp-lease-time 604800;", first)
+        # What it has is asked for again (init-reboot), and refused.
+        self.bind(guest, INDEV=guest.tap, **{**LEASE, "IP": "198.18.1.8"})
+        self.dhclient(guest, leases)
+        last = leases.read_text().rpartition("lease {")[2]
+        self.assertIn("fixed-address 198.18.1.8;", last)
+        counted = self.metrics()
+        self.assertIn('{kind="dhcp",outcome="nak"} 1\n', counted)
+
+    def dhclient(self, guest: Guest, leases: Path) -> None:
+        """Run ISC's client until it has a lease."""
+        config = self.base / "dhclient.conf"
+        config.write_text("timeout 15;\nrequest subnet-mask, routers;\n")
+        argv = ["dhclient", "-4", "-1", "-d", "-sf", "/bin/true", "-lf", str(leases)]
+        argv += ["-pf", str(self.base / "pid"), "-cf", str(config), guest.device]
+        # It goes on in the foreground once it has one.
+        self.in_guest(guest, "timeout", "--preserve-status", "6", *argv)
+
+    def test_renewing(self) -> None:
+        """A guest that has its address asks the server alone, by its router."""
+        self.start()
+        guest = self.routed_guest()
+        own = bytes.fromhex(guest.mac.replace(":", ""))
+        packet = message(
+            "request",
+            source="198.18.1.7",
+            target="192.0.2.1",
+            ciaddr="198.18.1.7",
+            chaddr=own,
         )
+        raw = sniffer(guest.namespace, guest.device)
+        self.addCleanup(raw.close)
+        raw.settimeout(10)
+        frame = bytes.fromhex("eeeeeeeeeeee") + own + b"\x08\0" + packet
+        sends(guest.namespace, guest.device, frame)
+        while (got := raw.recv(2048))[34:38] != b"\0\x43\0\x44":
+            pass
+        self.assertEqual(5, Reply(got).options["message-type"])
+
+
+class BindingsTests(GuestsTestCase):
+    """Files that come, change and go."""
+
+    def test_before_the_start(self) -> None:
+        """Files that are there are followed; one that makes no sense stops no other."""
+        guest, other = self.plain_guest(1), self.plain_guest(2)
+        write(self.bindings, "tap2", {"MAC": other.mac, "HOSTNAME": "x", "MTU": "z"})
+        write(self.bindings, "tap9", {"MAC": other.mac, "HOSTNAME": "of-no-tap"})
+        write(
+            self.bindings,
+            "tap1",
+            {"MAC": guest.mac, "HOSTNAME": "snf-1", "INDEV": "tap1", **LEASE},
+        )
+        self.start()
+        self.assert_told(guest)
+        self.logged(f"{self.bindings}/tap2: line 3: MTU: 'z' is not a number")
+        self.assertIn("nfdhcpd_bindings 1\n", self.metrics())
+        self.assertIn("nfdhcpd_binding_errors 1\n", self.metrics())
+
+    def test_older_dialect(self) -> None:
+        """Subnet and router are those of the routing table that it names."""
+        self.start()
+        guest = self.plain_guest()
+        self.bind(guest, IP="198.18.1.7 198.18.1.8", LINK="200")
+        said = self.udhcpc(guest)
+        for line in ("ip=198.18.1.7", "mask=24", f"router={ROUTER4}"):
+            self.assertIn(line, said)
+
+    def test_written_in_place(self) -> None:
+        """A file that is not renamed into place is followed when it is closed."""
+        self.start()
+        guest = self.plain_guest()
+        text = f"MAC={guest.mac}\nHOSTNAME=snf-1\nIP=198.18.1.9\n"
+        (self.bindings / guest.tap).write_text(text)
+        self.logged("tap1 (")
+        self.assertEqual(
+            "198.18.1.9", self.ask(guest, self.discover(guest)).boot.yiaddr
+        )
+
+    def test_gone(self) -> None:
+        """A guest whose file is gone is not answered: what it asks goes on its way."""
+        self.start()
+        guest = self.routed_guest()
+        (self.bindings / guest.tap).unlink()
+        self.logged("tap1 is nobody's any more")
+        self.tell(guest, self.discover(guest))
+        self.until(
+            lambda: 'outcome="unknown"} 1\n' in self.metrics(), "nothing was counted"
+        )
+        self.assertIn("nfdhcpd_bindings 0\n", self.metrics())
+
+    def test_name_again(self) -> None:
+        """A new tap with an old one's name is not its guest, until its file says so."""
+        self.start()
+        guest = self.routed_guest()
+        self.ask(guest, self.discover(guest))
+        self.lab.unplug(guest, self.node)
+        self.lab.plug(guest, self.node)
+        self.node.ip("link set tap1 address ee:ee:ee:ee:ee:ee up")
+        self.tell(guest, self.discover(guest))
+        self.until(
+            lambda: 'outcome="unknown"} 1\n' in self.metrics(), "nothing was counted"
+        )
+        self.bind(guest, INDEV=guest.tap, **{**LEASE, "IP": "198.18.1.9"})
+        self.assertEqual(
+            "198.18.1.9", self.ask(guest, self.discover(guest)).boot.yiaddr
+        )
+
+    def test_down_and_up(self) -> None:
+        """A tap that was down meanwhile is answered again."""
+        self.start()
+        guest = self.routed_guest()
+        self.ask(guest, self.discover(guest))
+        self.node.ip("link set tap1 down", "link set tap1 up")
+        self.ask(guest, self.discover(guest))
+
+
+class DaemonTests(GuestsTestCase):
+    """The process itself."""
+
+    def test_privileges(self) -> None:
+        """It is nobody, with two capabilities, and can get no others."""
+        process = self.start()
+        self.routed_guest()
+        status = dict(
+            line.split(":\t", 1)
+            for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()
+        )
+        kept = f"{1 << NET_ADMIN | 1 << NET_RAW:016x}"
+        self.assertEqual((kept, kept), (status["CapEff"], status["CapPrm"]))
+        self.assertEqual(kept, status["CapBnd"])
+        self.assertEqual(["0" * 16] * 2, [status["CapInh"], status["CapAmb"]])
+        self.assertEqual(["65534"] * 4, status["Uid"].split())
+        self.assertEqual(["65534"] * 4, status["Gid"].split())
+        self.assertEqual(("", "1"), (status["Groups"].strip(), status["NoNewPrivs"]))
+
+    def test_signals(self) -> None:
+        """SIGUSR1 logs guests; SIGHUP reads the configuration, if it is valid."""
+        process = self.start()
+        guest = self.routed_guest()
+        self.assert_told(guest)
+        process.send_signal(signal.SIGUSR1)
+        self.logged("1 guests are answered")
+        self.logged("on tap1: snf-1, aa:00:00:00:00:01, 198.18.1.7")
+        self.configure("[dhcp]\nlease_s = 59\n")
+        process.send_signal(signal.SIGHUP)
+        self.logged("the configuration stays: ")
+        self.configure("[dhcp]\nlease_s = 7200\n[queues]\ndhcp = 99\n")
+        process.send_signal(signal.SIGHUP)
+        self.logged("needs a restart")
+        self.logged("the configuration was read again")
+        self.until(
+            lambda: "lease=7200" in self.udhcpc(guest), "the lease is the old one"
+        )
+        self.assertIsNone(process.poll())
+
+    def test_ends(self) -> None:
+        """SIGTERM ends it, without a complaint."""
+        process = self.start()
+        self.routed_guest()
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(0, process.wait(20))
+        self.assertNotIn("Traceback", self.text())
+
+    def test_malformed(self) -> None:
+        """Whatever is in a packet, it has its verdict, and the next is answered."""
+        self.start()
+        guest = self.routed_guest()
+        whole = self.discover(guest)
+        for packet in (
+            whole[:40],
+            whole[:28],
+            whole + bytes(1000),
+            bytes(whole[:20]) + struct.pack(">4H", 68, 67, 8, 0),
+            whole[:2] + b"\xff\xff" + whole[4:],
+        ):
+            self.tell(guest, packet)
+        self.assertEqual("198.18.1.7", self.ask(guest, whole).boot.yiaddr)
+        self.assertEqual([0], self.waiting())
+        self.assertNotIn("Traceback", self.text())
+
+    def test_textfile(self) -> None:
+        """The counters are in the file for the node exporter, too."""
+        directory = self.base / "textfiles"
+        directory.mkdir()
+        directory.chmod(0o777)
+        self.start(f'textfile = "{directory}/nfdhcpd.prom"\ntextfile_s = 1\n')
+        self.routed_guest()
+        file = directory / "nfdhcpd.prom"
+        self.until(
+            lambda: file.exists() and "nfdhcpd_bindings 1\n" in file.read_text(),
+            "nothing was written",
+        )
+
+    def test_queue_taken(self) -> None:
+        """Where somebody else reads the queue, it waits for it."""
+        first = self.start()
+        self.log = self.base / "log2"
+        self.process()
+        self.logged("queue 42 cannot be read")
+        self.stop(first)
+        self.logged("reading queue 42")
+        self.assert_told(self.routed_guest())
+
+
+class FloodTests(GuestsTestCase):
+    """One guest that floods, and another one."""
+
+    def test_other(self) -> None:
+        """Everybody else is answered meanwhile, and the flood has its verdicts."""
+        self.start()
+        flooder = self.routed_guest(1)
+        other = self.routed_guest(2, IP="198.18.1.8")
+        frame = b"\xff" * 6 + bytes.fromhex(flooder.mac.replace(":", "")) + b"\x08\0"
+        frame += self.discover(flooder)
+        with _Flood(flooder, frame):
+            for _ in range(20):
+                reply = self.ask(other, self.discover(other))
+                self.assertEqual("198.18.1.8", reply.boot.yiaddr)
+        self.until(lambda: self.waiting() == [0], "packets have no verdict")
+        found = re.search(r'kind="dhcp",outcome="flood"} (\S+)', self.metrics())
+        assert found is not None
+        self.assertTrue(float(found[1]) > 0)
+        self.assertEqual(0x0800, Ether(frame).type)
+
+
+class _Flood:
+    """Sends a frame from a guest as fast as it can, in a process of its own."""
+
+    def __init__(self, guest: Guest, frame: bytes) -> None:
+        self.guest = guest
+        self.frame = frame
+
+    def __enter__(self) -> None:
+        import subprocess
+        import sys
+
+        code = (
+            "import socket, sys\n"
+            "raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\n"
+            "raw.bind((sys.argv[1], 0))\n"
+            "frame = bytes.fromhex(sys.argv[2])\n"
+            "print('ready', flush=True)\n"
+            "while True:\n"
+            "    try:\n"
+            "        raw.send(frame)\n"
+            "    except OSError:\n"
+            "        pass\n"
+        )
+        argv = ["ip", "netns", "exec", self.guest.namespace, sys.executable, "-c", code]
+        self.process = subprocess.Popen(
+            [*argv, self.guest.device, self.frame.hex()], stdout=subprocess.PIPE
+        )
+        assert self.process.stdout is not None
+        self.process.stdout.readline()
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
