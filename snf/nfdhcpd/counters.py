@@ -1,10 +1,9 @@
 """What nfdhcpd counts, and how Prometheus reads it."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import IO
 
-from attrs import define, field, frozen
+from attrs import frozen
 
 _ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
@@ -19,27 +18,17 @@ class Metric:
     values: tuple[tuple[tuple[tuple[str, str], ...], float], ...]
 
 
-@define(eq=False)
-class Counters:
-    """Packets by their kind and what became of them."""
-
-    packets: Counter[tuple[str, str]] = field(factory=Counter)
-
-    def count(self, kind: str, outcome: str) -> None:
-        """Count a packet."""
-        self.packets[kind, outcome] += 1
-
-    def metric(self) -> Metric:
-        """Return what was counted."""
-        return Metric(
-            "nfdhcpd_packets_total",
-            "Packets by kind and what became of them.",
-            "counter",
-            tuple(
-                ((("kind", kind), ("outcome", outcome)), count)
-                for (kind, outcome), count in sorted(self.packets.items())
-            ),
-        )
+def of_packets(packets: Mapping[tuple[str, str], int]) -> Metric:
+    """Return the counts of packets by their kind and what became of them."""
+    return Metric(
+        "nfdhcpd_packets_total",
+        "Packets by kind and what became of them.",
+        "counter",
+        tuple(
+            ((("kind", kind), ("outcome", outcome)), count)
+            for (kind, outcome), count in sorted(packets.items())
+        ),
+    )
 
 
 def exposition(metrics: Iterable[Metric]) -> str:

@@ -52,15 +52,21 @@ class _Bounded:
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
 
+def packet_of(raw: Any) -> Packet:
+    """Return a packet of the queue's with what is kept of it beyond its verdict."""
+    source = raw.get_hw()
+    return Packet(raw.get_payload(), source and source[:6])
+
+
 @implementer(IReadDescriptor)
 @define(eq=False)
 class Queue(Service):
     """
     One queue, while it runs.
 
-    ``taken(interface, packet)`` is called for each packet, and returns whether it is ours:
-    it is dropped then, or else goes on its way. Each packet has its verdict before the
-    next one is looked at, whatever comes of it afterwards.
+    ``taken(interface, raw)`` is called for each packet, of which ``packet_of`` makes ours,
+    and returns whether it is to be dropped; else it goes on its way. Each packet has its
+    verdict before the next one is looked at, whatever comes of it afterwards.
     """
 
     _log = Logger()
@@ -68,7 +74,7 @@ class Queue(Service):
     reactor: Any
     number: int
     length: int
-    taken: Callable[[int, Packet], bool]
+    taken: Callable[[int, Any], bool]
     _queue: Any = field(init=False, default=None)
     _socket: socket.socket | None = field(init=False, default=None)
     _bounded: _Bounded | None = field(init=False, default=None)
@@ -118,22 +124,18 @@ class Queue(Service):
             self._close()
             self._again(str(failure))
 
-    def _packet(self, packet: Any) -> None:
+    def _packet(self, raw: Any) -> None:
         """Give a packet its verdict; an exception here would leave it without one."""
         ours = True
         try:
             # The port of a bridge, if it came by one.
-            interface = packet.physindev or packet.indev
-            source = packet.get_hw()
-            ours = self.taken(
-                interface, Packet(packet.get_payload(), source and source[:6])
-            )
+            ours = self.taken(raw.physindev or raw.indev, raw)
         except Exception:
             self._log.failure("a packet could not be taken")
         if ours:
-            packet.drop()
+            raw.drop()
         else:
-            packet.accept()
+            raw.accept()
 
     def _open(self) -> None:
         self._retry = None

@@ -2,6 +2,7 @@
 
 import resource
 import signal
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,11 +17,11 @@ from twisted.web.server import Site
 
 from snf.nfdhcpd import privileges
 from snf.nfdhcpd.client import Client, Clients
-from snf.nfdhcpd.counters import Counters, Metric, dropped, exposition
+from snf.nfdhcpd.counters import Metric, dropped, exposition, of_packets
 from snf.nfdhcpd.dhcp4 import Dhcp4
 from snf.nfdhcpd.directory import Directory
 from snf.nfdhcpd.metrics import Textfile, pages
-from snf.nfdhcpd.queue import Queue
+from snf.nfdhcpd.queue import Queue, packet_of
 from snf.nfdhcpd.responder import Packet, Responder
 from snf.nfdhcpd.settings import OFF, Nfdhcpd
 from snf.nfdhcpd.turns import Turns
@@ -53,7 +54,7 @@ class Server(MultiService):
     settings: Nfdhcpd
     reread: Callable[[], Nfdhcpd]
     clients: Clients = field(init=False, factory=Clients)
-    counters: Counters = field(init=False, factory=Counters)
+    packets: Counter[tuple[str, str]] = field(init=False, factory=Counter)
     directory: Directory = field(init=False)
     queues: dict[str, Queue] = field(init=False, factory=dict)
     _turns: Turns = field(init=False)
@@ -145,7 +146,9 @@ class Server(MultiService):
 
     def metrics(self) -> str:
         """Return all that is counted, in Prometheus's text format."""
-        return exposition([self.counters.metric(), *self._gauges(), *self._of_queues()])
+        return exposition(
+            [of_packets(self.packets), *self._gauges(), *self._of_queues()]
+        )
 
     def _gauges(self) -> Sequence[Metric]:
         return (
@@ -189,18 +192,21 @@ class Server(MultiService):
             for at, (name, kind, text) in enumerate(names)
         ]
 
-    def _taker(self, responder: Responder) -> Callable[[int, Packet], bool]:
+    def _taker(self, responder: Responder) -> Callable[[int, Any], bool]:
         kind = responder.kind
+        clients, packets, turns = self.clients, self.packets, self._turns
 
-        def taken(interface: int, packet: Packet) -> bool:
-            client = self.clients.get(interface)
+        def taken(interface: int, raw: Any) -> bool:
+            client = clients.get(interface)
             if client is None:
-                self.counters.count(kind, "unknown")
+                packets[kind, "unknown"] += 1
                 return False
-            if client.compiled.get(kind) is None:
-                self.counters.count(kind, "none")
-            elif not self._turns.add(client, responder, packet):
-                self.counters.count(kind, "flood")
+            if not turns.has_room(client):
+                packets[kind, "flood"] += 1
+            elif client.compiled.get(kind) is None:
+                packets[kind, "none"] += 1
+            else:
+                turns.add(client, responder, packet_of(raw))
             return True
 
         return taken
@@ -210,14 +216,14 @@ class Server(MultiService):
         try:
             answer = responder.answer(client.compiled[kind], packet)
         except Exception:
-            self.counters.count(kind, "failed")
+            self.packets[kind, "failed"] += 1
             if self._may_note(client):
                 self._log.failure("a packet of {tap}", tap=client.link.name)
             return
-        self.counters.count(kind, answer.outcome)
+        self.packets[kind, answer.outcome] += 1
         note = answer.note
         if answer.frame and (problem := client.link.send(answer.frame)):
-            self.counters.count(kind, "unsent")
+            self.packets[kind, "unsent"] += 1
             note = f"could not be sent an answer: {problem}"
         if note and self._may_note(client):
             self._log.warn(

@@ -30,17 +30,17 @@ class Turns:
     _ring: deque[Client] = field(init=False, factory=deque)
     _next: IDelayedCall | None = field(init=False, default=None)
 
-    def add(self, client: Client, responder: Responder, packet: Packet) -> bool:
-        """Have a packet answered; return whether it was taken."""
-        waiting = client.waiting
-        if len(waiting) >= WAITING:
-            return False
-        if not waiting:
+    def has_room(self, client: Client) -> bool:
+        """Return whether a packet of the guest's may be added."""
+        return len(client.waiting) < WAITING
+
+    def add(self, client: Client, responder: Responder, packet: Packet) -> None:
+        """Have a packet answered."""
+        if not client.waiting:
             self._ring.append(client)
-        waiting.append((responder, packet))
+        client.waiting.append((responder, packet))
         if self._next is None:
             self._next = self.clock.callLater(0, self._some)
-        return True
 
     def stop(self) -> None:
         """Answer nothing more."""

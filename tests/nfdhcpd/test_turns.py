@@ -34,7 +34,10 @@ class TurnsTests(SynchronousTestCase):
         self.answered.append((who.link.name, packet.payload))
 
     def add(self, who: Client, payload: bytes = b"") -> bool:
-        return self.turns.add(who, DHCP4, Packet(payload))
+        room = self.turns.has_room(who)
+        if room:
+            self.turns.add(who, DHCP4, Packet(payload))
+        return room
 
     def test_flood(self) -> None:
         """Who comes while another floods is answered after one packet of his."""
