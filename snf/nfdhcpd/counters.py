@@ -41,7 +41,7 @@ def exposition(metrics: Iterable[Metric]) -> str:
             inner = ",".join(
                 f'{name}="{text.translate(_ESCAPED)}"' for name, text in labels
             )
-            lines.append(f"{metric.name}{{{inner}}} {value:g}".replace("{}", ""))
+            lines.append(f"{metric.name}{{{inner}}} {value}".replace("{}", ""))
     return "\n".join(lines) + "\n"
 
 

@@ -1,6 +1,6 @@
 """The directory of bindings: read at the start, and whenever a file changes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,6 @@ class Directory(Service):
     path: Path
     clients: Clients
     responders: Sequence[Responder]
-    watch: Callable[..., DirectoryWatch] = DirectoryWatch
     faulty: set[str] = field(init=False, factory=set)
     rescans: int = field(init=False, default=0)
     _watch: DirectoryWatch = field(init=False)
@@ -46,7 +45,7 @@ class Directory(Service):
     _next: IDelayedCall | None = field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
-        self._watch = self.watch(
+        self._watch = DirectoryWatch(
             self.reactor, self.path, self._changed, self._rescan, _EVENTS
         )
 

@@ -1,5 +1,6 @@
 """nfdhcpd as a process: real queues, real taps, clients that others wrote."""
 
+import os
 import re
 import signal
 import struct
@@ -12,7 +13,7 @@ from tests.nfdhcpd.case import DaemonTestCase, write
 from tests.nfdhcpd.guest import Reply, message
 from tests.node.case import mac
 from tests.node.inside import sends, sniffer
-from tests.node.lab import ROUTER4, SUBNET4, Guest
+from tests.node.lab import ROOT, ROUTER4, SUBNET4, Guest
 
 LEASE = {
     "IP": "198.18.1.7",
@@ -240,6 +241,40 @@ class BindingsTests(GuestsTestCase):
             "198.18.1.9", self.ask(guest, self.discover(guest)).boot.yiaddr
         )
 
+    def test_overflow(self) -> None:
+        """After more changes than the kernel keeps, the whole directory is read anew."""
+        process = self.start()
+        guest, gone = self.routed_guest(1), self.routed_guest(2, IP="198.18.1.8")
+        limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+        process.send_signal(signal.SIGSTOP)
+        first, second = self.bindings / ".a", self.bindings / ".b"
+        first.touch()
+        for _ in range(limit // 2 + 1):  # each is two events
+            first.rename(second)
+            first, second = second, first
+        (self.bindings / gone.tap).unlink()
+        values = {"MAC": guest.mac, "HOSTNAME": "snf-1", **LEASE, "IP": "198.18.1.9"}
+        write(self.bindings, guest.tap, values)
+        process.send_signal(signal.SIGCONT)
+        self.logged("the kernel dropped changes")
+        self.logged("tap1 (", 2)
+        self.logged("tap2 is nobody's any more")
+        self.assertEqual(
+            "198.18.1.9", self.ask(guest, self.discover(guest)).boot.yiaddr
+        )
+        self.assertIn("nfdhcpd_rescans_total 2\n", self.metrics())
+
+    def test_directory_moved(self) -> None:
+        """A directory that is not there is waited for, and followed when it comes."""
+        aside = self.base / "aside"
+        self.start()
+        guest = self.routed_guest()
+        self.bindings.rename(aside)
+        self.logged("cannot be watched")
+        aside.rename(self.bindings)
+        self.logged("is there")
+        self.assert_told(guest)
+
     def test_down_and_up(self) -> None:
         """A tap that was down meanwhile is answered again."""
         self.start()
@@ -335,6 +370,101 @@ class DaemonTests(GuestsTestCase):
         self.stop(first)
         self.logged("reading queue 42")
         self.assert_told(self.routed_guest())
+
+
+class CommandTests(GuestsTestCase):
+    """The command ``nfdhcpd``, with the original's options and configuration."""
+
+    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run it on the node."""
+        argv = ["ip", "netns", "exec", self.node.namespace, sys.executable, "-c"]
+        argv += ["from snf.tap.nfdhcpd import main; main()", *arguments]
+        return subprocess.run(
+            argv,
+            cwd=self.base,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def test_original(self) -> None:
+        """It goes into the background, and answers as the file of the original says."""
+        conf = self.base / "nfdhcpd.conf"
+        conf.write_text(
+            f"""
+            [general]
+            pidfile = {self.base}/run/nfdhcpd.pid
+            datapath = {self.bindings} # where bindings are
+            logdir = {self.base}/logs
+            user = nobody
+            [dhcp]
+            enable_dhcp = yes
+            lease_lifetime = 1200
+            lease_renewal = 600
+            server_ip = 192.0.2.7
+            dhcp_queue = 42
+            nameservers = 192.0.2.53, 192.0.2.54
+            [ipv6]
+            enable_ipv6 = no
+            """.replace("\n            ", "\n")
+        )
+        done = self.call("-c", str(conf))
+        self.assertEqual(0, done.returncode, done.stderr)
+        pidfile = self.base / "run" / "nfdhcpd.pid"
+        self.log = self.base / "logs" / "nfdhcpd.log"
+        self.until(pidfile.exists, "there is no pidfile")
+        number = int(pidfile.read_text())
+        self.addCleanup(self.end, number)
+        self.logged("reading queue 42")
+        guest = self.plain_guest()
+        self.bind(guest, INDEV=guest.tap, IP="198.18.1.7", SUBNET=SUBNET4)
+        said = self.udhcpc(guest)
+        for line in (
+            "ip=198.18.1.7",
+            "lease=1200",
+            "serverid=192.0.2.7",
+            "dns=192.0.2.53 192.0.2.54",
+        ):
+            self.assertIn(line, said)
+
+    def end(self, number: int) -> None:
+        """End a process that is nobody's child."""
+        os.kill(number, signal.SIGTERM)
+        self.until(lambda: not Path(f"/proc/{number}").exists(), "it does not end")
+
+    def test_check(self) -> None:
+        """A valid file is said to be so; another one gives the reason, and 1."""
+        self.configure()
+        done = self.call("--check", "-c", str(self.config))
+        self.assertEqual((0, f"{self.config}: valid\n"), (done.returncode, done.stdout))
+        self.configure("[dhcp]\nlease_s = 1\n")
+        done = self.call("--check", "-c", str(self.config))
+        self.assertEqual((1, ""), (done.returncode, done.stdout))
+        self.assertEqual(
+            f"nfdhcpd: {self.config}: dhcp: lease_s: must be from 60 to 4294967295\n",
+            done.stderr,
+        )
+
+    def test_without_capabilities(self) -> None:
+        """Started by somebody who may not read queues, it says so and ends."""
+        self.configure()
+        # This checkout may be closed to others; only the capabilities are taken.
+        argv = ["ip", "netns", "exec", self.node.namespace]
+        argv += ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-all"]
+        argv += [sys.executable, "-c", "from snf.tap.nfdhcpd import main; main()"]
+        done = subprocess.run(
+            [*argv, "-f", "-c", str(self.config)],
+            cwd=self.base,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        self.assertNotEqual(0, done.returncode)
+        self.assertIn("needs CAP_NET_ADMIN and CAP_NET_RAW", done.stdout + done.stderr)
 
 
 class FloodTests(GuestsTestCase):
