@@ -2,7 +2,6 @@
 
 import resource
 import signal
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,21 +15,18 @@ from twisted.logger import Logger
 from twisted.web.server import Site
 
 from snf.nfdhcpd import privileges
-from snf.nfdhcpd.client import Client, Clients
+from snf.nfdhcpd.answers import Answers
+from snf.nfdhcpd.client import Clients
 from snf.nfdhcpd.counters import Metric, dropped, exposition, of_packets
 from snf.nfdhcpd.dhcp4 import Dhcp4
 from snf.nfdhcpd.directory import Directory
 from snf.nfdhcpd.metrics import Textfile, pages
-from snf.nfdhcpd.queue import Queue, packet_of
-from snf.nfdhcpd.responder import Packet, Responder
+from snf.nfdhcpd.queue import Queue
+from snf.nfdhcpd.responder import Responder
 from snf.nfdhcpd.settings import OFF, Nfdhcpd
-from snf.nfdhcpd.turns import Turns
 from snf.toml import ConfigError
 
 _QUEUES_FILE = Path("/proc/net/netfilter/nfnetlink_queue")
-# How often a guest may have a sentence in the log.
-_NOTE_S = 60.0
-
 _Labels = tuple[tuple[str, str], ...]
 
 
@@ -54,16 +50,15 @@ class Server(MultiService):
     settings: Nfdhcpd
     reread: Callable[[], Nfdhcpd]
     clients: Clients = field(init=False, factory=Clients)
-    packets: Counter[tuple[str, str]] = field(init=False, factory=Counter)
+    answers: Answers = field(init=False)
     directory: Directory = field(init=False)
     queues: dict[str, Queue] = field(init=False, factory=dict)
-    _turns: Turns = field(init=False)
     _counts: IO[bytes] | None = field(init=False, default=None)
     _before: dict[int, Any] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
         MultiService.__init__(self)
-        self._turns = Turns(self.reactor, self._answer)
+        self.answers = Answers(self.reactor, self.clients)
         answering = responders(self.settings)
         self.directory = Directory(
             self.reactor, self.settings.bindings.directory, self.clients, answering
@@ -74,7 +69,7 @@ class Server(MultiService):
                 self.reactor,
                 getattr(self.settings.queues, one.kind),
                 self.settings.queues.length,
-                self._taker(one),
+                self.answers.taker(one),
             )
             queue.setServiceParent(self)
             self.queues[one.kind] = queue
@@ -87,7 +82,10 @@ class Server(MultiService):
         # A socket a guest that has asked.
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-        privileges.drop(self.settings.process.user)
+        try:
+            privileges.drop(self.settings.process.user)
+        except privileges.Refused as problem:
+            raise SystemExit(f"nfdhcpd: {problem}") from None
         super().privilegedStartService()
 
     def startService(self) -> None:
@@ -99,7 +97,7 @@ class Server(MultiService):
         for number, before in self._before.items():
             signal.signal(number, before)
         self._before.clear()
-        self._turns.stop()
+        self.answers.stop()
         if self._counts is not None:
             self._counts.close()
             self._counts = None
@@ -121,7 +119,7 @@ class Server(MultiService):
         self.settings = kept
         anew = responders(kept)
         for one in anew:
-            self.queues[one.kind].taken = self._taker(one)
+            self.queues[one.kind].taken = self.answers.taker(one)
         self.directory.compile_anew(anew)
         self._log.info("the configuration was read again")
 
@@ -147,7 +145,7 @@ class Server(MultiService):
     def metrics(self) -> str:
         """Return all that is counted, in Prometheus's text format."""
         return exposition(
-            [of_packets(self.packets), *self._gauges(), *self._of_queues()]
+            [of_packets(self.answers.packets), *self._gauges(), *self._of_queues()]
         )
 
     def _gauges(self) -> Sequence[Metric]:
@@ -191,54 +189,6 @@ class Server(MultiService):
             )
             for at, (name, kind, text) in enumerate(names)
         ]
-
-    def _taker(self, responder: Responder) -> Callable[[int, Any], bool]:
-        kind = responder.kind
-        clients, packets, turns = self.clients, self.packets, self._turns
-
-        def taken(interface: int, raw: Any) -> bool:
-            client = clients.get(interface)
-            if client is None:
-                packets[kind, "unknown"] += 1
-                return False
-            if not turns.has_room(client):
-                packets[kind, "flood"] += 1
-            elif client.compiled.get(kind) is None:
-                packets[kind, "none"] += 1
-            else:
-                turns.add(client, responder, packet_of(raw))
-            return True
-
-        return taken
-
-    def _answer(self, client: Client, responder: Responder, packet: Packet) -> None:
-        kind = responder.kind
-        try:
-            answer = responder.answer(client.compiled[kind], packet)
-        except Exception:
-            self.packets[kind, "failed"] += 1
-            if self._may_note(client):
-                self._log.failure("a packet of {tap}", tap=client.link.name)
-            return
-        self.packets[kind, answer.outcome] += 1
-        note = answer.note
-        if answer.frame and (problem := client.link.send(answer.frame)):
-            self.packets[kind, "unsent"] += 1
-            note = f"could not be sent an answer: {problem}"
-        if note and self._may_note(client):
-            self._log.warn(
-                "{tap} ({host}) {note}",
-                tap=client.link.name,
-                host=client.binding.hostname,
-                note=note,
-            )
-
-    def _may_note(self, client: Client) -> bool:
-        now = self.reactor.seconds()
-        if now - client.noted < _NOTE_S:
-            return False
-        client.noted = now
-        return True
 
     def _on(self, number: int, call: Callable[[], None]) -> None:
         self._before[number] = signal.signal(

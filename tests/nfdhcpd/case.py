@@ -11,9 +11,29 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest
 
-from tests.node.case import NodeTestCase
-from tests.node.inside import inside
-from tests.node.lab import ROOT, Guest, run
+from tests.nfdhcpd.guest import Reply, message
+from tests.node.case import NodeTestCase, mac
+from tests.node.inside import inside, sends, sniffer
+from tests.node.lab import ROOT, ROUTER4, SUBNET4, Guest, run
+
+LEASE = {
+    "IP": "198.18.1.7",
+    "SUBNET": SUBNET4,
+    "GATEWAY": ROUTER4,
+    "MTU": "1450",
+    "NAMESERVERS": "198.18.1.53",
+}
+TOLD = (
+    "ip=198.18.1.7",
+    "mask=24",
+    f"router={ROUTER4}",
+    "dns=198.18.1.53",
+    "mtu=1450",
+    "hostname=snf-1",
+    "lease=604800",
+    "broadcast=198.18.1.255",
+    "serverid=192.0.2.1",
+)
 
 _WAIT_S = 20.0
 
@@ -133,6 +153,65 @@ class DaemonTestCase(NodeTestCase):
                 return page.read().decode()
 
         return inside(self.node.namespace, fetched)
+
+
+class GuestsTestCase(DaemonTestCase):
+    """A node with guests that know nothing yet."""
+
+    def plain_guest(self, number: int = 1) -> Guest:
+        """Return a guest whose tap is up."""
+        guest = self.lab.guest(self.node, f"tap{number}", mac(number))
+        self.node.ip(f"link set {guest.tap} address ee:ee:ee:ee:ee:ee up")
+        return guest
+
+    def routed_guest(self, number: int = 1, **values: str) -> Guest:
+        """Return a guest on a routed tap, which has its binding."""
+        guest = self.plain_guest(number)
+        self.bind(guest, INDEV=guest.tap, **{**LEASE, **values})
+        return guest
+
+    def udhcpc(self, guest: Guest) -> list[str]:
+        """Return what busybox's client hands to its script, a line a variable."""
+        script = self.base / "script"
+        script.write_text('#!/bin/sh\n[ "$1" = bound ] && env\nexit 0\n')
+        script.chmod(0o755)
+        options = ("-O", "staticroutes", "-O", "mtu", "-f", "-n", "-q", "-t20", "-T1")
+        said = self.in_guest(
+            guest, "udhcpc", "-i", guest.device, *options, "-s", str(script)
+        )
+        return said.splitlines()
+
+    def assert_told(self, guest: Guest, *lines: str) -> None:
+        """The guest's client is told these, and what all are told."""
+        said = self.udhcpc(guest)
+        for line in (*TOLD, *lines):
+            self.assertIn(line, said)
+
+    def ask(self, guest: Guest, packet: bytes) -> Reply:
+        """Return what answers a guest's packet."""
+        raw = sniffer(guest.namespace, guest.device)
+        self.addCleanup(raw.close)
+        raw.settimeout(10)
+        self.tell(guest, packet)
+        while True:
+            frame = raw.recv(2048)
+            if frame[12:14] == b"\x08\0" and frame[34:38] == b"\0\x43\0\x44":
+                return Reply(frame)
+
+    def tell(self, guest: Guest, packet: bytes) -> None:
+        """Send a packet of a guest's."""
+        source = bytes.fromhex(guest.mac.replace(":", ""))
+        frame = b"\xff" * 6 + source + b"\x08\0" + packet
+        sends(guest.namespace, guest.device, frame)
+
+    def discover(self, guest: Guest) -> bytes:
+        """Return a guest's DISCOVER."""
+        return message("discover", chaddr=bytes.fromhex(guest.mac.replace(":", "")))
+
+    def waiting(self) -> list[int]:
+        """Return how many packets have no verdict yet, of each queue."""
+        text = self.on_node("cat", "/proc/net/netfilter/nfnetlink_queue")
+        return [int(line.split()[2]) for line in text.splitlines()]
 
 
 def write(directory: Path, name: str, values: dict[str, str]) -> None:
