@@ -5,18 +5,17 @@ a temporary state directory.
 """
 
 import os
-import re
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from snf.allinone import packages
 from snf.allinone.cloud import Cloud, check_machine, test_environment
@@ -31,38 +30,19 @@ from snf.allinone.layout import (
 )
 from snf.allinone.progress import Progress
 from snf.allinone.scripts import CHECKOUT
+from snf.allinone.trial import FAILED, Count, Run, groups
 
 LIMIT_S = 40 * 60
 """After this, what still runs counts as failed."""
+
+# They use the cloud and the demo, each test alone, and wait for them.
+_WAITING = ("clients", "live")
 
 _CHECKS = (
     ("ruff check", ("ruff", "check", ".")),
     ("ruff format", ("ruff", "format", "--check", ".")),
     ("mypy", ("mypy",)),
 )
-
-
-@frozen
-class Count:
-    """How many tests ended how."""
-
-    passed: int = 0
-    failed: int = 0
-    skipped: int = 0
-
-    def __add__(self, other: "Count") -> "Count":
-        return Count(
-            self.passed + other.passed,
-            self.failed + other.failed,
-            self.skipped + other.skipped,
-        )
-
-    def __str__(self) -> str:
-        text = f"{self.passed} passed, {self.failed} failed"
-        return f"{text}, {self.skipped} skipped" if self.skipped else text
-
-
-FAILED = Count(failed=1)
 
 
 class Interrupted(BaseException):
@@ -88,33 +68,6 @@ def run(names: Sequence[str], progress: Progress) -> Count:
         print(f"cloud: stopped: {reason}")
         total += FAILED
     return total
-
-
-def summary(output: str, code: int) -> Count:
-    """
-    Return the counts in what trial printed last; ``code`` is how it ended.
-
-    Tests that are known to fail, and do, count as skipped.  No tests at all, or no
-    summary, is a failure.
-    """
-    lines = re.findall(
-        r"^(?:PASSED|FAILED)(?: \(([a-zA-Z]+=\d+(?:, [a-zA-Z]+=\d+)*)\))?$",
-        output,
-        re.MULTILINE,
-    )
-    if not lines:
-        return FAILED
-    pairs = (pair.split("=") for pair in lines[-1].split(", ") if pair)
-    found = {name: int(number) for name, number in pairs}
-    count = Count(
-        passed=found.get("successes", 0),
-        failed=sum(
-            found.get(name, 0) for name in ("failures", "errors", "unexpectedSuccesses")
-        ),
-        skipped=found.get("skips", 0) + found.get("expectedFailures", 0),
-    )
-    silent = code != 0 and not count.failed
-    return count + FAILED if silent or count == Count() else count
 
 
 def _with_cloud(names: Sequence[str], progress: Progress) -> Count:
@@ -184,31 +137,18 @@ def _environment(cloud: Cloud, demo: Demo) -> dict[str, str]:
 
 
 def _trial(names: Sequence[str], environment: Mapping[str, str], state: Path) -> Count:
-    """Run trial, showing what it prints as it comes."""
-    command = [sys.executable, "-m", "twisted.trial", "--reporter=verbose"]
-    command += [f"--temp-directory={state}/trial", *(names or ["tests"])]
-    trial = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=dict(environment),
-        cwd=CHECKOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-    shown: list[str] = []
-    try:
-        assert trial.stdout is not None
-        for line in trial.stdout:
-            print(line, end="", flush=True)
-            shown = [*shown[-20:], line]
-        return summary("".join(shown), trial.wait())
-    finally:
-        if trial.poll() is None:
-            os.killpg(trial.pid, signal.SIGKILL)
-            trial.wait()
+    """Run the tests of these names, or else all, what waits beside what computes."""
+    together = [names] if names else groups(CHECKOUT / "tests", _WAITING)
+    with ExitStack() as running:
+        runs = [
+            running.enter_context(
+                Run.start(
+                    group, CHECKOUT, environment, state / f"trial-{number}", not number
+                )
+            )
+            for number, group in enumerate(together)
+        ]
+        return sum((run.wait() for run in runs), Count())
 
 
 def _check(name: str, command: Sequence[str]) -> tuple[str, int, str]:
