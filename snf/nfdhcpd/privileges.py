@@ -54,9 +54,12 @@ def drop(name: str) -> None:
             if capability not in (NET_ADMIN, NET_RAW):
                 _libc.prctl(_CAPBSET_DROP, capability, 0, 0, 0)
         _called("prctl", _SET_KEEPCAPS, 1, 0, 0, 0)
-        os.setgroups([])
-        os.setresgid(group, group, group)
-        os.setresuid(number, number, number)
+        try:
+            os.setgroups([])
+            os.setresgid(group, group, group)
+            os.setresuid(number, number, number)
+        except OSError as problem:
+            raise Refused(f"cannot become {name}: {problem.strerror}") from None
     if held() & _KEPT != _KEPT:
         raise Refused("needs CAP_NET_ADMIN and CAP_NET_RAW: start it as root")
     _libc.prctl(_CAP_AMBIENT, _CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
