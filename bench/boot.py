@@ -56,6 +56,15 @@ class Api:
             connection.close()
 
 
+def running(state: Path) -> Cloud:
+    """Return the cloud of a state directory."""
+    layout = Layout(state)
+    instance = layout.load()
+    if instance is None:
+        raise SystemExit(f"{state} holds no cloud: sudo ./cloud up")
+    return Cloud(layout, instance, Progress())
+
+
 def reference(api: Api, kind: str, name: str) -> str:
     """Return the id of a flavor or an image by its name."""
     _, found = api.call("GET", f"/compute/v2.1/{kind}")
@@ -78,24 +87,25 @@ def boot(cloud: Cloud, user: Api, admin: Api, image: str) -> tuple[float, float]
     _, shown = admin.call("GET", path)
     name = shown["server"]["OS-EXT-SRV-ATTR:instance_name"]
     user.call("DELETE", path)
-    job = job_seconds(cloud, name)
+    job = jobseconds(cloud, name)
     while user.call("GET", path)[0] == 200:
         time.sleep(0.2)
     return whole, job
 
 
-def job_seconds(cloud: Cloud, name: str) -> float:
+def jobseconds(cloud: Cloud, name: str) -> float:
     """Return how long the job that made an instance took, by Ganeti's own account."""
-    for path in (cloud.ganeti.data / "queue").glob("job-*"):
+    for path in (cloud.ganeti.master.data / "queue").glob("job-*"):
         job = json.loads(path.read_text("utf-8"))
         given = job["ops"][0]["input"]
         created = given["OP_ID"] == "OP_INSTANCE_CREATE"
         if created and given["instance_name"] == name:
-            return _seconds(job["end_timestamp"]) - _seconds(job["received_timestamp"])
+            return seconds(job["end_timestamp"]) - seconds(job["received_timestamp"])
     raise LookupError(f"no job has made {name}")
 
 
-def _seconds(stamp: tuple[int, int]) -> float:
+def seconds(stamp: tuple[int, int]) -> float:
+    """Return a time as Ganeti writes it, in seconds since the epoch."""
     return stamp[0] + stamp[1] / 1e6
 
 
@@ -107,11 +117,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
-    layout = Layout(options.state)
-    instance = layout.load()
-    if instance is None:
-        raise SystemExit(f"{options.state} holds no cloud: sudo ./cloud up")
-    cloud = Cloud(layout, instance, Progress())
+    cloud = running(options.state)
     user, admin = Api(cloud, "user"), Api(cloud, "admin")
     for hypervisor, image in (("fake", "tiny-fake"), ("kvm", "tiny")):
         rounds = [boot(cloud, user, admin, image) for _ in range(options.rounds)]

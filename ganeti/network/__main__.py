@@ -6,6 +6,8 @@ up       Set up the NIC that Ganeti describes in the environment; what the same 
          set up for before is taken down first.
 refresh  Give the instance in a hook's environment the firewall and the floating
          addresses of its present tags; then as gc.
+follow   Before the instance in a hook's environment is migrated to this node: leave a
+         process behind that takes its routed NICs over as soon as it runs here.
 gc       Take down what was set up for taps that are gone.
 restore  Set up everything again that is set up, after somebody has flushed the rules.
 list     Print what is set up.
@@ -17,6 +19,7 @@ Standard library only, Python 3.10 or later, and iproute2 and nftables.
 import os
 import sys
 
+import follow
 from applied import Applied, Busy
 from kernel import Failed
 from nic import Invalid
@@ -26,6 +29,7 @@ STATE = "/run/snf-network"
 PROFILES = "/etc/snf-network/profiles"
 BINDINGS = "/var/lib/nfdhcpd"
 NODES = "/var/lib/ganeti/ssconf_node_primary_ips"
+TAPS = "/var/run/ganeti/kvm-hypervisor/nic"
 
 
 def main(arguments, environment):
@@ -41,6 +45,10 @@ def main(arguments, environment):
         node.up(environment)
     elif command == "refresh":
         node.refresh(environment)
+    elif command == "follow":
+        follow.leave_behind(
+            node, environment, environment.get("SNF_NETWORK_TAPS", TAPS)
+        )
     elif command == "gc":
         node.collect()
     elif command == "restore":
@@ -52,7 +60,7 @@ def main(arguments, environment):
         raise Invalid(f"usage: snf-network {'|'.join(COMMANDS)}")
 
 
-COMMANDS = ("up", "refresh", "gc", "restore", "list")
+COMMANDS = ("up", "refresh", "follow", "gc", "restore", "list")
 
 
 if __name__ == "__main__":

@@ -98,7 +98,10 @@ def flood(tunnel, peers):
 
 def number_of(interface):
     """Return an interface's index; 0 where there is none of that name."""
-    return int(_read(f"/sys/class/net/{interface}/ifindex") or 0)
+    try:
+        return socket.if_nametoindex(interface)
+    except OSError:
+        return 0
 
 
 def mac_of(interface):

@@ -29,9 +29,46 @@ class Node:
             nic = Nic(environment)
             for old in self.applied.all():
                 # Taps' names come again: what is old must not be taken for new.
+                if _is_gone(old) or (old.tap == nic.tap and not _is_same(old, nic)):
+                    self._take_down(old)
+                elif old.tap == nic.tap:
+                    # It has arrived here, and has been followed: see follow.py.
+                    self._change(old, nic.environment)
+                    return
+            self._set_up(nic)
+
+    def prepare(self, environment):
+        """
+        Set up a routed NIC whose guest is on its way here, save that nobody is told.
+
+        :return: It, for ``arrived``.
+        :raises Invalid: The environment makes no sense.
+        :raises Failed: The kernel refused; nothing of the NIC is left.
+        """
+        with self.applied.locked():
+            nic = Nic(environment)
+            for old in self.applied.all():
                 if old.tap == nic.tap or _is_gone(old):
                     self._take_down(old)
-            self._set_up(nic)
+            self._number(nic)
+            self.applied.write(nic)
+            try:
+                kernel.forward(nic.tap, nic.uplink)
+                kernel.nft(self._rules(nic))
+                _batches(routes.link(nic))
+                binding.write(nic, self.bindings)
+            except Exception:
+                self._take_down(nic)
+                raise
+        return nic
+
+    def arrived(self, nic):
+        """Have a NIC that was prepared be reached here from now on, if it is there."""
+        with self.applied.locked():
+            known = [one for one in self.applied.all() if one.tap == nic.tap]
+            if known and not _is_gone(known[0]) and _is_same(known[0], nic):
+                _batches(routes.reached(known[0]))
+                kernel.announce(nic.uplink, known[0].addresses)
 
     def refresh(self, environment):
         """Follow the tags that an instance has now, as a hook's environment has them."""
@@ -72,13 +109,16 @@ class Node:
             _batches(routes.without(nic, [floating for floating, _fixed in stale]))
             self._route(after)
 
-    def _set_up(self, nic):
+    def _number(self, nic):
         nic.number = kernel.number_of(nic.tap)
         if not nic.number:
             raise Invalid(f"INTERFACE={nic.tap}: this node has no such interface")
         rules.up(nic, self.profiles, "")  # refuses before anything is made
         if nic.routed:
             nic.uplink = kernel.uplink(nic.link)
+
+    def _set_up(self, nic):
+        self._number(nic)
         self.applied.write(nic)
         try:
             if nic.routed:
@@ -162,6 +202,16 @@ class Node:
 
 def _is_gone(nic):
     return kernel.number_of(nic.tap) != nic.number
+
+
+def _is_same(old, nic):
+    """Whether it is the same routed NIC, but perhaps for the tags of its instance."""
+    # Ganeti's tags come in any order.
+    one, other = (
+        {**nic.environment, "TAGS": "", "NETWORK_TAGS": sorted(nic.network_tags)}
+        for nic in (old, nic)
+    )
+    return old.routed and one == other
 
 
 def _batches(families):

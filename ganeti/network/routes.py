@@ -22,6 +22,14 @@ VXLAN_MTU = 1450
 
 def up(nic):
     """Return what a routed NIC needs, by family: 4 and 6."""
+    families = link(nic)
+    for family, lines in reached(nic).items():
+        families[family] += lines
+    return families
+
+
+def link(nic):
+    """Return what a routed NIC needs to send, and to speak with its node."""
     tap = nic.tap
     families = {
         4: [
@@ -33,9 +41,15 @@ def up(nic):
     }
     for lines in families.values():
         lines.append(f"?rule add pref 2000 iif {tap} lookup {nic.link}")
+    return families
+
+
+def reached(nic):
+    """Return what a routed NIC needs to be reached at its addresses, on this node."""
+    families = {4: [], 6: []}
     for address in nic.addresses:
         lines = families[_family(address)]
-        lines.append(f"route replace {address} dev {tap} table {GUESTS}")
+        lines.append(f"route replace {address} dev {nic.tap} table {GUESTS}")
         lines.append(f"neigh replace proxy {address} dev {nic.uplink}")
     return families
 
@@ -54,7 +68,10 @@ def without(nic, addresses):
     for address in addresses:
         lines = families[_family(address)]
         lines.append(f"?route del {address} dev {nic.tap} table {GUESTS}")
-        lines.append(f"?neigh del proxy {address} dev {nic.uplink or 'lo'}")
+        # ip ends, even if told to go on, where it cannot remove one (iproute2 6.1,
+        # ip/ipneigh.c): so it has to be there.
+        proxy = f"proxy {address} dev {nic.uplink or 'lo'}"
+        lines += [f"?neigh replace {proxy}", f"?neigh del {proxy}"]
     return families
 
 

@@ -30,7 +30,8 @@ exec /usr/lib/ganeti/iallocators/hail --no-capacity-checks "$1"
 _NEWS = "snf-ganeti-hook.py"
 _NEWS_OF = ("add", "start", "stop", "reboot", "modify", "remove")
 _NETWORK = "snf-network-hook"
-_NETWORK_OF = ("modify", "stop", "remove", "migrate", "failover")
+_NETWORK_AFTER = ("modify", "stop", "remove", "migrate", "failover")
+_NETWORK_BEFORE = ("migrate",)
 
 _ENVIRONMENT = f"""\
 export SNF_NETWORK={_LIBRARY}/network
@@ -60,7 +61,7 @@ class Scripts:
             _written(library / Path(name).name, source.read_text("utf-8"))
         news = (CHECKOUT / "ganeti" / "hooks" / _NEWS).read_text("utf-8")
         for event in _NEWS_OF:
-            self._hook(event, "50-snf-ganeti-hook", news)
+            self._hook(f"{event}-post", "50-snf-ganeti-hook", news)
         self._network(library)
 
     def _network(self, library: Path) -> None:
@@ -76,14 +77,16 @@ class Scripts:
         _written(library / "snf-network", _CALL.format(command=program))
         vif_bridge = _CALL.format(command='"$SNF_NETWORK/kvm-vif-bridge"')
         _written(self.home / "etc" / "kvm-vif-bridge", vif_bridge)
-        for event in _NETWORK_OF:
-            call = _CALL.format(command=f"{_LIBRARY}/{_NETWORK}")
-            self._hook(event, "60-snf-network", call)
+        call = _CALL.format(command=f"{_LIBRARY}/{_NETWORK}")
+        for event in _NETWORK_AFTER:
+            self._hook(f"{event}-post", "60-snf-network", call)
+        for event in _NETWORK_BEFORE:
+            self._hook(f"{event}-pre", "60-snf-network", call)
 
     def _hook(self, event: str, name: str, text: str) -> None:
         # Names with a dot are not run as hooks.
         hooks = self.home / "etc" / "hooks"
-        _written(hooks / f"instance-{event}-post.d" / name, text)
+        _written(hooks / f"instance-{event}.d" / name, text)
 
 
 def _same(source: Path, target: Path) -> None:

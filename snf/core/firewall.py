@@ -25,6 +25,7 @@ RULES_AT_MOST = 128
 GROUPS_AT_MOST = 32
 
 _PROFILE = "synnefo:network:"
+_NIC = "snf-nic-"
 _RULE = "snf:rule:"
 # Of a port whose own rules hold, also where there are none.
 _OWN = "rules"
@@ -157,6 +158,27 @@ def ours(found: Collection[str]) -> frozenset[str]:
     So are Synnefo's, which name NICs by their numbers.
     """
     return frozenset(tag for tag in found if tag.startswith((_PROFILE, _RULE)))
+
+
+def in_any_order(found: Collection[str], wanted: Collection[str]) -> bool:
+    """
+    Return whether an instance's tags may as well be removed before others are added.
+
+    A NIC without a profile lets in everything.  So it may where each NIC whose profile
+    goes lets in everything anyway, as it was or as it will be.
+    """
+    for tag in ours(found) - ours(wanted):
+        if not tag.startswith(_PROFILE):
+            continue
+        nic, _, word = tag[len(_PROFILE) :].partition(":")
+        if word == Profile.UNPROTECTED.value:
+            continue
+        if not nic.startswith(_NIC):
+            return False  # it is one of those that have names, nobody knows which
+        after = {one for one in wanted if one.startswith(f"{_PROFILE}{nic}:")}
+        if after - {f"{_PROFILE}{nic}:{Profile.UNPROTECTED.value}"}:
+            return False
+    return True
 
 
 def _tags(port: Port) -> Iterable[str]:

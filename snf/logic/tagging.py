@@ -1,7 +1,8 @@
 """The tags by which the nodes know what to let in to an instance, brought up to date.
 
-That takes several jobs, each of which waits for the one before: some that change tags,
-and a last one that has the instance's node look at them.  The last is the order's own.
+That takes several jobs: some that change tags, and a last one that has the instance's
+node look at them, and that is the order's own.  Each waits for those before it, but
+tags are added and removed side by side where it makes no difference what comes first.
 If not all have been submitted, whoever claims the order next begins anew, when those
 that have been have ended, from what they have made of the tags.
 """
@@ -33,16 +34,21 @@ async def retag(rapi: Rapi, database: Database, order: Order, name: str) -> int:
 
     :raises Refused: There is no such instance.
     """
-    instance = await rapi.instance(name)
+    instance = await rapi.tagged(name)
     if instance is None:
         raise Refused(f"Instance {name} not found", 404)
+    os, known = instance
     wanted = await database.run(firewalls.tags, order.server)
-    found = firewall.ours(instance.tags) | floating_ip.ours(instance.tags)
-    first, *others = requests(order, name, instance.os, wanted - found, found - wanted)
-    job = await rapi.submit(first)
-    for asked in others:
-        job = await rapi.submit(after(asked, job))
-    return job
+    found = firewall.ours(known) | floating_ip.ours(known)
+    together = firewall.in_any_order(found, wanted)
+    steps = requests(order, name, os, wanted - found, found - wanted, together)
+    before: list[int] = []
+    for step in steps:
+        before = [
+            await rapi.submit(after(asked, *before) if before else asked)
+            for asked in step
+        ] or before
+    return before[-1]
 
 
 async def protected(database: Database, order: Order) -> Order:

@@ -49,13 +49,17 @@ def request(
     if order.kind in (Kind.ATTACH, Kind.DETACH):
         body[hotplug] = True
     asked = Request(method, path, (*query, _reason(order)), body)
-    return asked if after_job is None else after(asked, after_job, needs_success)
+    return (
+        asked
+        if after_job is None
+        else after(asked, after_job, needs_success=needs_success)
+    )
 
 
-def after(asked: Request, job: int, needs_success: bool = True) -> Request:
-    """Return a request whose job waits for the end of another, as in :func:`request`."""
+def after(asked: Request, *jobs: int, needs_success: bool = True) -> Request:
+    """Return a request whose job waits for the end of others, as in :func:`request`."""
     # No status named: any final one will do (Ganeti doc/design-chained-jobs.rst).
-    depends = [[job, ["success"] if needs_success else []]]
+    depends = [[job, ["success"] if needs_success else []] for job in jobs]
     return evolve(asked, body={**(asked.body or {}), "depends": depends})
 
 
@@ -220,31 +224,44 @@ def _new(build: Build, name: str) -> dict[str, object]:
 
 
 def firewall(
-    order: Order, name: str, os: str, add: Collection[str], remove: Collection[str]
-) -> Iterator[Request]:
+    order: Order,
+    name: str,
+    os: str,
+    add: Collection[str],
+    remove: Collection[str],
+    together: bool = False,
+) -> Iterator[tuple[Request, ...]]:
     """
-    Return the requests that carry out a FIREWALL order, each to follow those before it.
+    Return the steps that carry out a FIREWALL order, each to follow the one before it.
 
-    What is to be let in is added before anything is removed, so that nothing else is
-    meanwhile.  The last one changes nothing: it is there for the hook that has the
-    instance's node look at the tags again.
+    The requests of one step need not follow each other.  What is to be let in is added
+    before anything is removed, so that nothing else is meanwhile.  The last one changes
+    nothing: it is there for the hook that has the instance's node look at the tags again.
 
     :param os: What the instance has been made with, so that this can be left as it is.
+    :param together: Whether it may be removed first as well: then both are one step,
+        if they are few.
     """
     path = f"/2/instances/{name}"
+    steps: list[tuple[Request, ...]] = []
     for method, tags in (("PUT", sorted(add)), ("DELETE", sorted(remove))):
-        for start in range(0, len(tags), _TAGS_AT_ONCE):
-            chosen = tags[start : start + _TAGS_AT_ONCE]
+        for start in range(0, len(tags), TAGS_AT_ONCE):
+            chosen = tags[start : start + TAGS_AT_ONCE]
             query = [("tag", tag) for tag in chosen]
-            yield Request(method, f"{path}/tags", (*query, _reason(order)), {})
+            asked = Request(method, f"{path}/tags", (*query, _reason(order)), {})
+            steps.append((asked,))
+    if together and max(len(add), len(remove)) <= TAGS_AT_ONCE:
+        yield tuple(asked for step in steps for asked in step)
+    else:
+        yield from steps
     # Forced, lest Ganeti ask the node whether it has this OS.
     body = {"os_name": os, "force": True}
-    yield Request("PUT", f"{path}/modify", (_reason(order),), body)
+    yield (Request("PUT", f"{path}/modify", (_reason(order),), body),)
 
 
 # Ganeti reads 8192 bytes of a request's first line (lib/http/server.py), and tags are
 # escaped there.
-_TAGS_AT_ONCE = 32
+TAGS_AT_ONCE = 32
 
 
 def exclude(reason: str) -> Request:

@@ -100,15 +100,18 @@ class Subject:
         path = f"/2/instances/{self.name(server)}"
         return (await self.rapi.exchange.ask(Request("GET", path))).content
 
-    async def retag(self, server: int, add: set[str], remove: set[str]) -> list[Job]:
+    async def retag(
+        self, server: int, add: set[str], remove: set[str], together: bool = False
+    ) -> list[Job]:
         """Change the tags of a server's instance; return the jobs that did."""
         order = Order(id=uuid4(), server=server, kind=Kind.FIREWALL)
         name = self.name(server)
-        asked = firewall(order, name, self.build.os, add, remove)
         numbers: list[int] = []
-        for one in asked:
-            wanted = after(one, numbers[-1]) if numbers else one
-            numbers.append(await self.rapi.submit(wanted))
+        for step in firewall(order, name, self.build.os, add, remove, together):
+            before = tuple(numbers)
+            for one in step:
+                wanted = after(one, *before) if before else one
+                numbers.append(await self.rapi.submit(wanted))
         jobs = [await self.ended(number) for number in numbers]
         assert {job.order for job in jobs} == {order.id}
         return jobs
@@ -318,6 +321,33 @@ class _RapiTests(TestCase):
             self.assertEqual(expected, await self.said(networks.remove(wired.name)))
         self.assertEqual("unknown_entity", await self.said(off))
 
+    async def test_network_changes(self) -> None:
+        """A network becomes what it is to be; an operator's tags stay."""
+        wired = self.subject.wiring(uuid4())
+        self.assertIsNone(await self.rapi.network(wired.name))
+        await self.said(networks.add(evolve(wired, tags=(*wired.tags, "rack:4"))))
+        another = evolve(
+            wired,
+            gateway4=ip_address("10.213.77.9"),
+            gateway6=ip_address("fe80::1"),
+            tags=("private", "vni:77", "snf:mtu:1400", "snf:dns:2001:db8::53"),
+        )
+        no_gateway = evolve(another, gateway4=None, gateway6=None)
+        try:
+            for wanted in (wired, another, no_gateway, another, wired):
+                found = await self.rapi.network(wired.name)
+                assert found is not None
+                for asked in networks.changes(wanted, found):
+                    self.assertIsNone(await self.said(asked))
+                found = await self.rapi.network(wired.name)
+                assert found is not None
+                self.assertEqual([], [*networks.changes(wanted, found)])
+                self.assertLessEqual({*wanted.tags, "rack:4"}, found.tags)
+                ignored = {networks.NO_GATEWAY4, networks.NO_GATEWAY6} & found.tags
+                self.assertEqual(2 if wanted is no_gateway else 0, len(ignored))
+        finally:
+            self.assertIsNone(await self.said(networks.remove(wired.name)))
+
     async def said(self, wanted: Request) -> str | None:
         """Return Ganeti's word for the failure of a job; None when it succeeds."""
         job = await self.subject.ended(await self.rapi.submit(wanted))
@@ -520,10 +550,29 @@ class _RapiTests(TestCase):
                 [bool(reports(job, self.subject.prefix)) for job in jobs],
             )
             self.assertEqual("OP_INSTANCE_SET_PARAMS", jobs[-1].ops[0].opcode)
+            tagged = await self.rapi.tagged(self.subject.name(1))
+            assert tagged is not None
+            os, tags = tagged
+            self.assertEqual((self.subject.build.os, add), (os, set(tags)))
             instance = await self.rapi.instance(self.subject.name(1))
             assert instance is not None
-            self.assertEqual(add, set(instance.tags))
-            self.assertEqual(self.subject.build.os, instance.os)
+            self.assertEqual((os, tags), (instance.os, instance.tags))
+        self.assertIsNone(await self.rapi.tagged(self.subject.name(99)))
+
+    async def test_retagged_together(self) -> None:
+        """Tags that come and go side by side have both done so when the node looks."""
+        await self.subject.create(1)
+        old, new = (f"synnefo:network:0:{one}" for one in ("limited", "protected"))
+        await self.subject.retag(1, {old}, set())
+        jobs = await self.subject.retag(1, {new}, {old}, together=True)
+        self.assertEqual(
+            ["OP_TAGS_SET", "OP_TAGS_DEL", "OP_INSTANCE_SET_PARAMS"],
+            [job.ops[0].opcode for job in jobs],
+        )
+        last = jobs[-1].ops[0].time
+        self.assertGreaterEqual(last, max(job.ops[0].time for job in jobs[:2]))
+        tagged = await self.rapi.tagged(self.subject.name(1))
+        self.assertEqual((self.subject.build.os, (new,)), tagged)
 
     async def test_retagged_wrongly(self) -> None:
         """A tag that is not there, or cannot be, fails its job and those behind it."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -75,6 +76,12 @@ def _read(port: UUID, tags: Any) -> Any:
     )
 
 
+def _word(tags: Any) -> str:
+    """Return the profile that holds for the port where an instance has these tags."""
+    nic = _read(_PORT, tags)
+    return nic.profile or ("rules" if nic.rules else "unprotected")
+
+
 class TagTests(SynchronousTestCase):
     """From ports to tags, and to what a node makes of them."""
 
@@ -134,6 +141,31 @@ class TagTests(SynchronousTestCase):
             number = "ipv6-icmp" if match.protocol == 58 else match.protocol
             wanted.append(f"meta l4proto {number}")
         self.assertIn(" ".join(wanted), lines)
+
+    @given(_PORTS, _PORTS)
+    def test_in_any_order(self, one: Port, other: Port) -> None:
+        """What may be done in any order opens nothing that is closed before and after."""
+        old, new = (firewall.tags([evolve(port, id=_PORT)]) for port in (one, other))
+        between = [old & new, old | new]  # all removed first, or all added
+        words = {_word(tags) for tags in (old, new)}
+        opens = not {_word(tags) for tags in between} <= words
+        self.assertEqual(opens, not firewall.in_any_order(old, new))
+
+    def test_order_matters(self) -> None:
+        """From one profile to another it does, where neither is open."""
+        mine = f"synnefo:network:{nic_name(_PORT)}:"
+        for before, after, anyhow in (
+            ("protected", "limited", False),
+            ("rules", "limited", False),
+            ("protected", "unprotected", True),
+            ("unprotected", "protected", True),
+        ):
+            self.assertIs(
+                anyhow, firewall.in_any_order({mine + before}, {mine + after})
+            )
+        # A number may be that of the same NIC.
+        by_number = {"synnefo:network:0:protected"}
+        self.assertFalse(firewall.in_any_order(by_number, {f"{mine}limited"}))
 
     def test_open(self) -> None:
         """Who lets in everything of both families needs no tag, as nobody does."""

@@ -4,6 +4,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -272,19 +273,20 @@ async def serial(
 
     :param typed: What is typed there first.
     """
-    return await deferToThread(_serial, cloud, instance, until, timeout_s, typed)
+    return await deferToThread(serial_here, cloud, instance, until, timeout_s, typed)
 
 
-def _serial(
-    cloud: Cloud, instance: str, until: str, timeout_s: float, typed: str
+def serial_here(
+    cloud: Cloud, instance: str, until: str, timeout_s: float = 60, typed: str = ""
 ) -> str:
+    """Return the same in the caller's thread, which waits for it."""
     inside = f"/run/ganeti/kvm-hypervisor/ctrl/{instance}.serial"
     paths = [machine.namespace.path(inside) for machine in cloud.ganeti.machines]
-    end = reactor.seconds() + timeout_s
+    end = time.monotonic() + timeout_s
     with socket.socket(socket.AF_UNIX) as port:
         # It is on one of the nodes.
         while all(port.connect_ex(str(path)) for path in paths):
-            if reactor.seconds() > end:
+            if time.monotonic() > end:
                 raise AssertionError(f"{instance} has no serial port")
             time.sleep(0.01)
         port.settimeout(timeout_s)
@@ -296,3 +298,13 @@ def _serial(
                 raise AssertionError(f"the guest ended: {said!r}")
             said += more
     return said.decode("utf-8", "replace")
+
+
+def connects(address: str, port: int, timeout_s: float = 0.5) -> bool:
+    """Return whether a TCP connection to an address comes about."""
+    with (
+        suppress(OSError),
+        socket.create_connection((address, port), timeout=timeout_s),
+    ):
+        return True
+    return False

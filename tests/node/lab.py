@@ -75,6 +75,7 @@ class NodeNamespace:
             "SNF_NETWORK_PROFILES": str(self.directory / "profiles"),
             "SNF_NETWORK_BINDINGS": str(self.directory / "bindings"),
             "SNF_NETWORK_NODES": str(self.directory / "nodes"),
+            "SNF_NETWORK_TAPS": str(self.directory / "taps"),
         }
 
     def call(self, command: str, **variables: str) -> subprocess.CompletedProcess[str]:

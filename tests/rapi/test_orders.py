@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from snf.core.naming import order_id
 from snf.core.order import Build, Kind, NicRequest, Order, Sizes
-from snf.rapi.orders import after, firewall, hotplug_word, request
+from snf.rapi.orders import Request, after, firewall, hotplug_word, request
 
 SIZES = Sizes(vcpus=2, ram_mib=512, disk_gib=3)
 NIC = NicRequest("snf-nic-1", "aa:00:00:00:00:01", None, network=UUID(int=5))
@@ -56,7 +56,8 @@ class RequestTests(SynchronousTestCase):
         """Tags are added before any is removed, some at a time; then the node is told."""
         order = Order(UUID(int=1), 1, Kind.FIREWALL)
         many = {f"snf:rule:{n}" for n in range(40)}
-        asked = [*firewall(order, "snf-1", "os+v", many, {"synnefo:network:0:limited"})]
+        steps = firewall(order, "snf-1", "os+v", many, {"synnefo:network:0:limited"})
+        asked = [one for [one] in steps]
         self.assertEqual(
             [
                 ("PUT", "/2/instances/snf-1/tags", 32),
@@ -77,6 +78,23 @@ class RequestTests(SynchronousTestCase):
         )
         self.assertRaises(ValueError, request, order, "snf-1", 9)
 
+    def test_firewall_together(self) -> None:
+        """What need not follow each other is one step, if it is few tags."""
+        order = Order(UUID(int=1), 1, Kind.FIREWALL)
+
+        def steps(count: int) -> list[list[str]]:
+            add, remove = {f"a{n}" for n in range(count)}, {"b"}
+            found = firewall(order, "snf-1", "os", add, remove, together=True)
+            return [[one.method for one in step] for step in found]
+
+        self.assertEqual([["PUT", "DELETE"], ["PUT"]], steps(32))
+        self.assertEqual([["PUT"], ["PUT"], ["DELETE"], ["PUT"]], steps(33))
+        last = Request("PUT", "/2/instances/snf-1/modify", (), {"force": True})
+        self.assertEqual(
+            {"force": True, "depends": [[7, ["success"]], [8, ["success"]]]},
+            dict(after(last, 7, 8).body or {}),
+        )
+
     def test_firewall_first_line(self) -> None:
         """The longest tags there can be fit into the first line that Ganeti reads."""
         order = Order(UUID(int=1), 1, Kind.FIREWALL)
@@ -84,7 +102,7 @@ class RequestTests(SynchronousTestCase):
             f"snf:rule:{UUID(int=1)}:6:udplite:65534-65535:{':'.join(['ffff'] * 8)}/128"
         )
         tags = {f"{tag[:-1]}{n}"[:128] for n in range(100, 200)}
-        for one in firewall(order, "snf-1.example.org", "os", tags, set()):
+        for [one] in firewall(order, "snf-1.example.org", "os", tags, set()):
             self.assertLess(len(urlencode(one.query)) + len(one.path) + 200, 8192)
 
     def test_no_dependency(self) -> None:
