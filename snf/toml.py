@@ -30,7 +30,7 @@ def load(path: Path, kind: type[_Settings]) -> _Settings:
         raise ConfigError(f"{path}: {failure.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
         raise ConfigError(f"{path}: {failure}") from None
-    return _build(str(path), kind, tables)
+    return build(str(path), kind, tables)
 
 
 def secret(path: Path) -> str:
@@ -50,7 +50,13 @@ def secret(path: Path) -> str:
     return text
 
 
-def _build(where: str, kind: type[_Settings], given: Mapping[str, Any]) -> _Settings:
+def build(where: str, kind: type[_Settings], given: Mapping[str, Any]) -> _Settings:
+    """
+    Return the settings that tables of plain values stand for.
+
+    :param where: What mistakes are to begin with, such as the file's name.
+    :raises ConfigError: As ``load``.
+    """
     hints = get_type_hints(kind)
     known = {field.name: field.default for field in fields(kind)}  # type: ignore[arg-type]
     for key in given:
@@ -82,7 +88,7 @@ _WORDS = {
 def _value(where: str, hint: Any, given: Any) -> Any:
     """Return what a key's value stands for, which must be as its class says."""
     if has(hint):
-        return _build(where, hint, _plain(where, dict, given))
+        return build(where, hint, _plain(where, dict, given))
     if get_origin(hint) in (Union, UnionType):
         [hint] = [choice for choice in get_args(hint) if choice is not type(None)]
     if get_origin(hint) is tuple:

@@ -16,7 +16,13 @@ from snf.config import (
     load,
     secret,
 )
+from snf.nfdhcpd.settings import Nfdhcpd
 
+_SAMPLES: tuple[tuple[str, Any], ...] = (
+    ("cyclades", Cyclades),
+    ("eventd", Eventd),
+    ("nfdhcpd", Nfdhcpd),
+)
 SAMPLES = Path(__file__).parents[1] / "etc"
 
 LEAST = '[database]\ndsn = "dbname=x"\n[broker]\nurl = "memory:"\n'
@@ -272,12 +278,12 @@ class SampleTests(ConfigTestCase):
 
     def test_load(self) -> None:
         """Each sample is a file that works."""
-        for name, kind in (("cyclades", Cyclades), ("eventd", Eventd)):
+        for name, kind in _SAMPLES:
             load(SAMPLES / f"{name}.toml", kind)
 
     def test_defaults(self) -> None:
         """What a sample shows commented out is the default, and no key is left out."""
-        for name, kind in (("cyclades", Cyclades), ("eventd", Eventd)):
+        for name, kind in _SAMPLES:
             text = (SAMPLES / f"{name}.toml").read_text("utf-8")
             plain: Any = load(SAMPLES / f"{name}.toml", kind)
             shown: Any = load(self.file(re.sub(r"(?m)^# (?=\w+ = )", "", text)), kind)
@@ -290,7 +296,7 @@ class SampleTests(ConfigTestCase):
     def test_all(self) -> None:
         """There is no sample without a program."""
         names = {path.name for path in SAMPLES.iterdir()}
-        self.assertEqual({"cyclades.toml", "eventd.toml"}, names)
+        self.assertEqual({f"{name}.toml" for name, _ in _SAMPLES}, names)
 
 
 def _keys(kind: Any) -> list[tuple[str, str]]:

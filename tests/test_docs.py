@@ -10,6 +10,7 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from snf import config
+from snf.nfdhcpd.settings import Nfdhcpd
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -19,6 +20,7 @@ _FILES: dict[str, tuple[type, ...]] = {
     "cyclades.toml": (config.Cyclades,),
     "cyclades.toml of the demo": (config.Demo, config.Cyclades),
     "eventd.toml": (config.Eventd,),
+    "nfdhcpd.toml": (Nfdhcpd,),
 }
 
 

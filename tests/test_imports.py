@@ -21,7 +21,9 @@ MAY_IMPORT = {
     "bus": {"core", "trust"},
     "api": {"core", "storage"},
     "logic": {"core", "storage", "rapi", "bus"},
-    "eventd": {"core", "bus"},
+    "watch": set(),
+    "eventd": {"core", "bus", "watch"},
+    "nfdhcpd": {"toml", "watch"},
     # Its `reconcile` levels by hand what the reconciler levels by itself.
     "manage": {"core", "storage", "rapi", "logic", "config"},
     "tap": {
@@ -33,6 +35,7 @@ MAY_IMPORT = {
         "api",
         "logic",
         "eventd",
+        "nfdhcpd",
         "config",
     },
     "allinone": {"core", "storage"},

@@ -14,12 +14,19 @@ import re
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
-from nic import PREFIX_MASK, Invalid
+from nic import DHCP, PREFIX_MASK, Invalid
 
 # Neighbor and router discovery (RFC 4890, 4.3.1): without it there is no IPv6.
 _DISCOVERY = (
     "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit,"
     " nd-neighbor-advert, mld-listener-query } accept"
+)
+
+# What nfdhcpd is asked, and how often a guest may in a second.
+_ASKED_OFTEN = (
+    ("udp dport { 67, 547 }", 100),
+    ("icmpv6 type nd-router-solicit", 100),
+    ("icmpv6 type nd-neighbor-solicit", 1000),
 )
 
 # Connections are told apart by their bridge, since private networks may have the same
@@ -158,7 +165,7 @@ def _frames(nic, bridge_mac):
     head = f'device "{nic.tap}" priority -300; policy {"drop" if strict else "accept"};'
     lines.append(f"add chain {sent} {{ type filter hook ingress {head} }}")
     own = _own_addresses(nic) if strict else _own_mac(nic)
-    lines += [f"add rule {sent} {rule}" for rule in own]
+    lines += [f"add rule {sent} {rule}" for rule in (*_asked_often(nic), *own)]
     if nic.filtered:
         head = f'device "{nic.tap}" priority -300; policy accept;'
         lines.append(f"add chain {received} {{ type filter hook egress {head} }}")
@@ -175,6 +182,16 @@ def _without_frames(nic):
         yield f"add chain {chain}"
         yield f"flush chain {chain}"
         yield f"delete chain {chain}"
+
+
+def _asked_often(nic):
+    """Return the rules that keep a guest from asking nfdhcpd more than anybody needs.
+
+    All guests' questions are in the same queues: what one floods them with, others lose.
+    """
+    if DHCP in nic.network_tags:
+        for asked, rate in _ASKED_OFTEN:
+            yield f"{asked} limit rate over {rate}/second burst {rate} packets counter drop"
 
 
 def _own_mac(nic):

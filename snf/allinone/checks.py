@@ -17,6 +17,7 @@ from types import FrameType
 
 from attrs import evolve
 
+from snf.allinone import packages
 from snf.allinone.cloud import Cloud, check_machine, test_environment
 from snf.allinone.demo import Demo
 from snf.allinone.failure import Failure
@@ -76,6 +77,7 @@ def _with_cloud(names: Sequence[str], progress: Progress) -> Count:
         state = Path(tempfile.mkdtemp(prefix="cyclades-test-", dir="/tmp"))
         layout = Layout(state)
         layout.create()
+        packages.install(packages.TESTS, layout.log, progress)
         cloud = _new_cloud(layout, progress)
         demo = _new_demo(Layout(state / "demo"), progress)
     except Failure as failure:

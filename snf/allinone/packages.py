@@ -22,6 +22,9 @@ CLUSTER = (
     *("ganeti", "qemu-system-x86", "qemu-utils", "iproute2", "nftables", "openssl"),
 )
 
+# Clients that others wrote, and what feeds nfdhcpd's queues: for `./cloud test` only.
+TESTS = ("iptables", "isc-dhcp-client", "udhcpc")
+
 _DPKG_LOCK = Path("/var/lib/dpkg/lock")
 _OTHER_APT_S = 20
 

@@ -24,7 +24,7 @@ from snf.eventd.job import Unreadable, messages
 from snf.eventd.mark import MarkFile
 from snf.eventd.master import Master
 from snf.eventd.scan import jobs_changed_since
-from snf.eventd.watch import DirectoryWatch
+from snf.watch import DirectoryWatch
 
 _JOB = re.compile(r"job-([0-9]{1,18})")
 

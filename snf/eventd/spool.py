@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from snf.bus.messages import Malformed, parse
 from snf.bus.topology import NET, routing_key
 from snf.core.report import NicReport
-from snf.eventd.watch import DirectoryWatch
+from snf.watch import DirectoryWatch
 
 # The hook writes under another name and renames: <time in ns>-<pid>.json
 _NAME = re.compile(r"[0-9]{1,20}-[0-9]{1,10}\.json")

@@ -22,3 +22,10 @@ demo = ServiceMaker(
     "Serve a cloud whose machines are simulated, for trying things out.",
     "cyclades-demo",
 )
+
+nfdhcpd = ServiceMaker(
+    "Cyclades nfdhcpd",
+    "snf.tap.nfdhcpd",
+    "Answer guests' DHCP, router and neighbor solicitations on their node.",
+    "nfdhcpd",
+)

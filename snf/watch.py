@@ -1,4 +1,4 @@
-"""Noticing what is renamed into a directory.
+"""Noticing what changes in a directory.
 
 Twisted's own ``INotify`` passes over the kernel's word that it has dropped events (it
 comes with no watch of its own), and that is the one event that must not be missed.
@@ -19,7 +19,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 # inotify(7)
-_MOVED_TO = 0x80
+CLOSE_WRITE = 0x8
+MOVED_FROM = 0x40
+MOVED_TO = 0x80
+DELETE = 0x200
 _DELETE_SELF = 0x400
 _MOVE_SELF = 0x800
 _UNMOUNT = 0x2000
@@ -38,9 +41,10 @@ class DirectoryWatch(Service):
     """
     Watches a directory while it runs.
 
-    ``arrived(name)`` is called for each name that is renamed into it, and
-    ``missed()`` when names may have been missed: when the watch begins, after the
-    kernel dropped events, and when the directory was replaced or is there at last.
+    ``arrived(name)`` is called for each name that one of ``events`` is about, which is
+    to be renamed into it unless something else is said, and ``missed()`` when names may
+    have been missed: when the watch begins, after the kernel dropped events, and when
+    the directory was replaced or is there at last.
     """
 
     _log = Logger()
@@ -49,6 +53,7 @@ class DirectoryWatch(Service):
     directory: Path
     arrived: Callable[[str], None]
     missed: Callable[[], None]
+    events: int = MOVED_TO
     _descriptor: int = field(init=False, default=-1)
     _retry: IDelayedCall | None = field(init=False, default=None)
     _said: str | None = field(init=False, default=None)
@@ -89,7 +94,7 @@ class DirectoryWatch(Service):
         while at < len(events):
             _, mask, _, size = _HEADER.unpack_from(events, at)
             at += _HEADER.size
-            if mask & _MOVED_TO:
+            if mask & self.events:
                 self.arrived(os.fsdecode(events[at : at + size].rstrip(b"\0")))
             at += size
             seen |= mask
@@ -105,7 +110,7 @@ class DirectoryWatch(Service):
     def _open(self) -> None:
         self._retry = None
         try:
-            self._descriptor = _watch(self.directory)
+            self._descriptor = _watch(self.directory, self.events)
         except OSError as problem:
             self._again(problem.strerror or str(problem))
             return
@@ -132,7 +137,7 @@ class DirectoryWatch(Service):
             self._descriptor = -1
 
 
-def _watch(directory: Path) -> int:
+def _watch(directory: Path, events: int) -> int:
     """
     Return a descriptor of inotify that watches a directory.
 
@@ -142,7 +147,7 @@ def _watch(directory: Path) -> int:
     descriptor = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
     if descriptor < 0:
         raise _error()
-    mask = _MOVED_TO | _DELETE_SELF | _MOVE_SELF | _ONLY_DIRECTORY
+    mask = events | _DELETE_SELF | _MOVE_SELF | _ONLY_DIRECTORY
     if libc.inotify_add_watch(descriptor, os.fsencode(directory), mask) < 0:
         problem = _error()
         os.close(descriptor)

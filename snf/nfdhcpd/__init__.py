@@ -1,0 +1,1 @@
+"""Answers guests' DHCP, router and neighbor solicitations on their own node."""

@@ -1,0 +1,213 @@
+"""The parts of nfdhcpd, put together."""
+
+import resource
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from attrs import define, evolve, field
+from twisted.application.internet import StreamServerEndpointService
+from twisted.application.service import MultiService
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.logger import Logger
+from twisted.web.server import Site
+
+from snf.nfdhcpd import privileges
+from snf.nfdhcpd.answers import Answers
+from snf.nfdhcpd.client import Clients
+from snf.nfdhcpd.counters import Metric, dropped, exposition, of_packets
+from snf.nfdhcpd.dhcp4 import Dhcp4
+from snf.nfdhcpd.directory import Directory
+from snf.nfdhcpd.metrics import Textfile, pages
+from snf.nfdhcpd.queue import Queue
+from snf.nfdhcpd.responder import Responder
+from snf.nfdhcpd.settings import OFF, Nfdhcpd
+from snf.toml import ConfigError
+
+_QUEUES_FILE = Path("/proc/net/netfilter/nfnetlink_queue")
+_Labels = tuple[tuple[str, str], ...]
+
+
+def responders(settings: Nfdhcpd) -> list[Responder]:
+    """Return what answers each kind of packets that a queue is read for."""
+    known: list[Responder] = [Dhcp4(settings.dhcp)]
+    return [one for one in known if getattr(settings.queues, one.kind) != OFF]
+
+
+@define(eq=False)
+class Server(MultiService):
+    """
+    nfdhcpd.
+
+    :ivar reread: Returns the settings as the file has them now, or raises ``ConfigError``.
+    """
+
+    _log = Logger()
+
+    reactor: Any
+    settings: Nfdhcpd
+    reread: Callable[[], Nfdhcpd]
+    clients: Clients = field(init=False, factory=Clients)
+    answers: Answers = field(init=False)
+    directory: Directory = field(init=False)
+    queues: dict[str, Queue] = field(init=False, factory=dict)
+    _counts: IO[bytes] | None = field(init=False, default=None)
+    _before: dict[int, Any] = field(init=False, factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        MultiService.__init__(self)
+        self.answers = Answers(self.reactor, self.clients)
+        answering = responders(self.settings)
+        self.directory = Directory(
+            self.reactor, self.settings.bindings.directory, self.clients, answering
+        )
+        self.directory.setServiceParent(self)
+        for one in answering:
+            queue = Queue(
+                self.reactor,
+                getattr(self.settings.queues, one.kind),
+                self.settings.queues.length,
+                self.answers.taker(one),
+            )
+            queue.setServiceParent(self)
+            self.queues[one.kind] = queue
+        self._show()
+
+    def privilegedStartService(self) -> None:
+        """Open what only root may, then be root no more."""
+        with suppress(OSError):
+            self._counts = _QUEUES_FILE.open("rb", buffering=0)
+        # A socket a guest that has asked.
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        try:
+            privileges.drop(self.settings.process.user)
+        except privileges.Refused as problem:
+            raise SystemExit(f"nfdhcpd: {problem}") from None
+        super().privilegedStartService()
+
+    def startService(self) -> None:
+        super().startService()
+        self._on(signal.SIGUSR1, self.log_clients)
+        self._on(signal.SIGHUP, self.reload)
+
+    def stopService(self) -> Any:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+        self._before.clear()
+        self.answers.stop()
+        if self._counts is not None:
+            self._counts.close()
+            self._counts = None
+        return super().stopService()
+
+    def reload(self) -> None:
+        """Follow the configuration's file as it is now, as far as that is possible."""
+        try:
+            settings = self.reread()
+        except ConfigError as problem:
+            self._log.error("the configuration stays: {problem}", problem=str(problem))
+            return
+        kept = evolve(self.settings, dhcp=settings.dhcp, ipv6=settings.ipv6)
+        if kept != settings:
+            self._log.warn(
+                "of the configuration, [dhcp] and [ipv6] were read again; what else has"
+                " changed needs a restart"
+            )
+        self.settings = kept
+        anew = responders(kept)
+        for one in anew:
+            self.queues[one.kind].taken = self.answers.taker(one)
+        self.directory.compile_anew(anew)
+        self._log.info("the configuration was read again")
+
+    def log_clients(self) -> None:
+        """Log who is answered, and what."""
+        for client in self.clients:
+            binding = client.binding
+            self._log.info(
+                "{tap} ({number}) on {indev}: {host}, {mac}, {ip}, {ip6}, answered: {kinds}",
+                tap=binding.tap,
+                number=client.link.number,
+                indev=binding.indev,
+                host=binding.hostname,
+                mac=binding.mac.hex(":"),
+                ip=binding.ip or "no IPv4 address",
+                ip6=binding.eui64 or "no IPv6 address",
+                kinds=", ".join(
+                    kind for kind, known in client.compiled.items() if known is not None
+                ),
+            )
+        self._log.info("{count} guests are answered", count=len(self.clients))
+
+    def metrics(self) -> str:
+        """Return all that is counted, in Prometheus's text format."""
+        return exposition(
+            [of_packets(self.answers.packets), *self._gauges(), *self._of_queues()]
+        )
+
+    def _gauges(self) -> Sequence[Metric]:
+        return (
+            _plain("nfdhcpd_bindings", "gauge", "Guests answered.", len(self.clients)),
+            _plain(
+                *("nfdhcpd_binding_errors", "gauge", "Files that make no sense."),
+                len(self.directory.faulty),
+            ),
+            _plain(
+                *(
+                    "nfdhcpd_rescans_total",
+                    "counter",
+                    "Readings of the whole directory.",
+                ),
+                self.directory.rescans,
+            ),
+        )
+
+    def _of_queues(self) -> Sequence[Metric]:
+        kernel = dropped(self._counts)
+        rows: list[tuple[_Labels, tuple[int, ...]]] = [
+            (
+                (("kind", kind),),
+                (queue.overruns, *kernel.get(queue.number, (0, 0, 0))),
+            )
+            for kind, queue in sorted(self.queues.items())
+        ]
+        names = (
+            ("overruns_total", "counter", "Times the kernel found our socket full."),
+            ("waiting", "gauge", "Packets that wait in the kernel's queue."),
+            ("dropped_total", "counter", "Packets that found the kernel's queue full."),
+            ("undelivered_total", "counter", "Packets that found our socket full."),
+        )
+        return [
+            Metric(
+                f"nfdhcpd_queue_{name}",
+                text,
+                kind,
+                tuple((labels, values[at]) for labels, values in rows),
+            )
+            for at, (name, kind, text) in enumerate(names)
+        ]
+
+    def _on(self, number: int, call: Callable[[], None]) -> None:
+        self._before[number] = signal.signal(
+            number, lambda *_: self.reactor.callFromThread(call)
+        )
+
+    def _show(self) -> None:
+        settings = self.settings.metrics
+        if settings.port:
+            endpoint = TCP4ServerEndpoint(
+                self.reactor, settings.port, interface="127.0.0.1"
+            )
+            site = Site(pages(self.metrics))
+            StreamServerEndpointService(endpoint, site).setServiceParent(self)
+        if settings.textfile is not None:
+            Textfile(
+                self.reactor, settings.textfile, settings.textfile_s, self.metrics
+            ).setServiceParent(self)
+
+
+def _plain(name: str, kind: str, text: str, value: float) -> Metric:
+    return Metric(name, text, kind, (((), value),))
