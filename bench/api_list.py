@@ -2,10 +2,13 @@
 
     sudo .venv/bin/python -m bench.api_list [--rounds N]
 
-The limit beside it, in each round: the list's one query as psycopg2 takes it, and the
-answer's bytes as a constant body from the same server.  What is more than the two
-together is what Cyclades itself takes: the caller's token, servers made of rows, and
-JSON made of servers.
+The limit beside it, measured in turns with it: the list's one query as psycopg2 takes
+it, and the answer's bytes as a constant body from the same server.  What is more than
+the two together is what Cyclades itself takes: the caller's token, and JSON made of
+rows.
+
+JSON of servers that have not changed is kept from list to list.  What a list takes of
+which none is kept is measured beside it, after a change of all its servers.
 """
 
 import argparse
@@ -14,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bench.load import Figures, Load, run
 from bench.results import Target, judge, median
@@ -23,6 +26,7 @@ from bench.stack import (
     TOKEN,
     Stack,
     add_servers,
+    cpu_s,
     fetch,
     get,
     rss_mb,
@@ -48,20 +52,42 @@ class Case:
 
 
 @frozen
-class Round:
-    """What one round gave, in seconds; ``two`` are two processes."""
+class Turn:
+    """What one turn gave: medians in seconds, of an answer each.
+
+    :ivar first: With nothing kept, on a new connection; ``bare`` the constant body so.
+    """
 
     query: float
-    static: Figures
-    one: Figures
-    one_at_16: Figures
-    two_at_16: Figures
-    rss: float
+    static: float
+    one: float
+    first: float
+    bare: float
 
     @property
     def times_the_limit(self) -> float:
         """How long an answer took, in those of the query and the body alone."""
-        return median(self.one.delays) / (self.query + median(self.static.delays))
+        return self.one / (self.query + self.static)
+
+    @property
+    def first_times_the_limit(self) -> float:
+        """The same of an answer of which nothing is kept."""
+        return self.first / (self.query + self.bare)
+
+
+@frozen
+class Round:
+    """What one round gave; ``two`` are two processes.
+
+    :ivar processor_s: What an answer takes of a processor, 16 at a time.
+    """
+
+    turns: list[Turn]
+    one: Figures
+    one_at_16: Figures
+    two_at_16: Figures
+    processor_s: float
+    rss: float
 
 
 def query_s(made: Stack, project: Project, count: int) -> float:
@@ -70,7 +96,7 @@ def query_s(made: Stack, project: Project, count: int) -> float:
     wanted = search.Wanted(project=project.id)
     taken = []
     with connection, connection.cursor() as txn:
-        for _ in range(40):
+        for _ in range(20):
             before = time.perf_counter()
             txn.execute(search.query(wanted), arguments(wanted, limit=1000))
             rows = txn.fetchall()
@@ -80,20 +106,49 @@ def query_s(made: Stack, project: Project, count: int) -> float:
     return median(taken)
 
 
+def first_s(made: Stack, case: Case) -> tuple[float, float]:
+    """Return the seconds of an answer with nothing kept, and of the constant body."""
+    ours, bare = [], []
+    for number in range(5):
+        made.execute(
+            f"UPDATE server SET description = 'changed {number}' || clock_timestamp()"
+            f" WHERE project_id = '{case.project.id}'",
+            "VACUUM server",
+        )
+        for taken, port in ((ours, made.port), (bare, case.static_port)):
+            before = time.perf_counter()
+            fetch(port, get(_PATH, case.token))
+            taken.append(time.perf_counter() - before)
+    return median(ours), median(bare)
+
+
+def one_turn(made: Stack, case: Case, load: Load) -> tuple[Turn, Figures]:
+    """Measure each thing once, one after the other."""
+    query = query_s(made, case.project, case.count)
+    static = run(evolve(load, port=case.static_port, seconds=load.seconds / 2))
+    one = run(load)
+    first, bare = first_s(made, case)
+    return Turn(query, median(static.delays), median(one.delays), first, bare), one
+
+
 def one_round(made: Stack, case: Case, seconds: float) -> Round:
-    """Measure a case, the limits between ours."""
+    """Measure a case, in three turns, and then the many at a time."""
     asked = [get(_PATH, case.token)]
-    ours = Load(made.port, asked, seconds=seconds)
-    busy = Load(made.port, asked, 16, seconds=seconds * 3)
+    load = Load(made.port, asked, seconds=seconds)
+    busy = Load(made.port, asked, 16, seconds=seconds * 3, warm_s=1.0)
     with made.serving() as pids:
-        one = run(ours)
-        query = query_s(made, case.project, case.count)
-        static = run(Load(case.static_port, asked, seconds=seconds / 2))
+        turns = [one_turn(made, case, load) for _ in range(3)]
+        before = cpu_s(pids)
         one_at_16 = run(busy)
+        answers = len(one_at_16.delays) + one_at_16.rate * busy.warm_s
+        processor = (cpu_s(pids) - before) / answers
         rss = rss_mb(pids)
     with made.serving(2):
         two_at_16 = run(busy)
-    return Round(query, static, one, one_at_16, two_at_16, rss)
+    alone = [figures for _, figures in turns]
+    one = evolve(alone[0], delays=[each for its in alone for each in its.delays])
+    one = evolve(one, seconds=sum(its.seconds for its in alone))
+    return Round([turn for turn, _ in turns], one, one_at_16, two_at_16, processor, rss)
 
 
 @contextmanager
@@ -119,22 +174,34 @@ def tell(case: Case, rounds: list[Round]) -> None:
     def middle(of: Any, digits: int = 1) -> float:
         return round(median([of(one) for one in rounds]), digits)
 
+    turns = [turn for one in rounds for turn in one.turns]
+
+    def each(of: Any) -> float:
+        return round(median([of(one) for one in turns]), 2)
+
     judge(
         f"api: a list of {case.count} servers with details",
         {
-            "rounds": len(rounds),
+            "rounds of three turns": len(rounds),
             "bytes": case.body,
             "1 at a time, p50 ms": middle(lambda one: one.one.ms(50), 2),
             "1 at a time, p99 ms": middle(lambda one: one.one.ms(99), 2),
             "1 at a time, answers/s": middle(lambda one: one.one.rate),
-            "the query alone (limit), ms": middle(lambda one: one.query * 1000, 2),
-            "the bytes alone (limit), p50 ms": middle(lambda one: one.static.ms(50), 2),
-            "times both limits": middle(lambda one: one.times_the_limit, 2),
+            "the query alone (limit), ms": each(lambda one: one.query * 1000),
+            "the bytes alone (limit), p50 ms": each(lambda one: one.static * 1000),
+            "times both limits": each(lambda one: one.times_the_limit),
+            "all of it changed, p50 ms": each(lambda one: one.first * 1000),
+            "all of it changed, times both limits": each(
+                lambda one: one.first_times_the_limit
+            ),
             "16 at a time, answers/s": middle(lambda one: one.one_at_16.rate),
             "16 at a time, p50 ms": middle(lambda one: one.one_at_16.ms(50)),
             "16 at a time, p99 ms": middle(lambda one: one.one_at_16.ms(99)),
             "16 at a time, p99 in p50s": middle(
                 lambda one: one.one_at_16.ms(99) / one.one_at_16.ms(50), 2
+            ),
+            "16 at a time, ms of a processor": middle(
+                lambda one: one.processor_s * 1000, 2
             ),
             "16 at a time, two processes, answers/s": middle(
                 lambda one: one.two_at_16.rate
@@ -150,7 +217,7 @@ def main() -> None:
     """Measure both."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=1.5)
+    parser.add_argument("--seconds", type=float, default=1.0)
     options = parser.parse_args()
     with stack() as made, cases(made) as both:
         rounds = [

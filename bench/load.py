@@ -31,6 +31,7 @@ class Load:
     :ivar rate: Requests a second, at even times whether or not answers have come, as
         far as there are connections; None for as many as are answered.
     :ivar seconds: How long to measure, after ``warm_s`` in which nothing is.
+    :ivar most: How many requests are made at most; None for as many as there is time.
     """
 
     port: int
@@ -40,6 +41,7 @@ class Load:
     warm_s: float = 0.5
     rate: float | None = None
     expected: int = 200
+    most: int | None = None
 
 
 @frozen
@@ -47,12 +49,16 @@ class Figures:
     """What came of it: the seconds that each answer took, in the order they came.
 
     :ivar seconds: From the beginning to the last answer.
+    :ivar sent: All requests, also those before the beginning.
+    :ivar cpu_s: The processor time that it took to make them.
     """
 
     seconds: float
     delays: list[float]
     refused: int
     received_bytes: int
+    sent: int
+    cpu_s: float
 
     @property
     def rate(self) -> float:
@@ -152,7 +158,9 @@ class _Connection(asyncio.Protocol):
         self._send(turn)
 
     def _send(self, turn: int) -> None:
-        if time.perf_counter() >= self.counts.end:
+        most = self.counts.load.most
+        over = most is not None and turn >= most
+        if over or time.perf_counter() >= self.counts.end:
             self._stop()
             return
         self.transport.write(self.counts.requests[turn % len(self.counts.requests)])
@@ -212,9 +220,17 @@ async def _make(load: Load) -> _Counts:
 def main() -> None:
     """Make the load that is read, and tell what came of it."""
     load = Load(**json.load(sys.stdin))
+    begun = time.process_time()
     counts = asyncio.run(_make(load))
     seconds = counts.last - counts.begin
-    figures = Figures(seconds, counts.delays, counts.refused, counts.received)
+    figures = Figures(
+        seconds,
+        counts.delays,
+        counts.refused,
+        counts.received,
+        counts.sent,
+        time.process_time() - begun,
+    )
     json.dump(asdict(figures), sys.stdout)
 
 

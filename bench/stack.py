@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -83,13 +83,13 @@ class Stack:
             self.stop(started)
 
     @contextmanager
-    def simulated(self) -> Iterator[None]:
-        """Have a simulated Ganeti, and all that Cyclades does with it."""
+    def simulated(self) -> Iterator[int]:
+        """Have a simulated Ganeti, and all that Cyclades does with it; its pid."""
         run = ["submitter", "dispatcher", "reconciler"]
         started = self.start("cyclades-demo", run, create_s=1.0)
         try:
             wait_for(self._cluster_listens, "the simulation", 30)
-            yield
+            yield started.pid
         finally:
             self.stop([started])
 
@@ -142,7 +142,8 @@ class Stack:
     def static(self, body: bytes) -> Iterator[int]:
         """Have Twisted serve nothing but these bytes; the port."""
         (self.layout / "body").write_bytes(body)
-        port = _free_port()
+        # Nobody listens on the API's own while it is not served.
+        port = _free_port(but=self.port)
         words = [sys.executable, "-m", "bench.static", str(port)]
         started = self._spawn("static", [*words, str(self.layout / "body")])
         try:
@@ -251,12 +252,16 @@ def add_servers(
     made: Stack, project: Project, count: int, deleted: bool = False
 ) -> None:
     """
-    Store servers that run, each with what most have: an address, and metadata.
+    Store servers that run, each with what most have: an address, and metadata, in a
+    project that has its default security group.
 
     :param deleted: Whether they do not run any more, and so have no address.
     """
     state = "'gone', 'DELETED', now()" if deleted else "'up', 'ACTIVE', NULL"
     made.execute(
+        "INSERT INTO security_group (id, project_id, name, is_default)"
+        f" VALUES (gen_random_uuid(), '{project.id}', 'default', true)"
+        " ON CONFLICT (project_id) WHERE is_default DO NOTHING",
         "INSERT INTO server (uuid, project_id, user_id, name, flavor_id, image_id,"
         " cluster_id, hostname, reservation, progress, created, launched, observed,"
         f" status, deleted) SELECT gen_random_uuid(), '{project.id}',"
@@ -322,9 +327,26 @@ def rss_mb(pids: list[int]) -> float:
     )
 
 
-def _free_port() -> int:
+def cpu_s(pids: Iterable[int]) -> float:
+    """Return the processor time, in s, that processes and all their children have had."""
+    return sum(map(_ticks, pids)) / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(pid: int) -> int:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0  # its parent has its time by now
+    # proc(5): utime and stime, and those of the children that have ended.
+    return sum(map(int, fields[11:15])) + sum(_ticks(int(one)) for one in children)
+
+
+def _free_port(but: int | None = None) -> int:
     # Not where a cloud is by default: somebody may want one meanwhile.
-    return next(port for port in range(30_500, 31_000) if port_is_free(port))
+    return next(
+        port for port in range(30_500, 31_000) if port != but and port_is_free(port)
+    )
 
 
 def _listens(port: int) -> bool:

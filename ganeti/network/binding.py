@@ -32,9 +32,9 @@ def text(nic):
         "MAC": nic.mac,
         "HOSTNAME": nic.instance,
         "TAGS": " ".join(nic.network_tags),
-        "GATEWAY": environment["NETWORK_GATEWAY"],
+        "GATEWAY": _gateway(nic, "NETWORK_GATEWAY", "4"),
         "SUBNET": environment["NETWORK_SUBNET"] if nic.address else "",
-        "GATEWAY6": environment["NETWORK_GATEWAY6"],
+        "GATEWAY6": _gateway(nic, "NETWORK_GATEWAY6", "6"),
         "SUBNET6": environment["NETWORK_SUBNET6"],
         "EUI64": nic.address6,
         "MTU": nic.mtu,
@@ -42,3 +42,9 @@ def text(nic):
         "ROUTES": ",".join(nic.network_words("snf:route")),
     }
     return "".join(f"{key}={value}\n" for key, value in values.items() if value)
+
+
+def _gateway(nic, key, family):
+    # Ganeti keeps a gateway that its network is to have no more.
+    ignored = f"snf:no-gateway:{family}" in nic.network_tags
+    return "" if ignored else nic.environment[key]

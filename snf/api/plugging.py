@@ -11,6 +11,7 @@ from snf.api.call import Call
 from snf.api.compute import locks
 from snf.api.compute.actions import remember
 from snf.api.compute.owned import owner
+from snf.core.address import IPAddress
 from snf.core.errors import Conflict, NotFound, QuotaExceeded
 from snf.core.firewall import OFFERED, Offered
 from snf.core.naming import nic_name
@@ -19,6 +20,7 @@ from snf.core.order import Kind, NicRequest, Order
 from snf.core.port import NICS_AT_MOST, Fixed, FixedIP, places
 from snf.core.quota import NO_LIMITS, Amounts, Resource
 from snf.core.server import Action, Life, permit, with_order
+from snf.core.wiring import Wiring, wiring
 from snf.storage import (
     cluster_networks,
     firewalls,
@@ -32,7 +34,7 @@ from snf.storage import (
     subnets,
 )
 from snf.storage.database import Transaction
-from snf.storage.plugs import Held, NewPort
+from snf.storage.plugs import NewPort, Spot
 
 # Of ports that are on no server yet; a network may have a prefix of its own.
 _MAC_PREFIX = "aa:00:00"
@@ -56,8 +58,8 @@ class Wish:
 
     :ivar fixed: None for an address of each subnet.
     :ivar kept: Whether it outlives the server that it is put on.
-    :ivar groups: The security groups that it is to be in, which are held; None for the
-        default one.
+    :ivar groups: The security groups that it is to be in; None for the default one.
+        They are held, as that is.
     """
 
     network: Network
@@ -68,6 +70,15 @@ class Wish:
     description: str = ""
     kept: bool = True
     groups: Sequence[UUID] | None = None
+
+
+@frozen
+class Made:
+    """A port that has been made, its NIC, and what it holds of the quota."""
+
+    id: UUID
+    nic: NicRequest
+    held: dict[Resource, int]
 
 
 @frozen
@@ -83,16 +94,22 @@ class Plugger:
     firewall: Offered = OFFERED
 
     def add(
-        self, txn: Transaction, wish: Wish, mac_prefix: str = _MAC_PREFIX
-    ) -> tuple[UUID, dict[Resource, int]]:
+        self,
+        txn: Transaction,
+        wish: Wish,
+        spot: Spot | None = None,
+        mac_prefix: str = _MAC_PREFIX,
+    ) -> Made:
         """
-        Store a port that is on no server; return it and what it holds of the quota.
+        Store a port, on a server or on none.
 
         :raises BadRequest: It cannot have the addresses.
-        :raises Conflict: Somebody else has one of them, or the MAC address.
+        :raises Conflict: Somebody else has one of them, or the MAC address; or the
+            network is drained.
         """
         network = wish.network
-        known = subnets.of_networks(txn, [network.id]).get(network.id, [])
+        network.check_open()
+        known = subnets.of_network(txn, network.id)
         wanted = places(known, network.id, wish.fixed)
         port = uuid4()
         new = NewPort(
@@ -104,14 +121,14 @@ class Plugger:
             name=wish.name,
             description=wish.description,
             kept=wish.kept,
+            spot=spot,
         )
         mac = plugs.add(txn, new, self.random_bytes)
-        given = plugs.give(txn, port, mac, wanted)
-        if wish.groups is None:
-            security_groups.default(txn, wish.project, self.firewall.default)
-        else:
+        given = plugs.give(txn, port, mac, known, wanted)
+        if wish.groups is not None:
             firewalls.put(txn, port, wish.groups)
-        return port, {Resource.PORTS: 1, Resource.FIXED_IPS: len(given)}
+        nic = _nic(port, mac, wiring(network, known), given)
+        return Made(port, nic, {Resource.PORTS: 1, Resource.FIXED_IPS: len(given)})
 
     def take(
         self, txn: Transaction, project: UUID, amounts: dict[Resource, int]
@@ -143,38 +160,33 @@ class Plugger:
         """
         if isinstance(wanted, Wish):
             # Groups before servers, as all lock them.
-            security_groups.default(txn, wanted.project, self.firewall.default)
+            self.hold_default(txn, wanted.project)
         number, cluster, life = self._server(txn, call, server, Action.ATTACH)
         count, position = plugs.place(txn, number)
         if count >= NICS_AT_MOST:
             raise PortLimitExceeded
-        amounts: dict[Resource, int] = {}
+        spot = Spot(number, position, tag, changing=True)
         if isinstance(wanted, Wish):
-            port, amounts = self.add(txn, wanted)
+            made = self.add(txn, wanted, spot)
         else:
-            port = wanted
-        nic = self.plug(txn, port, number, position, tag, changing=True)
+            made = self.plug(txn, wanted, spot)
+        port = made.id
         firewalls.prepare(txn, number, port, call.request_id)
-        order = Order(uuid4(), number, Kind.ATTACH, nic=nic)
+        order = Order(uuid4(), number, Kind.ATTACH, nic=made.nic)
         self._order(txn, call, cluster, life, order, "interface_attach")
         note(txn, call, "port attach", port)
         if isinstance(wanted, Wish):
-            self.take(txn, wanted.project, amounts)
+            self.take(txn, wanted.project, made.held)
         return port
 
-    def plug(
-        self,
-        txn: Transaction,
-        port: UUID,
-        server: int,
-        position: int,
-        tag: str | None = None,
-        changing: bool = False,
-    ) -> NicRequest:
-        """
-        Put a port on a server, which is locked or new; return its NIC.
+    def hold_default(self, txn: Transaction, project: UUID) -> None:
+        """Have a project's default group, which does not change until the commit."""
+        security_groups.default(txn, project, self.firewall.default)
 
-        :param changing: Whether the server is there already, without it.
+    def plug(self, txn: Transaction, port: UUID, spot: Spot) -> Made:
+        """
+        Put a port that has been made by itself on a server.
+
         :raises PortInUse: It is on one.
         :raises NotFound: There is no such port.
         """
@@ -183,8 +195,9 @@ class Plugger:
             raise NotFound(f"Port id {port} could not be found.")
         if held.server is not None:
             raise PortInUse(f"Port {port} is still in use.")
-        plugs.put_on(txn, port, server, position, changing, tag)
-        return _nic(txn, held, plugs.held(txn, port))
+        plugs.put_on(txn, port, spot)
+        told = cluster_networks.wirings(txn, [held.network])[held.network]
+        return Made(port, _nic(port, held.mac, told, plugs.held(txn, port)), {})
 
     def detach(
         self, txn: Transaction, call: Call, server: UUID, port: UUID, delete: bool
@@ -267,12 +280,15 @@ def _leaves(life: Life, port: UUID) -> bool:
     )
 
 
-def _nic(txn: Transaction, port: Held, fixed: Sequence[FixedIP]) -> NicRequest:
-    told = cluster_networks.wirings(txn, [port.network])[port.network]
+def _rank(address: IPAddress) -> tuple[int, int]:
+    return address.version, int(address)
+
+
+def _nic(port: UUID, mac: str, told: Wiring, given: Sequence[FixedIP]) -> NicRequest:
     return NicRequest(
-        name=nic_name(port.id),
-        mac=port.mac,
+        name=nic_name(port),
+        mac=mac,
         # Ganeti's NICs have one address, an IPv4 one.
-        ip=told.nic_address([one.address for one in fixed]),
-        network=port.network,
+        ip=told.nic_address(sorted((one.address for one in given), key=_rank)),
+        network=told.network,
     )

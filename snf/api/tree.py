@@ -221,7 +221,9 @@ def _compute(parts: Parts) -> IResource:
         }
         if path != "v2.1":
             maker = NetworkMaker(parts.plan, parts.limits)
-            nouns["networks"] = SynnefoNetworks(edge, size, maker)
+            nouns["networks"] = SynnefoNetworks(
+                edge, size, maker, parts.builder.plugger
+            )
         versions[path] = Branch(
             edge,
             {
@@ -262,7 +264,7 @@ def _of_a_server(parts: Parts, edge: Edge, version: str) -> dict[str, Any]:
     diagnostics = Diagnostics(edge) if version == "v2.1" else Messages(edge)
     return {
         "diagnostics": diagnostics,
-        "ips": Addresses(edge),
+        "ips": Addresses(edge, version != "v2.1"),
         "meta": Meta(edge),
         "metadata": Metadata(edge),
         "migrations": MigrationsOfServer(edge, size),
@@ -296,14 +298,12 @@ def _network(parts: Parts) -> IResource:
         "security-group-rules": SecurityGroupRules(
             edge, security_group_rules.collection(size), offered, parts.limits
         ),
-        "security-groups": SecurityGroups(
-            edge, security_groups.collection(size), offered, parts.limits
-        ),
     }
     known: dict[str, Any] = {
         "floatingip": floating_ips.collection(size),
         "network": networks.collection(size),
         "port": ports.collection(size),
+        "security_group": security_groups.collection(size),
         "subnet": subnets.collection(size),
     }
     maker = NetworkMaker(parts.plan, parts.limits)
@@ -311,12 +311,15 @@ def _network(parts: Parts) -> IResource:
         "floatingip": FloatingIPs(edge, known["floatingip"], parts.limits),
         "network": Networks(edge, known["network"], maker),
         "port": Ports(edge, known["port"], parts.builder.plugger),
+        "security_group": SecurityGroups(
+            edge, known["security_group"], offered, parts.limits
+        ),
         "subnet": Subnets(edge, known["subnet"], known["network"], parts.limits),
     }
     children: dict[str, IResource] = {name: Noun(noun) for name, noun in nouns.items()}
     for name, noun in tagged.items():
         tags = NetworkTags(edge, known[name], _TABLES.get(name, name))
-        children[f"{name}s"] = Nouns(noun, {"tags": tags})
+        children[known[name].collection] = Nouns(noun, {"tags": tags})
     v2 = Branch(edge, children, Noun(Contents(edge, discovery.network_v2)))
     return Branch(edge, {"v2.0": v2}, _document(edge, discovery.network))
 

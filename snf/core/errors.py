@@ -66,4 +66,12 @@ class UnsupportedVersion(SnfError):
 
 
 class Unavailable(SnfError):
-    """A part that is needed does not answer; trying again later may help."""
+    """
+    A part that is needed does not answer; trying again later may help.
+
+    :ivar wait_s: For how many seconds to wait; None where that is not known.
+    """
+
+    def __init__(self, text: str, wait_s: int | None = None) -> None:
+        super().__init__(text)
+        self.wait_s = wait_s

@@ -21,6 +21,13 @@ class NetworkInUse(Conflict):
         )
 
 
+class NetworkDrained(Conflict):
+    """A network that is to give nothing more."""
+
+    def __init__(self, network: UUID) -> None:
+        super().__init__(f"Network {network} is drained: it gives no new addresses")
+
+
 class InvalidSharedSetting(Conflict):
     """Named as Neutron names it."""
 
@@ -83,7 +90,7 @@ class Network:
     :ivar segment: What it has of its kind's pool: a bridge's number, a VXLAN's id, the
         20 bits of a prefix of MAC addresses.
     :ivar mac_prefix: What all its MAC addresses begin with; None for the cluster's.
-    :ivar drained: It gives no new addresses.
+    :ivar drained: It gets no new ports, and gives no new addresses.
     """
 
     id: UUID
@@ -105,6 +112,15 @@ class Network:
     tags: tuple[str, ...] = ()
     revision: int = 0
     subnets: tuple[UUID, ...] = ()
+
+    def check_open(self) -> None:
+        """
+        Return if there may be more on it.
+
+        :raises NetworkDrained: There may not.
+        """
+        if self.drained:
+            raise NetworkDrained(self.id)
 
 
 @frozen

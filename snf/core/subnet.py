@@ -19,6 +19,8 @@ class InvalidInput(BadRequest):
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"Invalid input for {field}. Reason: {reason}")
+        self.field = field
+        self.reason = reason
 
 
 class GatewayConflictWithAllocationPools(Conflict):
@@ -70,6 +72,7 @@ class Subnet:
     :ivar eui64: Addresses follow from MAC addresses; the pools are but shown.
     :ivar project: Whose network it is.
     :ivar external: Whether the network is external.
+    :ivar drained: Whether the network gives no new addresses.
     """
 
     id: UUID
@@ -89,6 +92,7 @@ class Subnet:
     updated: datetime | None = None
     project: UUID | None = None
     external: bool = False
+    drained: bool = False
 
     @property
     def version(self) -> int:

@@ -20,6 +20,9 @@ from snf.core.subnet import Subnet
 _NO_RANGE = "10.0.0.0/29"
 _SMALLEST, _LARGEST = 30, 16
 
+# The tag by which nodes answer for a network's DHCP and neighbor discovery.
+DHCP = "nfdhcpd"
+
 
 @frozen
 class Wiring:
@@ -121,7 +124,7 @@ def _tags(network: Network, subnets: Sequence[Subnet]) -> tuple[str, ...]:
     if network.kind is Kind.VXLAN:
         tags.append(f"vni:{network.segment}")
     if any(subnet.dhcp or subnet.version == 6 for subnet in subnets):
-        tags.append("nfdhcpd")
+        tags.append(DHCP)
     if network.mtu != _USUAL_MTU:
         tags.append(f"snf:mtu:{network.mtu}")
     servers = {address: None for subnet in subnets for address in subnet.dns}

@@ -30,12 +30,13 @@ from snf.core.report import JobReport
 from snf.logic import tagging
 from snf.logic.connections import Connections
 from snf.logic.dispatcher import fold
+from snf.logic.telling import Teller
 from snf.logic.wiring import Wirer
 from snf.rapi.client import Rapi
 from snf.rapi.errors import RapiError, Refused, Trouble, Unreachable, WrongCredentials
 from snf.rapi.jobs import Job, reports
 from snf.rapi.orders import exclude, hotplug_word, request
-from snf.storage import clusters, lives, orders
+from snf.storage import cluster_networks, clusters, lives, orders
 from snf.storage.database import Database, Transaction
 from snf.storage.orders import Claim
 
@@ -74,6 +75,7 @@ class Submitter(Service):
     _lanes: dict[int, _Lane] = field(init=False, factory=dict)
     _loop: LoopingCall = field(init=False)
     _wirer: Wirer = field(init=False)
+    _teller: Teller = field(init=False)
     _looking: bool = field(init=False, default=False)
     _look_again: bool = field(init=False, default=False)
     _under_way: "set[Deferred[None]]" = field(init=False, factory=set)
@@ -82,6 +84,7 @@ class Submitter(Service):
         self._loop = LoopingCall(self.wake)
         self._loop.clock = self.clock
         self._wirer = Wirer(self.clock, self.database)
+        self._teller = Teller(self.clock, self.connections, self._wirer)
 
     def startService(self) -> None:
         super().startService()
@@ -111,9 +114,11 @@ class Submitter(Service):
     async def _look(self) -> None:
         self._looking, self._look_again = True, False
         try:
-            for cluster in await self.database.run(clusters.listing):
-                if not cluster.offline:
-                    self._look_on(cluster)
+            known, outdated = await self.database.run(_to_do)
+            for cluster in known:
+                self._look_on(cluster)
+                if self.running and self._teller.due(outdated, cluster):
+                    self._start(self._teller.tell(cluster, outdated[cluster.id]))
         finally:
             self._looking = False
         if self._look_again:
@@ -313,6 +318,12 @@ class Submitter(Service):
         started.addErrback(_log_failure)
         self._under_way.add(started)
         started.addBoth(lambda _: self._under_way.discard(started))
+
+
+def _to_do(txn: Transaction) -> tuple[list[Cluster], dict[int, list[UUID]]]:
+    """Return the clusters to look at, and the networks they are to be told of."""
+    known = [one for one in clusters.listing(txn) if not one.offline]
+    return known, cluster_networks.outdated(txn)
 
 
 def _log_failure(failure: Failure) -> None:

@@ -4,7 +4,7 @@ Everything here may be done twice, and by two at once: that the cluster may have
 network is written down before it is asked, and what it has already it leaves as it is.
 """
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from uuid import UUID
 
 from attrs import define, field
@@ -30,6 +30,9 @@ _log = Logger()
 # may stand behind others in the queue.
 _LOOK_S = 0.25
 _LONGEST_S = 120.0
+
+# How often it is looked at whether a network is on a cluster what it is to be.
+_ROUNDS = 6
 
 # Node groups change seldom, and a network that a new one lacks is connected later.
 _GROUPS_S = 60.0
@@ -61,22 +64,38 @@ class Wirer:
         :raises Unreachable: It does not answer.
         """
         for network in sorted(wanted):
-            lock = self._locks.setdefault((cluster, network), DeferredLock())
-            await lock.acquire()
-            try:
-                await self._ensure(rapi, cluster, network)
-            finally:
-                lock.release()
-                if not lock.locked:
-                    self._locks.pop((cluster, network), None)
+            await self._alone(self._ensure, rapi, cluster, network)
+
+    async def tell(self, rapi: Rapi, cluster: int, network: UUID) -> None:
+        """
+        Return when a cluster knows what has become of a network, if it has that.
+
+        :raises Refused, Trouble: It does not take some of it.
+        :raises Unreachable: It does not answer.
+        """
+        await self._alone(self._tell, rapi, cluster, network)
+
+    async def _alone(
+        self,
+        work: Callable[[Rapi, int, UUID], Awaitable[None]],
+        rapi: Rapi,
+        cluster: int,
+        network: UUID,
+    ) -> None:
+        lock = self._locks.setdefault((cluster, network), DeferredLock())
+        await lock.acquire()
+        try:
+            await work(rapi, cluster, network)
+        finally:
+            lock.release()
+            if not lock.locked:
+                self._locks.pop((cluster, network), None)
 
     async def _ensure(self, rapi: Rapi, cluster: int, network: UUID) -> None:
-        known: dict[UUID, Connected] = await self.database.run(
-            cluster_networks.needed, cluster, [network]
-        )
-        if network not in known:
-            raise Refused(f"there is no network {network} any more", 404)
-        found = known[network]
+        found = await self._needed(cluster, network)
+        if found.made and found.outdated:
+            await self._tell_if_possible(rapi, cluster, network)
+            found = await self._needed(cluster, network)
         groups = await self._groups_of(rapi, cluster)
         if not found.made:
             await self._do(rapi, networks.add(found.wiring), done="already_exists")
@@ -85,7 +104,11 @@ class Wirer:
             await self._do(rapi, networks.connect(found.wiring, group))
         if missing or not found.made:
             await self.database.run(
-                cluster_networks.made, cluster, network, found.groups | groups
+                cluster_networks.made,
+                cluster,
+                network,
+                found.groups | groups,
+                found.changed,
             )
             _log.info(
                 "network {network} is on cluster {cluster}, connected to {groups}",
@@ -93,6 +116,42 @@ class Wirer:
                 cluster=cluster,
                 groups=", ".join(missing),
             )
+
+    async def _needed(self, cluster: int, network: UUID) -> Connected:
+        known = await self.database.run(cluster_networks.needed, cluster, [network])
+        if network not in known:
+            raise Refused(f"there is no network {network} any more", 404)
+        return known[network]
+
+    async def _tell_if_possible(self, rapi: Rapi, cluster: int, network: UUID) -> None:
+        # NICs can be on it as it was before: what is wrong here is none of theirs.
+        try:
+            await self._tell(rapi, cluster, network)
+        except (Refused, Trouble) as failure:
+            name = network_name(network)
+            _log.warn("{name} is not changed: {why}", name=name, why=str(failure))
+
+    async def _tell(self, rapi: Rapi, cluster: int, network: UUID) -> None:
+        # Another process may do the same from an older state: what is there in the end
+        # is looked at, not taken for what was asked.
+        for _ in range(_ROUNDS):
+            known = await self.database.run(cluster_networks.known, cluster, network)
+            if known is None or not (known.made and known.outdated):
+                return
+            found = await rapi.network(known.wiring.name)
+            if found is None:
+                await self.database.run(cluster_networks.missing, cluster, network)
+                return
+            asked = [*networks.changes(known.wiring, found)]
+            for request in asked:
+                # What another process has taken away meanwhile is not there.
+                await self._do(rapi, request, done="unknown_entity")
+            if not asked:
+                await self.database.run(
+                    cluster_networks.told, cluster, network, known.changed
+                )
+                _log.info("{name} is up to date", name=known.wiring.name)
+        raise Trouble(f"network {network} changes all the time")
 
     async def clear(self, rapi: Rapi, cluster: int) -> None:
         """

@@ -107,6 +107,16 @@ class Rapi:
         answer = await self.exchange.ask(Request("GET", "/2/groups"))
         return self._understood(networks.groups, answer.content)
 
+    async def network(self, name: str) -> networks.Found | None:
+        """Return a network by its name; None when there is no such network."""
+        try:
+            answer = await self.exchange.ask(networks.look(name))
+        except Refused as failure:
+            if failure.status == 404:
+                return None
+            raise
+        return self._understood(networks.found, answer.content)
+
     async def last_job(self, known: int = 0) -> int:
         """
         Return the highest id among the jobs in the queue, or ``known`` if none is higher.

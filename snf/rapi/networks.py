@@ -4,10 +4,22 @@ All of it may be asked for twice: Ganeti says that there is a network of that na
 what is connected already, or no longer, it leaves as it is.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
-from snf.core.wiring import Wiring
-from snf.rapi.orders import Request
+from attrs import frozen
+
+from snf.core.wiring import DHCP, Wiring
+from snf.rapi.orders import TAGS_AT_ONCE, Request
+
+
+@frozen
+class Found:
+    """A network as a cluster has it; what it has not is None."""
+
+    gateway4: str | None
+    gateway6: str | None
+    tags: frozenset[str]
 
 
 def add(wiring: Wiring) -> Request:
@@ -46,6 +58,62 @@ def disconnect(name: str, group: str) -> Request:
 def remove(name: str) -> Request:
     """Return the request that removes a network that is connected to no group."""
     return Request("DELETE", f"/2/networks/{name}", _reason(name), {})
+
+
+def look(name: str) -> Request:
+    """Return the request that asks what a network is."""
+    return Request("GET", f"/2/networks/{name}")
+
+
+def found(content: Any) -> Found:
+    """
+    Return what an answer says of a network.
+
+    :raises LookupError, TypeError: It makes no sense.
+    """
+    return Found(
+        gateway4=content["gateway"],
+        gateway6=content["gateway6"],
+        tags=frozenset(map(_name, content["tags"])),
+    )
+
+
+# Ganeti lets gateways be replaced, and not be taken away (lib/opcodes.py has addresses
+# there, and nothing else): these tags tell the nodes not to heed them.
+NO_GATEWAY4, NO_GATEWAY6 = "snf:no-gateway:4", "snf:no-gateway:6"
+
+
+def changes(wiring: Wiring, found: Found) -> Iterator[Request]:
+    """
+    Return the requests that make a network what it is to be, other than its ranges.
+
+    There are none where it is that.  Tags that an operator has given it stay.
+    """
+    gateways = (
+        ("gateway", wiring.gateway4, found.gateway4, NO_GATEWAY4),
+        ("gateway6", wiring.gateway6, found.gateway6, NO_GATEWAY6),
+    )
+    told = {
+        name: str(wanted)
+        for name, wanted, there, _ in gateways
+        if wanted is not None and str(wanted) != there
+    }
+    ignored = {tag for _, wanted, there, tag in gateways if there and wanted is None}
+    wanted = {*wiring.tags, *ignored}
+    surplus = {tag for tag in found.tags - wanted if _is_changeable(tag)}
+    path = f"/2/networks/{wiring.name}"
+    if told:
+        yield Request("PUT", f"{path}/modify", _reason(wiring.name), told)
+    for method, tags in (("PUT", wanted - found.tags), ("DELETE", surplus)):
+        ordered = sorted(tags)
+        for start in range(0, len(ordered), TAGS_AT_ONCE):
+            chosen = ordered[start : start + TAGS_AT_ONCE]
+            query = [("tag", tag) for tag in chosen]
+            yield Request(method, f"{path}/tags", (*query, *_reason(wiring.name)), {})
+
+
+def _is_changeable(tag: str) -> bool:
+    return tag == DHCP or tag.startswith("snf:")
 
 
 def groups(content: Any) -> tuple[str, ...]:

@@ -245,12 +245,12 @@ def firewall(
     path = f"/2/instances/{name}"
     steps: list[tuple[Request, ...]] = []
     for method, tags in (("PUT", sorted(add)), ("DELETE", sorted(remove))):
-        for start in range(0, len(tags), _TAGS_AT_ONCE):
-            chosen = tags[start : start + _TAGS_AT_ONCE]
+        for start in range(0, len(tags), TAGS_AT_ONCE):
+            chosen = tags[start : start + TAGS_AT_ONCE]
             query = [("tag", tag) for tag in chosen]
             asked = Request(method, f"{path}/tags", (*query, _reason(order)), {})
             steps.append((asked,))
-    if together and max(len(add), len(remove)) <= _TAGS_AT_ONCE:
+    if together and max(len(add), len(remove)) <= TAGS_AT_ONCE:
         yield tuple(asked for step in steps for asked in step)
     else:
         yield from steps
@@ -261,7 +261,7 @@ def firewall(
 
 # Ganeti reads 8192 bytes of a request's first line (lib/http/server.py), and tags are
 # escaped there.
-_TAGS_AT_ONCE = 32
+TAGS_AT_ONCE = 32
 
 
 def exclude(reason: str) -> Request:

@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 
 from snf.core.errors import BadRequest, NotFound
 from snf.storage.database import Transaction
+from snf.storage.prepared import Prepared
 from snf.storage.rows import arguments, every, narrowed, one
 
 
@@ -104,14 +105,18 @@ _FILTERS = {
 }
 
 
+_ADD = Prepared(
+    "action_add",
+    "INSERT INTO server_action (server_id, request_id, action, user_id, project_id,"
+    " order_id) VALUES ($1, $2, $3, $4, $5, $6)"
+    " ON CONFLICT (server_id, request_id) DO NOTHING",
+)
+
+
 def add(txn: Transaction, new: New) -> None:
     """Note that somebody does something to a server; what a request does is one thing."""
-    txn.later(
-        "INSERT INTO server_action (server_id, request_id, action, user_id,"
-        " project_id, order_id) VALUES (%s, %s, %s, %s, %s, %s)"
-        " ON CONFLICT (server_id, request_id) DO NOTHING",
-        (new.server, new.request_id, new.action, new.user, new.project, new.order),
-    )
+    who = (new.user, new.project)
+    _ADD.later(txn, new.server, new.request_id, new.action, *who, new.order)
 
 
 def get(txn: Transaction, server: int, request_id: str) -> Action:

@@ -5,6 +5,7 @@ from uuid import UUID
 from attrs import frozen
 
 from snf.storage.database import Transaction
+from snf.storage.prepared import Prepared
 
 
 @frozen
@@ -20,18 +21,22 @@ class Activity:
     address: str | None = None
 
 
+_ADD = Prepared(
+    "activity_add",
+    "INSERT INTO activity (user_id, project_id, action, object, outcome, request_id,"
+    " address) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+)
+
+
 def add(txn: Transaction, activity: Activity) -> None:
     """Append to the trail."""
-    txn.later(
-        "INSERT INTO activity (user_id, project_id, action, object, outcome,"
-        " request_id, address) VALUES (%s, %s, %s, %s, %s, %s, %s)",
-        (
-            activity.user,
-            activity.project,
-            activity.action,
-            activity.object,
-            activity.outcome,
-            activity.request_id,
-            activity.address,
-        ),
+    _ADD.later(
+        txn,
+        activity.user,
+        activity.project,
+        activity.action,
+        activity.object,
+        activity.outcome,
+        activity.request_id,
+        activity.address,
     )

@@ -8,7 +8,7 @@ packets for who had it before have ceased by then.  Triggers note what is releas
 the history (``schema/0013.sql``).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from ipaddress import ip_address
 from uuid import UUID
 
@@ -16,14 +16,16 @@ from attrs import frozen
 
 from snf.core.address import IPAddress, eui64
 from snf.core.errors import Conflict
+from snf.core.network import NetworkDrained
 from snf.core.port import FixedIP
+from snf.core.subnet import Subnet
 from snf.storage.database import Transaction
 from snf.storage.prepared import Prepared
 from snf.storage.rows import every, one
 
 # How many unused addresses are put out for takers at once: once in so many takers wait
 # for each other.  More, up to the other number, where there are only taken ones.
-_PUT_OUT, _PUT_OUT_AT_MOST = 64, 8192
+_PUT_OUT, _PUT_OUT_AT_MOST = 512, 8192
 
 
 class IpAddressInUse(Conflict):
@@ -42,31 +44,18 @@ class Holder:
     floating_ip: UUID | None = None
 
 
-def give(
-    txn: Transaction, which: Sequence[UUID], port: UUID, mac: str
-) -> list[FixedIP]:
+def give(txn: Transaction, subnet: Subnet, port: UUID, mac: str) -> FixedIP:
     """
-    Give a port an address of each of some subnets.
+    Give a port an address of a subnet.
 
-    :raises Conflict: A subnet has none left, or the network gives none.
+    :raises Conflict: It has none left, or its network gives none.
     """
-    rows = every(
-        txn,
-        "SELECT s.id, s.cidr::text, s.eui64, n.drained, n.id FROM subnet s"
-        " JOIN network n ON n.id = s.network_id"
-        " WHERE s.id = ANY(%s) ORDER BY s.created, s.id",
-        (list(which),),
-    )
-    for *_, drained, network in rows:
-        if drained:
-            raise Conflict(f"Network {network} is drained: it gives no new addresses")
+    if subnet.drained:
+        raise NetworkDrained(subnet.network)
     holder = Holder(port=port)
-    return [
-        take(txn, subnet, eui64(cidr, mac), holder)
-        if derived
-        else take_any(txn, subnet, holder)
-        for subnet, cidr, derived, *_ in rows
-    ]
+    if subnet.eui64:
+        return take(txn, subnet.id, eui64(subnet.cidr, mac), holder)
+    return take_any(txn, subnet.id, holder)
 
 
 def take_any(txn: Transaction, subnet: UUID, holder: Holder) -> FixedIP:
@@ -75,18 +64,18 @@ def take_any(txn: Transaction, subnet: UUID, holder: Holder) -> FixedIP:
 
     :raises IpAddressGenerationFailure: There is none.
     """
-    found = _try(txn, _TAKE, subnet, holder)
+    found = _try(txn, subnet, holder)
     if found is None:
         # Somebody else may just be putting some out.
         txn.execute("SELECT FROM subnet WHERE id = %s FOR NO KEY UPDATE", (subnet,))
-        found = _try(txn, _TAKE, subnet, holder)
+        found = _try(txn, subnet, holder)
     count = _PUT_OUT
     while found is None and _put_out(txn, subnet, count):
-        found = _try(txn, _TAKE, subnet, holder)
+        found = _try(txn, subnet, holder)
         count = min(2 * count, _PUT_OUT_AT_MOST)
     if found is None:
         # The last ones are being taken, but who does so may yet fail.
-        found = _try(txn, _TAKE_WAITING, subnet, holder)
+        found = _try(txn, subnet, holder, waits=True)
     if found is None:
         raise IpAddressGenerationFailure(
             f"No more IP addresses available on subnet {_cidr(txn, subnet)}"
@@ -113,30 +102,20 @@ def take(txn: Transaction, subnet: UUID, address: IPAddress, holder: Holder) -> 
     return FixedIP(subnet, address)
 
 
-# What was released counts only once there is nothing left that is unused.
-_TAKE_TEXT = """
-    WITH next AS (
-        SELECT f.id FROM free_address f WHERE f.subnet_id = $1 AND (f.released IS NULL
-            OR (SELECT s.offered_all FROM subnet s WHERE s.id = $1))
-        ORDER BY f.released NULLS FIRST, f.id LIMIT 1 FOR UPDATE {}
-    ), tried AS (
-        DELETE FROM free_address f USING next WHERE f.id = next.id RETURNING f.address
-    ), taken AS (
-        INSERT INTO address (subnet_id, address, port_id, floating_ip_id)
-        SELECT $1, tried.address, $2::uuid, $3::uuid FROM tried
-        ON CONFLICT (subnet_id, address) DO NOTHING RETURNING host(address) AS address
-    )
-    SELECT (SELECT count(*) FROM tried), (SELECT address FROM taken)"""
-_TAKE = Prepared("address_take", _TAKE_TEXT.format("SKIP LOCKED"))
-_TAKE_WAITING = Prepared("address_take_waiting", _TAKE_TEXT.format(""))
+# One of those that are put out, if there is one (``schema/0015.sql``).
+_TAKE = Prepared("address_take", "SELECT * FROM take_address($1, $2, $3, $4)")
 
 
 def _try(
-    txn: Transaction, statement: Prepared, subnet: UUID, holder: Holder
+    txn: Transaction, subnet: UUID, holder: Holder, waits: bool = False
 ) -> IPAddress | None:
-    """Return what was taken of what is put out; None when nothing was."""
+    """
+    Return what was taken of what is put out; None when nothing was.
+
+    :param waits: Whether to wait for what somebody else is just taking.
+    """
     while True:
-        row = statement.one(txn, subnet, holder.port, holder.floating_ip)
+        row = _TAKE.one(txn, subnet, holder.port, holder.floating_ip, waits)
         assert row is not None
         tried, address = row
         if address is not None:

@@ -1,13 +1,15 @@
 """What clusters have room for, as it was last measured."""
 
-from uuid import UUID
+from collections.abc import Sequence
 
-from snf.core.placement import Candidate, Capacity, Need
+from attrs import evolve
+
+from snf.core.placement import Candidate, Capacity
 from snf.storage.database import Transaction
 from snf.storage.prepared import Prepared
 from snf.storage.rows import every, one
 
-_COLUMNS = (
+COLUMNS = (
     "y.nodes, y.cpus, y.ram_total_mib, y.ram_free_mib, y.disk_total_mib,"
     " y.disk_free_mib, y.instances"
 )
@@ -52,13 +54,18 @@ def save(txn: Transaction, cluster: int, capacity: Capacity, age_s: float) -> No
 
 def get(txn: Transaction) -> dict[int, Capacity]:
     """Return what all clusters have that were ever measured, by their ids."""
-    rows = every(txn, f"SELECT y.cluster_id, {_COLUMNS} FROM cluster_capacity y")
+    rows = every(txn, f"SELECT y.cluster_id, {COLUMNS} FROM cluster_capacity y")
     return {row[0]: Capacity(*row[1:]) for row in rows}
 
 
-_CANDIDATES = Prepared(
-    "cluster_candidates",
-    f"SELECT c.id, c.unreachable_since IS NULL, n.count, n.ram, n.disk, {_COLUMNS}"
+def from_row(row: Sequence[int | None]) -> Capacity | None:
+    """Return the capacity in a row of :data:`COLUMNS`; None of a cluster without."""
+    return None if row[0] is None else Capacity(*row)  # type: ignore[arg-type]
+
+
+_SINCE = Prepared(
+    "cluster_since",
+    "SELECT c.id, n.count, n.ram, n.disk"
     " FROM cluster c LEFT JOIN cluster_capacity y ON y.cluster_id = c.id"
     " CROSS JOIN LATERAL (SELECT count(*), coalesce(sum(f.ram_mib), 0) ram,"
     "  coalesce(sum(f.disk_gib::bigint * 1024"
@@ -66,33 +73,22 @@ _CANDIDATES = Prepared(
     "  FROM server s JOIN flavor f ON f.id = s.flavor_id"
     "  WHERE s.cluster_id = c.id AND s.deleted IS NULL"
     "  AND s.created > coalesce(y.measured, '-infinity')) n"
-    " WHERE NOT c.drained AND NOT c.offline"
-    " AND (c.disk_templates = '{}' OR $1 = ANY(c.disk_templates))"
-    " AND CASE WHEN EXISTS"
-    "  (SELECT FROM cluster_project WHERE project_id = $2)"
-    " THEN EXISTS (SELECT FROM cluster_project p"
-    "  WHERE p.cluster_id = c.id AND p.project_id = $2)"
-    " ELSE NOT EXISTS (SELECT FROM cluster_project p WHERE p.cluster_id = c.id)"
-    " END",
+    " WHERE c.id = ANY($1)",
 )
 
 
-def candidates(txn: Transaction, project: UUID, need: Need) -> list[Candidate]:
+def counted(txn: Transaction, candidates: Sequence[Candidate]) -> list[Candidate]:
     """
-    Return the clusters on which a project's new server may be.
+    Return clusters with what has been put there since they were measured.
 
-    A project that has clusters of its own has its servers there only, and no other
-    project has.
+    That takes the longer the more it is.
     """
-    rows = _CANDIDATES.every(txn, need.disk_template, project)
-    return [
-        Candidate(
-            cluster=row[0],
-            reachable=row[1],
-            since=row[2],
-            since_ram_mib=int(row[3]),
-            since_disk_mib=int(row[4]),
-            capacity=None if row[5] is None else Capacity(*row[5:]),
-        )
-        for row in rows
-    ]
+    rows = _SINCE.every(txn, [one.cluster for one in candidates])
+    since = {row[0]: row[1:] for row in rows}
+    return [_with(one, *since[one.cluster]) for one in candidates]
+
+
+def _with(candidate: Candidate, count: int, ram: int, disk: int) -> Candidate:
+    return evolve(
+        candidate, since=count, since_ram_mib=int(ram), since_disk_mib=int(disk)
+    )

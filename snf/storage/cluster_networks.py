@@ -18,11 +18,15 @@ class Connected:
 
     :ivar made: Whether the cluster has it.
     :ivar groups: The node groups that it is connected to there.
+    :ivar changed: How often the wiring had become another when it was read, at least.
+    :ivar outdated: Whether the cluster has not been told of some of that.
     """
 
     wiring: Wiring
     made: bool
     groups: frozenset[str]
+    changed: int
+    outdated: bool
 
 
 def wirings(txn: Transaction, ids: Collection[UUID]) -> dict[UUID, Wiring]:
@@ -42,33 +46,89 @@ def needed(
 
     This is to be committed before the cluster is asked for anything.
     """
+    # So that no change is lost between what is read and what others see is there.
+    txn.execute(
+        "SELECT FROM network WHERE id = ANY(%s) ORDER BY id FOR SHARE", (list(ids),)
+    )
     txn.execute(
         "INSERT INTO cluster_network (cluster_id, network_id)"
         " SELECT %s, n.id FROM network n WHERE n.id = ANY(%s) ORDER BY n.id"
         " ON CONFLICT DO NOTHING",
         (cluster, list(ids)),
     )
+    return _connected(txn, cluster, ids)
+
+
+def known(txn: Transaction, cluster: int, network: UUID) -> Connected | None:
+    """Return a network as it is to be on a cluster; None where it is not to be."""
+    return _connected(txn, cluster, [network]).get(network)
+
+
+def _connected(
+    txn: Transaction, cluster: int, ids: Collection[UUID]
+) -> dict[UUID, Connected]:
+    # First how often it has changed: what is read after that is not older.
     rows = every(
         txn,
-        "SELECT network_id, state = 'made', groups FROM cluster_network"
-        " WHERE cluster_id = %s AND network_id = ANY(%s)",
+        "SELECT network_id, state = 'made', groups, changed, told < changed"
+        " FROM cluster_network WHERE cluster_id = %s AND network_id = ANY(%s)",
         (cluster, list(ids)),
     )
     told = wirings(txn, ids)
     return {
-        network: Connected(told[network], made, frozenset(groups))
-        for network, made, groups in rows
+        network: Connected(told[network], made, frozenset(groups), *counts)
+        for network, made, groups, *counts in rows
+        if network in told
     }
 
 
 def made(
-    txn: Transaction, cluster: int, network: UUID, groups: Collection[str]
+    txn: Transaction,
+    cluster: int,
+    network: UUID,
+    groups: Collection[str],
+    changed: int,
 ) -> None:
-    """Store that a cluster has a network, connected to node groups."""
+    """
+    Store that a cluster has a network, connected to node groups.
+
+    :param changed: What it was told of the network is as new as that.
+    """
     txn.execute(
-        "UPDATE cluster_network SET state = 'made', groups = %s"
+        "UPDATE cluster_network SET told = CASE state WHEN 'made' THEN told ELSE %s END,"
+        " state = 'made', groups = %s WHERE cluster_id = %s AND network_id = %s",
+        (changed, sorted(groups), cluster, network),
+    )
+
+
+def outdated(txn: Transaction) -> dict[int, list[UUID]]:
+    """Return the networks that clusters know as they were before, by cluster."""
+    rows = every(
+        txn,
+        "SELECT cluster_id, network_id FROM cluster_network"
+        " WHERE told < changed AND state = 'made' ORDER BY cluster_id, network_id",
+    )
+    found: dict[int, list[UUID]] = {}
+    for cluster, network in rows:
+        found.setdefault(cluster, []).append(network)
+    return found
+
+
+def told(txn: Transaction, cluster: int, network: UUID, changed: int) -> None:
+    """Store that a cluster knows of so many changes of a network."""
+    txn.execute(
+        "UPDATE cluster_network SET told = greatest(told, %s)"
         " WHERE cluster_id = %s AND network_id = %s",
-        (sorted(groups), cluster, network),
+        (changed, cluster, network),
+    )
+
+
+def missing(txn: Transaction, cluster: int, network: UUID) -> None:
+    """Store that a cluster does not have a network after all: it is made when needed."""
+    txn.execute(
+        "UPDATE cluster_network SET state = 'making', groups = '{}', told = changed"
+        " WHERE cluster_id = %s AND network_id = %s",
+        (cluster, network),
     )
 
 

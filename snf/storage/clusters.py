@@ -8,7 +8,7 @@ from psycopg2.errors import UniqueViolation
 from snf.core import placement
 from snf.core.catalog import Cluster
 from snf.core.errors import Conflict, Unavailable
-from snf.core.placement import Need
+from snf.core.placement import Candidate, Need
 from snf.core.server_group import Company
 from snf.storage import capacities
 from snf.storage.database import Transaction
@@ -33,7 +33,21 @@ def listing(txn: Transaction) -> list[Cluster]:
     return [_from_row(row) for row in rows]
 
 
-_GET = Prepared("cluster_get", f"SELECT {_COLUMNS} FROM cluster c WHERE c.id = $1")
+# A project that has clusters of its own has its servers there only, and no other has.
+_OPEN = Prepared(
+    "cluster_open",
+    f"SELECT {_COLUMNS}, {capacities.COLUMNS} FROM cluster c"
+    " LEFT JOIN cluster_capacity y ON y.cluster_id = c.id"
+    " WHERE NOT c.drained AND NOT c.offline"
+    " AND (c.disk_templates = '{}' OR $1 = ANY(c.disk_templates))"
+    " AND CASE WHEN EXISTS"
+    "  (SELECT FROM cluster_project WHERE project_id = $2)"
+    " THEN EXISTS (SELECT FROM cluster_project p"
+    "  WHERE p.cluster_id = c.id AND p.project_id = $2)"
+    " ELSE NOT EXISTS (SELECT FROM cluster_project p WHERE p.cluster_id = c.id)"
+    " END",
+)
+_CAPACITY_AT = _COLUMNS.count(",") + 1
 
 
 def choose(
@@ -46,7 +60,18 @@ def choose(
     :raises Unavailable: None takes new servers of this kind now.
     :raises Conflict: Some do, but the policy of its group cannot be kept there.
     """
-    candidates = capacities.candidates(txn, project, need)
+    rows = _OPEN.every(txn, need.disk_template, project)
+    found = {row[0]: _from_row(row[:_CAPACITY_AT]) for row in rows}
+    candidates = [
+        Candidate(
+            cluster=row[0],
+            reachable=found[row[0]].unreachable_since is None,
+            capacity=capacities.from_row(row[_CAPACITY_AT:]),
+        )
+        for row in rows
+    ]
+    if len(candidates) > 1:  # of a single one it does not matter how full it is
+        candidates = capacities.counted(txn, candidates)
     chosen = placement.choose(candidates, need, company)
     if chosen is None and candidates:
         raise Conflict(
@@ -55,9 +80,7 @@ def choose(
         )
     if chosen is None:
         raise Unavailable("No cluster takes new servers of this kind now")
-    row = _GET.one(txn, chosen)
-    assert row is not None
-    return _from_row(row)
+    return found[chosen]
 
 
 def named(txn: Transaction, name: str) -> Cluster:
@@ -146,7 +169,8 @@ def move(txn: Transaction, cluster_id: int, url: str, tls: str) -> None:
 
 def saw_job(txn: Transaction, cluster_id: int, job: int) -> None:
     """Remember that a cluster has got as far as a job."""
-    txn.execute(
+    # With the commit: several who have submitted something do so at once.
+    txn.later(
         "UPDATE cluster SET last_job = %s WHERE id = %s AND last_job < %s",
         (job, cluster_id, job),
     )
@@ -179,7 +203,7 @@ def recognize(txn: Transaction, cluster_id: int, uuid: str) -> bool:
 
 def set_reachable(txn: Transaction, cluster_id: int, reachable: bool) -> None:
     """Remember since when a cluster has not been reached, or that it has been."""
-    txn.execute(
+    txn.later(
         "UPDATE cluster SET unreachable_since = CASE WHEN %s THEN NULL"
         " ELSE coalesce(unreachable_since, now()) END WHERE id = %s"
         " AND (unreachable_since IS NULL) <> %s",

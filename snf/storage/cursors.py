@@ -5,9 +5,19 @@ lock: for a statement that takes 0.1 ms more than the statement itself.
 """
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import psycopg2.extensions
+from psycopg2.errors import NotNullViolation
+
+
+class Refused(Exception):
+    """What was to go with the commit is refused; ``explain(txn)`` raises why."""
+
+    def __init__(self, explain: Callable[[Any], None]) -> None:
+        super().__init__()
+        self.explain = explain
 
 
 class Cursor(psycopg2.extensions.cursor):
@@ -16,6 +26,16 @@ class Cursor(psycopg2.extensions.cursor):
     def later(self, query: str, arguments: Any = ()) -> None:
         """Execute a statement of whose result nothing is needed, now or a bit later."""
         self.execute(query, arguments)
+
+    def last(self, query: str, arguments: Any, explain: Callable[[Any], None]) -> None:
+        """Execute a statement that may be refused for a NULL; ``explain`` raises why."""
+        self.execute("SAVEPOINT last")
+        try:
+            self.execute(query, arguments)
+        except NotNullViolation:
+            self.execute("ROLLBACK TO SAVEPOINT last")
+            explain(self)
+            raise
 
 
 # Who has fetched more rows than this is at work on them for some milliseconds.
@@ -35,7 +55,9 @@ class Gathering(Cursor):
     What need not be executed at once goes with the next statement: ``BEGIN`` with the
     first one, what is for :meth:`later` with the one after it, or with ``COMMIT``.
     They are executed in the order in which they were given, and when one of them fails
-    the statement that they went with fails, and the transaction.
+    the statement that they went with fails, and the transaction.  What is for
+    :meth:`last` goes with ``COMMIT``, so that what it locks is free again without
+    another turn of ours.
     """
 
     _turns = threading.Lock()
@@ -44,6 +66,8 @@ class Gathering(Cursor):
         super().__init__(*args, **kwargs)
         self._has_turn = False
         self._ahead: list[bytes] = [b"BEGIN"]
+        self._last: list[bytes] = []
+        self._explain: Callable[[Any], None] | None = None
         self._idle = True
 
     def execute(self, query: str | bytes, arguments: Any = None) -> None:  # type: ignore[override]
@@ -63,10 +87,26 @@ class Gathering(Cursor):
         self._idle = False
         self._ahead.append(self.mogrify(query, arguments))
 
+    def last(self, query: str, arguments: Any, explain: Callable[[Any], None]) -> None:
+        assert self._explain is None, "there is one last statement"
+        self._idle = False
+        self._last, self._explain = [self.mogrify(query, arguments)], explain
+
     def commit(self) -> None:
-        """Execute what waits, and commit; nothing where nothing was to be executed."""
-        if not self._idle:
+        """
+        Execute what waits, and commit; nothing where nothing was to be executed.
+
+        :raises Refused: The last statement would have stored a NULL.
+        """
+        if self._idle:
+            return
+        self._ahead += self._last
+        try:
             self.execute("COMMIT")
+        except NotNullViolation:
+            if self._explain is None:
+                raise
+            raise Refused(self._explain) from None
 
     def close(self) -> None:
         self._end_turn()

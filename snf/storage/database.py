@@ -32,7 +32,7 @@ from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from snf.core.errors import Unavailable
-from snf.storage.cursors import Cursor, Gathering
+from snf.storage.cursors import Cursor, Gathering, Refused
 
 _log = Logger()
 
@@ -41,10 +41,10 @@ _R = TypeVar("_R")
 
 psycopg2.extras.register_uuid()
 # Most of the ids that lists are full of are those of few things.
-_uuid = lru_cache(maxsize=4096)(UUID)
+uuid_of = lru_cache(maxsize=4096)(UUID)
 psycopg2.extensions.register_type(
     psycopg2.extensions.new_type(
-        (2950,), "UUID", lambda text, _: None if text is None else _uuid(text)
+        (2950,), "UUID", lambda text, _: None if text is None else uuid_of(text)
     )
 )
 # Several times as fast as Python's own, which lists of servers would wait for.
@@ -53,9 +53,11 @@ psycopg2.extras.register_default_jsonb(globally=True, loads=orjson.loads)
 
 # A statement that takes longer is ended by the server: nothing here should.  And each
 # side notices within half a minute when the other is gone without a word: we, so that
-# no thread waits for it; the server, so that the locks of the dead are let go.
+# no thread waits for it; the server, so that the locks of the dead are let go.  No
+# statement of ours is worth being compiled: for a list of 1,000 servers, which its
+# planner takes for dear, that takes ten times as long as the list itself.
 _OPTIONS = (
-    "-c statement_timeout=30s -c lock_timeout=10s -c timezone=UTC"
+    "-c statement_timeout=30s -c lock_timeout=10s -c timezone=UTC -c jit=off"
     " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5"
     " -c tcp_keepalives_count=3 -c tcp_user_timeout=30000"
 )
@@ -95,6 +97,19 @@ class Transaction(Protocol):
 
     def later(self, query: str, arguments: Any = ...) -> None:
         """Execute a statement of whose result nothing is needed, now or a bit later."""
+
+    def last(
+        self,
+        query: str,
+        arguments: Any,
+        explain: Callable[[Any], None],
+    ) -> None:
+        """
+        Execute a statement together with the commit, as the last one.
+
+        :param explain: When it would store a NULL where none may be, the transaction is
+            undone and this called in another one, to raise why.
+        """
 
     def fetchone(self) -> tuple[Any, ...] | None: ...
 
@@ -213,6 +228,10 @@ class Database(Service):
                 result = function(txn)
                 committing = True
                 txn.commit()
+        except Refused as refused:
+            _roll_back(connection)
+            self._transact(refused.explain)
+            raise _Again("what was refused would no longer be") from None
         except psycopg2.Error as failure:
             self._failed(connection, committing, failure)
         except BaseException:

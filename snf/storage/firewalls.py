@@ -10,25 +10,27 @@ from snf.core.firewall import RULES_AT_MOST, Match, Port
 from snf.core.order import Kind
 from snf.storage import floating_ips
 from snf.storage.database import Transaction
+from snf.storage.prepared import Prepared
 from snf.storage.rows import every, one
 
-_PORTS = """
+_PORTS = Prepared(
+    "firewall_ports",
+    """
     SELECT p.server_id, p.id, p.profile,
         p.grouped OR EXISTS (SELECT FROM port_group m WHERE m.port_id = p.id),
         (SELECT json_agg(json_build_array(r.family, r.number, r.first, r.last,
                                           r.remote::text))
          FROM port_group m JOIN security_group_rule r ON r.group_id = m.group_id
          WHERE m.port_id = p.id AND r.direction = 'ingress')
-    FROM port p WHERE p.server_id = ANY(%s) ORDER BY p.server_id, p.position, p.id
-"""
+    FROM port p WHERE p.server_id = ANY($1) ORDER BY p.server_id, p.position, p.id
+""",
+)
 
 
 def ports(txn: Transaction, servers: Collection[int]) -> dict[int, list[Port]]:
     """Return the ports of servers, with what decides over what comes in to them."""
     found: dict[int, list[Port]] = {server: [] for server in servers}
-    for server, port, profile, governed, admitted in every(
-        txn, _PORTS, (list(servers),)
-    ):
+    for server, port, profile, governed, admitted in _PORTS.every(txn, list(servers)):
         matches = tuple(_match(values) for values in admitted or ())
         found[server].append(Port(port, profile, matches if governed else None))
     return found
@@ -135,9 +137,25 @@ def prepare(txn: Transaction, server: int, port: UUID, request_id: str) -> None:
 
     :param server: The server that it has just been put on.
     """
-    mine = [one for one in ports(txn, [server])[server] if one.id == port]
-    if firewall.tags(mine):
+    if naming(txn, [port]):
         order(txn, [server], request_id)
+
+
+def naming(txn: Transaction, which: Collection[UUID]) -> set[int]:
+    """Return the servers that some ports are on and whose instances' tags name them."""
+    rows = every(
+        txn,
+        "SELECT p.server_id, bool_or(f.id IS NOT NULL) FROM port p"
+        " LEFT JOIN floating_ip f ON f.port_id = p.id"
+        " WHERE p.id = ANY(%s) AND p.server_id IS NOT NULL GROUP BY p.server_id",
+        (list(which),),
+    )
+    known = ports(txn, [server for server, _ in rows])
+    return {
+        server
+        for server, floating in rows
+        if floating or firewall.tags(one for one in known[server] if one.id in which)
+    }
 
 
 def hold(txn: Transaction, project: UUID, groups: Sequence[UUID]) -> set[UUID]:
@@ -175,21 +193,13 @@ def put(txn: Transaction, port: UUID, groups: Sequence[UUID]) -> None:
             f"security_groups: the groups of a port may have {RULES_AT_MOST} ingress"
             f" rules together, not {row[0]}"
         )
-    txn.execute("UPDATE port SET grouped = true, profile = NULL WHERE id = %s", (port,))
-    txn.execute("DELETE FROM port_security_group WHERE port_id = %s", (port,))
-    txn.execute(
+    txn.later("UPDATE port SET grouped = true, profile = NULL WHERE id = %s", (port,))
+    txn.later("DELETE FROM port_security_group WHERE port_id = %s", (port,))
+    txn.later(
         "INSERT INTO port_security_group (port_id, group_id)"
         " SELECT %s, unnest(%s::uuid[])",
         (port, sorted(set(groups))),
     )
-
-
-def put_all(txn: Transaction, server: int, groups: Sequence[UUID]) -> None:
-    """Put the ports that were made for a server into these groups, as :func:`put`."""
-    for (port,) in every(
-        txn, "SELECT id FROM port WHERE server_id = %s AND NOT kept", (server,)
-    ):
-        put(txn, port, groups)
 
 
 def set_profile(txn: Transaction, port: UUID, word: str) -> None:

@@ -13,6 +13,7 @@ from snf.core.errors import Conflict
 from snf.core.floating_ip import FloatingIP, Use
 from snf.storage.database import Transaction
 from snf.storage.lists import Field, Listed, Type
+from snf.storage.prepared import Prepared
 from snf.storage.rows import every, one
 
 _COLUMNS = (
@@ -159,21 +160,23 @@ def _superfluous(txn: Transaction, floating: UUID) -> set[int]:
     return {server for (server,) in rows}
 
 
+_IN_USE = Prepared(
+    "floating_ips_in_use",
+    "SELECT p.server_id, p.id, host(a.address), host(f.fixed) FROM port p"
+    " JOIN floating_ip f ON f.port_id = p.id"
+    " JOIN address a ON a.floating_ip_id = f.id"
+    " WHERE p.server_id = ANY($1) AND NOT EXISTS (SELECT FROM floating_ip_holder h"
+    "  WHERE h.floating_ip_id = f.id AND h.server_id <> p.server_id)",
+)
+
+
 def tags(txn: Transaction, servers: Collection[int]) -> dict[int, frozenset[str]]:
     """
     Return the tags that say to nodes what floating IPs servers have.
 
     Of those alone that no other node may have any more.
     """
-    rows = every(
-        txn,
-        "SELECT p.server_id, p.id, host(a.address), host(f.fixed) FROM port p"
-        " JOIN floating_ip f ON f.port_id = p.id"
-        " JOIN address a ON a.floating_ip_id = f.id"
-        " WHERE p.server_id = ANY(%s) AND NOT EXISTS (SELECT FROM floating_ip_holder h"
-        "  WHERE h.floating_ip_id = f.id AND h.server_id <> p.server_id)",
-        (list(servers),),
-    )
+    rows = _IN_USE.every(txn, list(servers))
     uses: dict[int, list[Use]] = {server: [] for server in servers}
     for server, port, floating, fixed in rows:
         uses[server].append(Use(port, ip_address(floating), ip_address(fixed)))

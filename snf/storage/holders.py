@@ -6,6 +6,7 @@ let go, and the address may be somebody else's, or another server's.
 """
 
 from collections.abc import Collection, Sequence
+from typing import Any
 from uuid import UUID
 
 from snf.storage import firewalls
@@ -50,21 +51,27 @@ def confirm(txn: Transaction, orders: Sequence[UUID]) -> None:
 
     Where others are to have it, that is ordered.
     """
-    rows = every(
+    _end(
         txn,
-        "WITH gone AS (DELETE FROM floating_ip_holder h USING orders o"
-        " WHERE o.id = ANY(%s) AND h.server_id = o.server_id AND h.ended_by <= o.number"
-        " RETURNING h.floating_ip_id)"
-        " SELECT DISTINCT p.server_id FROM gone"
-        " JOIN floating_ip f ON f.id = gone.floating_ip_id"
-        " JOIN port p ON p.id = f.port_id WHERE p.server_id IS NOT NULL",
-        (list(orders),),
+        "DELETE FROM floating_ip_holder h USING orders o"
+        " WHERE o.id = ANY(%s) AND h.server_id = o.server_id AND h.ended_by <= o.number",
+        orders,
     )
-    follow(txn, [server for (server,) in rows])
 
 
 def let_go(txn: Transaction, servers: Sequence[int]) -> None:
-    """Have servers that are gone let go of all."""
-    txn.execute(
-        "DELETE FROM floating_ip_holder WHERE server_id = ANY(%s)", (list(servers),)
+    """Have servers that are gone let go of all, as :func:`confirm` does."""
+    _end(txn, "DELETE FROM floating_ip_holder h WHERE h.server_id = ANY(%s)", servers)
+
+
+def _end(txn: Transaction, deletion: str, which: Sequence[Any]) -> None:
+    rows = every(
+        txn,
+        f"WITH gone AS ({deletion} RETURNING h.floating_ip_id)"
+        " SELECT DISTINCT p.server_id FROM gone"
+        " JOIN floating_ip f ON f.id = gone.floating_ip_id"
+        " JOIN port p ON p.id = f.port_id WHERE p.server_id IS NOT NULL"
+        " ORDER BY p.server_id",
+        (list(which),),
     )
+    follow(txn, [server for (server,) in rows])

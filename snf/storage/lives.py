@@ -8,7 +8,7 @@ from psycopg2.extras import Json, execute_values
 from snf.core.order import Kind, State
 from snf.core.quota import Amounts
 from snf.core.server import Fault, Life, Observed, Status
-from snf.storage import holders, nics, orders, quotas, resizes
+from snf.storage import firewalls, holders, nics, orders, quotas, resizes
 from snf.storage.database import Transaction
 from snf.storage.rows import every
 
@@ -119,7 +119,10 @@ def save(
     if done:
         holders.confirm(txn, done)
     if lost:
+        named = firewalls.naming(txn, lost)
         nics.release(txn, lost)
+        # What the tags say of them is to be said no more.
+        holders.follow(txn, named)
     if gone:
         holders.let_go(txn, gone)
         nics.leave(txn, gone)

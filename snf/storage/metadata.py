@@ -7,6 +7,7 @@ from psycopg2.extras import execute_values
 from snf.core.errors import Forbidden, NotFound
 from snf.storage.database import Transaction
 from snf.storage.rows import every, one
+from snf.storage.servers import touch
 
 # How many a server may have (Nova's quota of metadata_items).
 AT_MOST = 128
@@ -45,7 +46,7 @@ def merge(txn: Transaction, server: int, pairs: Mapping[str, str]) -> None:
 
     :raises Forbidden: The server would have more than it may.
     """
-    _touch(txn, server)
+    touch(txn, server)
     if pairs:
         execute_values(
             txn,
@@ -67,7 +68,7 @@ def replace(txn: Transaction, server: int, pairs: Mapping[str, str]) -> None:
 
     :raises Forbidden: It would have more than it may.
     """
-    _touch(txn, server)
+    touch(txn, server)
     txn.execute("DELETE FROM server_metadata WHERE server_id = %s", (server,))
     merge(txn, server, pairs)
 
@@ -78,7 +79,7 @@ def remove(txn: Transaction, server: int, key: str) -> None:
 
     :raises NotFound: The server has no such key.
     """
-    _touch(txn, server)
+    touch(txn, server)
     txn.execute(
         "DELETE FROM server_metadata WHERE server_id = %s AND key = %s", (server, key)
     )
@@ -87,8 +88,3 @@ def remove(txn: Transaction, server: int, key: str) -> None:
 
 
 _MISSING = "Metadata item was not found"
-
-
-def _touch(txn: Transaction, server: int) -> None:
-    """Note that a server changes, and have other changes of it wait for this one."""
-    txn.execute("UPDATE server SET updated = now() WHERE id = %s", (server,))

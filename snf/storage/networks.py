@@ -18,6 +18,7 @@ from snf.core.network import (
 from snf.storage import lists
 from snf.storage.database import Transaction
 from snf.storage.lists import Field, Listed, Type
+from snf.storage.prepared import Prepared
 from snf.storage.rows import every, one
 
 _COLUMNS = (
@@ -38,7 +39,8 @@ def _from_row(row: tuple) -> Network:
 
 
 # A project sees the shared and external ones, and its own.
-VISIBLE = "(n.shared OR n.external OR n.project_id = %(project)s)"
+_VISIBLE_TO = "(n.shared OR n.external OR n.project_id = {})"
+VISIBLE = _VISIBLE_TO.format("%(project)s")
 THERE = "n.deleted IS NULL"
 
 _OWNER = Field("coalesce(n.project_id::text, '')")
@@ -90,6 +92,18 @@ def of_ids(txn: Transaction, ids: Collection[UUID]) -> list[Network]:
         (list(ids),),
     )
     return [_from_row(row) for row in rows]
+
+
+_DEFAULTS = Prepared(
+    "network_defaults",
+    f"SELECT {_COLUMNS} FROM network n WHERE n.is_default AND {THERE}"
+    f" AND {_VISIBLE_TO.format('$1')} ORDER BY n.id",
+)
+
+
+def defaults(txn: Transaction, project: UUID) -> list[Network]:
+    """Return the networks of those of a project who name none."""
+    return [_from_row(row) for row in _DEFAULTS.every(txn, project)]
 
 
 def named(txn: Transaction, name: str) -> Network | None:

@@ -9,6 +9,7 @@ from psycopg2.extras import Json
 
 from snf.core.order import Build, Kind, NicRequest, Order, Sizes, State
 from snf.storage.database import Transaction
+from snf.storage.prepared import Prepared
 from snf.storage.rows import every, one
 
 COLUMNS = "o.id, o.server_id, o.kind, o.state, o.job, o.arguments, o.error, o.attempts"
@@ -50,23 +51,27 @@ def from_row(row: tuple) -> Order:
     )
 
 
+_ADD = Prepared(
+    "order_add",
+    "INSERT INTO orders (id, server_id, cluster_id, kind, arguments, request_id)"
+    " VALUES ($1, $2, $3, $4, $5, $6)",
+)
+
+
 def add(txn: Transaction, order: Order, cluster: int, request_id: str | None) -> None:
     """
     Store a new order; submitters are woken when the transaction commits.
 
     :param request_id: None where nobody has asked.
     """
-    txn.later(
-        "INSERT INTO orders (id, server_id, cluster_id, kind, arguments, request_id)"
-        " VALUES (%s, %s, %s, %s, %s, %s)",
-        (
-            order.id,
-            order.server,
-            cluster,
-            order.kind.value,
-            Json(_arguments(order)),
-            request_id,
-        ),
+    _ADD.later(
+        txn,
+        order.id,
+        order.server,
+        cluster,
+        order.kind.value,
+        Json(_arguments(order)),
+        request_id,
     )
 
 

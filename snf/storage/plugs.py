@@ -9,15 +9,35 @@ from attrs import frozen
 
 from snf.core.address import IPAddress, mac_address
 from snf.core.errors import Conflict, Unavailable
+from snf.core.network import NetworkDrained
 from snf.core.port import FixedIP, Places
+from snf.core.subnet import Subnet
 from snf.storage import addresses
 from snf.storage.addresses import Holder
 from snf.storage.database import Transaction
+from snf.storage.prepared import Prepared
 from snf.storage.rows import every, one
 
 
 class MacAddressInUse(Conflict):
     """Named as Neutron names it."""
+
+
+@frozen
+class Spot:
+    """
+    Where a port is to be: on a server that is locked, or new.
+
+    :ivar server: Its number.
+    :ivar position: Among its ports.
+    :ivar tag: What its owner calls the interface.
+    :ivar changing: Whether Ganeti has the server already, without the port.
+    """
+
+    server: int
+    position: int = 0
+    tag: str | None = None
+    changing: bool = False
 
 
 @frozen
@@ -27,6 +47,7 @@ class NewPort:
 
     :ivar mac: None for any that begins with ``mac_prefix``.
     :ivar kept: Whether it outlives its server.
+    :ivar spot: None for one that is on no server.
     """
 
     id: UUID
@@ -37,6 +58,7 @@ class NewPort:
     name: str = ""
     description: str = ""
     kept: bool = True
+    spot: Spot | None = None
 
 
 @frozen
@@ -53,29 +75,30 @@ class Held:
     addresses: int
 
 
+_ADD = Prepared(
+    "port_add",
+    "INSERT INTO port (id, network_id, project_id, mac, name, description, kept,"
+    " server_id, position, nic_tag, changing, state)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+    " ON CONFLICT (mac) DO NOTHING RETURNING true",
+)
+
+
 def add(txn: Transaction, new: NewPort, random_bytes: Callable[[int], bytes]) -> str:
     """
-    Store a new port that is on no server and has no address; return its MAC address.
+    Store a new port that has no address; return its MAC address.
 
     :raises MacAddressInUse: Another port has the one that is asked for.
     """
+    spot = new.spot
+    state: tuple[Any, ...] = (None, 0, None, False, "DOWN")
+    if spot is not None:
+        state = (spot.server, spot.position, spot.tag, spot.changing, "BUILD")
     for _attempt in range(1 if new.mac else 5):
         mac = new.mac or mac_address(new.mac_prefix, random_bytes)
-        txn.execute(
-            "INSERT INTO port (id, network_id, project_id, mac, name, description,"
-            " kept, state) VALUES (%s, %s, %s, %s, %s, %s, %s, 'DOWN')"
-            " ON CONFLICT (mac) DO NOTHING",
-            (
-                new.id,
-                new.network,
-                new.project,
-                mac,
-                new.name,
-                new.description,
-                new.kept,
-            ),
-        )
-        if txn.rowcount:
+        whose = (new.id, new.network, new.project)
+        texts = (new.name, new.description)
+        if _ADD.one(txn, *whose, mac, *texts, new.kept, *state):
             return mac
     if new.mac:
         raise MacAddressInUse(
@@ -85,19 +108,25 @@ def add(txn: Transaction, new: NewPort, random_bytes: Callable[[int], bytes]) ->
     raise Unavailable(f"No free MAC address with prefix {new.mac_prefix} was found")
 
 
-def give(txn: Transaction, port: UUID, mac: str, asked: Places) -> list[FixedIP]:
+def give(
+    txn: Transaction, port: UUID, mac: str, known: Sequence[Subnet], asked: Places
+) -> list[FixedIP]:
     """
     Give a port addresses: of each subnet this one, or where it is None any.
 
+    :param known: The subnets of its network.
     :raises Conflict: Another port has one, or a subnet gives none.
     """
-    given: list[FixedIP] = []
-    for subnet, address in asked:
-        if address is None:
-            given += addresses.give(txn, [subnet], port, mac)
-        else:
-            given.append(addresses.take(txn, subnet, address, Holder(port=port)))
-    return given
+    subnets = {subnet.id: subnet for subnet in known}
+    for subnet, _ in asked:
+        if subnets[subnet].drained:
+            raise NetworkDrained(subnets[subnet].network)
+    return [
+        addresses.give(txn, subnets[subnet], port, mac)
+        if address is None
+        else addresses.take(txn, subnet, address, Holder(port=port))
+        for subnet, address in asked
+    ]
 
 
 def take_back(txn: Transaction, port: UUID, which: Sequence[IPAddress]) -> None:
@@ -142,24 +171,13 @@ def place(txn: Transaction, server: int) -> tuple[int, int]:
     return row[0], row[1]
 
 
-def put_on(
-    txn: Transaction,
-    port: UUID,
-    server: int,
-    position: int,
-    changing: bool,
-    tag: str | None = None,
-) -> None:
-    """
-    Put a port on a server, which is locked.
-
-    :param changing: Whether the server is there already, without it.
-    """
-    txn.execute(
+def put_on(txn: Transaction, port: UUID, spot: Spot) -> None:
+    """Put a port on a server."""
+    txn.later(
         "UPDATE port SET server_id = %s, position = %s, state = 'BUILD',"
         " changing = %s, waits = false, clock = 0, nic_tag = %s, updated = now()"
         " WHERE id = %s",
-        (server, position, changing, tag, port),
+        (spot.server, spot.position, spot.changing, spot.tag, port),
     )
 
 

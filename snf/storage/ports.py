@@ -10,7 +10,7 @@ from snf.core.naming import port_id
 from snf.core.network import Network
 from snf.core.port import FixedIP, Port
 from snf.core.report import Nic
-from snf.storage import addresses
+from snf.storage import addresses, subnets
 from snf.storage.database import Transaction
 from snf.storage.lists import Field, Listed, Type
 
@@ -90,11 +90,16 @@ def add(
 
     :raises Conflict: A subnet of the network has no free address left.
     """
+    network.check_open()
     prefix = network.mac_prefix or mac_prefix
     mac = _add_with_free_mac(
         txn, port, network.id, project, server, position, prefix, random_bytes
     )
-    return mac, addresses.give(txn, network.subnets, port, mac)
+    return mac, [
+        addresses.give(txn, subnet, port, mac)
+        for subnet in subnets.of_network(txn, network.id)
+        if subnet.id in network.subnets
+    ]
 
 
 def seen(txn: Transaction, nics: Mapping[int, Sequence[Nic]]) -> None:

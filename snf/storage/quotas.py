@@ -8,10 +8,11 @@ can deadlock; the first of a project's rows makes its transactions queue up.
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from psycopg2.extras import execute_values
+from psycopg2.extras import Json, execute_values
 
 from snf.core.quota import Amounts, Resource, check
 from snf.storage.database import Transaction
+from snf.storage.prepared import Prepared
 from snf.storage.rows import every
 
 _ADD = (
@@ -61,6 +62,60 @@ def take(txn: Transaction, project: UUID, wanted: Amounts, defaults: Amounts) ->
     check(wanted, used, limits)
 
 
+# Not an array: with that, PostgreSQL would not keep its plan.
+_WANTED = (
+    "FROM (SELECT key, value::bigint FROM jsonb_each_text($2)) w (resource, amount)"
+    " ORDER BY w.resource"
+)
+
+# The most that a project may have of a resource; NULL: as much as there is.
+_MOST = (
+    "nullif(coalesce((SELECT l.most FROM quota_limit l WHERE l.project_id = $1"
+    " AND l.resource = {0}), ($3::jsonb ->> {0})::bigint), -1)"
+)
+_IF_IT_MAY = "CASE WHEN ({0} <= " + _MOST.format("{1}") + ") IS NOT FALSE THEN {0} END"
+
+# What is too much is NULL, which the column refuses.
+_TAKE = Prepared(
+    "quota_take",
+    "INSERT INTO quota_usage (project_id, resource, used)"
+    f" SELECT $1::uuid, w.resource, {_IF_IT_MAY.format('w.amount', 'w.resource')}"
+    f" {_WANTED} ON CONFLICT (project_id, resource) DO UPDATE SET used = "
+    + _IF_IT_MAY.format("quota_usage.used + EXCLUDED.used", "quota_usage.resource"),
+)
+
+
+def take_last(
+    txn: Transaction, project: UUID, wanted: Amounts, defaults: Amounts
+) -> None:
+    """
+    Count what a project is about to get, together with the commit.
+
+    Others of the project wait no longer than PostgreSQL takes for both.  Where it is
+    more than the project may have, the transaction ends with :exc:`QuotaExceeded`.
+    """
+    asked = {resource: amount for resource, amount in wanted.items() if amount}
+
+    def explain(txn: Transaction) -> None:
+        check(asked, used(txn, project), limits(txn, project, defaults))
+
+    most = {resource: defaults[resource] for resource in asked}
+    _TAKE.last(txn, explain, project, _json(asked), _json(most))
+
+
+def _json(amounts: Amounts) -> Json:
+    return Json({resource.value: amount for resource, amount in amounts.items()})
+
+
+_COUNT_IN = Prepared(
+    "quota_count_in",
+    "INSERT INTO quota_usage (project_id, resource, used)"
+    f" SELECT $1::uuid, w.resource, w.amount {_WANTED}{_ADD} RETURNING resource, used, (SELECT l.most FROM quota_limit l"
+    " WHERE l.project_id = quota_usage.project_id"
+    " AND l.resource = quota_usage.resource)",
+)
+
+
 def count_in(
     txn: Transaction, project: UUID, wanted: Amounts
 ) -> list[tuple[str, int, int | None]]:
@@ -70,16 +125,7 @@ def count_in(
     Returns of each resource its name, how much the project has now, and the limit that
     is set, if one is.
     """
-    asked = sorted(wanted.items(), key=lambda item: item[0].value)
-    return execute_values(
-        txn,
-        "INSERT INTO quota_usage (project_id, resource, used) VALUES %s"
-        f"{_ADD} RETURNING resource, used, (SELECT l.most FROM quota_limit l"
-        " WHERE l.project_id = quota_usage.project_id"
-        " AND l.resource = quota_usage.resource)",
-        [(project, resource.value, amount) for resource, amount in asked],
-        fetch=True,
-    )
+    return _COUNT_IN.every(txn, project, _json(wanted))
 
 
 def give_back(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from attrs import frozen
@@ -12,7 +13,7 @@ from snf.core.server import Status
 from snf.storage.database import Transaction
 from snf.storage.lists import beyond
 from snf.storage.rows import arguments, every, narrowed, one
-from snf.storage.servers import COLUMNS, FROM, Server, from_row
+from snf.storage.servers import FROM, TEXT
 
 
 @frozen
@@ -157,9 +158,19 @@ _PLACES = 0x736C6F
 _PATTERNS = ("name", "ip", "ip6")
 
 
-def listing(txn: Transaction, wanted: Wanted, limit: int) -> list[Server]:
+# What lists have of a server: its id and name, or its id and everything.
+BRIEF = "s.uuid, s.name"
+FULL = f"s.uuid, {TEXT}"
+
+
+def listing(
+    txn: Transaction, wanted: Wanted, limit: int, columns: str = FULL
+) -> list[tuple[UUID, str]]:
     """
     Return servers, newest first where nothing else is wanted, those after the marker.
+
+    Each is its id and what :data:`BRIEF` or :data:`FULL` has of it; the latter is for
+    :func:`snf.storage.servers.from_text`.
 
     :raises BadRequest: A pattern is not a regular expression, or one that takes too
         long, or there is no such marker.
@@ -168,9 +179,9 @@ def listing(txn: Transaction, wanted: Wanted, limit: int) -> list[Server]:
     if wanted.marker is not None and not _known(txn, wanted):
         raise BadRequest(f"marker [{wanted.marker}] not found")
     patterns = [name for name in _PATTERNS if getattr(wanted, name) is not None]
-    statement, given = query(wanted), arguments(wanted, limit=limit)
+    statement, given = query(wanted, columns), arguments(wanted, limit=limit)
     try:
-        rows = (_searched if patterns else every)(txn, statement, given)
+        return (_searched if patterns else every)(txn, statement, given)
     except InvalidRegularExpression:
         named = " or ".join(patterns)
         raise BadRequest(f"{named}: is not a valid regular expression") from None
@@ -179,12 +190,11 @@ def listing(txn: Transaction, wanted: Wanted, limit: int) -> list[Server]:
             raise
         named = " or ".join(patterns)
         raise BadRequest(f"{named}: takes too long to be searched for") from None
-    return [from_row(row) for row in rows]
 
 
 def _searched(
     txn: Transaction, statement: str, given: Mapping[str, object]
-) -> list[tuple]:
+) -> list[tuple[Any, ...]]:
     """
     Return the rows of a statement that has patterns.
 
@@ -204,7 +214,7 @@ def _within(
     statement: str,
     given: Mapping[str, object],
     slow: bool = False,
-) -> list[tuple]:
+) -> list[tuple[Any, ...]]:
     txn.execute("SAVEPOINT search")
     try:
         if slow:
@@ -224,10 +234,10 @@ def _take_place(txn: Transaction) -> None:
     raise Unavailable("Too many are searching for what takes long; try again later")
 
 
-def query(wanted: Wanted) -> str:
+def query(wanted: Wanted, columns: str = FULL) -> str:
     """Return the statement of a list; its arguments are what is wanted, and ``limit``."""
     return (
-        f"SELECT {COLUMNS}{FROM} WHERE {_where(wanted)}"
+        f"SELECT {columns}{FROM} WHERE {_where(wanted)}"
         f" ORDER BY {_order(wanted)} LIMIT %(limit)s"
     )
 

@@ -20,6 +20,7 @@ from snf.core.quota import Amounts, Resource
 from snf.storage import lists, quotas
 from snf.storage.database import Transaction
 from snf.storage.lists import Field, Listed, Type
+from snf.storage.prepared import Prepared
 from snf.storage.rows import one
 
 _RULE = (
@@ -107,6 +108,7 @@ RULES = Listed(
         "port_range_min": Field("r.first", Type.NUMBER, sorts=False),
         "port_range_max": Field("r.last", Type.NUMBER, sorts=False),
         "remote_ip_prefix": Field("r.remote", Type.CIDR, sorts=False),
+        "normalized_cidr": Field("r.remote", Type.CIDR, sorts=False),
         "remote_group_id": Field("NULL::uuid", Type.ID, sorts=False),
         "revision_number": Field("0", Type.NUMBER),
     },
@@ -143,6 +145,12 @@ def lock(txn: Transaction, project: UUID | None, group: UUID) -> None:
         raise NotFound(missing(group))
 
 
+_DEFAULT = Prepared(
+    "security_group_default",
+    "SELECT id FROM security_group WHERE project_id = $1 AND is_default FOR KEY SHARE",
+)
+
+
 def default(txn: Transaction, project: UUID, profile: Profile) -> UUID:
     """
     Return the default group of a project, which is made where there is none yet.
@@ -151,14 +159,10 @@ def default(txn: Transaction, project: UUID, profile: Profile) -> UUID:
 
     :param profile: What a new one admits.
     """
-    query = (
-        "SELECT id FROM security_group WHERE project_id = %s AND is_default"
-        " FOR KEY SHARE"
-    )
-    row = one(txn, query, (project,))
+    row = _DEFAULT.one(txn, project)
     if row is None:
         _make_default(txn, project, profile)
-        row = one(txn, query, (project,))
+        row = _DEFAULT.one(txn, project)
     assert row is not None
     return row[0]
 

@@ -13,6 +13,7 @@ from snf.core.subnet import Pool, Route, Subnet, SubnetInUse
 from snf.storage.database import Transaction
 from snf.storage.lists import Field, Listed, Type
 from snf.storage.networks import THERE, VISIBLE
+from snf.storage.prepared import Prepared
 from snf.storage.rows import every, one
 
 _COLUMNS = (
@@ -21,7 +22,7 @@ _COLUMNS = (
     "  WHERE p.subnet_id = s.id ORDER BY p.first),"
     " s.name, host(s.gateway), s.dhcp, ARRAY(SELECT host(d) FROM unnest(s.dns) d),"
     " s.host_routes, s.eui64, s.description, s.tags, s.revision, s.updated,"
-    " n.project_id, n.external"
+    " n.project_id, n.external, n.drained"
 )
 
 
@@ -46,6 +47,7 @@ def _from_row(row: tuple) -> Subnet:
         updated=row[14],
         project=row[15],
         external=row[16],
+        drained=row[17],
     )
 
 
@@ -81,14 +83,21 @@ SUBNETS = Listed(
 )
 
 
+_OF_NETWORKS = (
+    f"SELECT {_COLUMNS} FROM subnet s JOIN network n ON n.id = s.network_id"
+    " WHERE n.id = {} ORDER BY s.created, s.id"
+)
+_OF_NETWORK = Prepared("subnets_of_network", _OF_NETWORKS.format("$1"))
+
+
+def of_network(txn: Transaction, network: UUID) -> list[Subnet]:
+    """Return the subnets of a network, oldest first."""
+    return [_from_row(row) for row in _OF_NETWORK.every(txn, network)]
+
+
 def of_networks(txn: Transaction, ids: Collection[UUID]) -> dict[UUID, list[Subnet]]:
     """Return the subnets of networks, oldest first."""
-    rows = every(
-        txn,
-        f"SELECT {_COLUMNS} FROM subnet s JOIN network n ON n.id = s.network_id"
-        " WHERE n.id = ANY(%s) ORDER BY s.created, s.id",
-        (list(ids),),
-    )
+    rows = every(txn, _OF_NETWORKS.format("ANY(%s)"), (list(ids),))
     found: dict[UUID, list[Subnet]] = {}
     for subnet in map(_from_row, rows):
         found.setdefault(subnet.network, []).append(subnet)
@@ -126,7 +135,22 @@ def add(txn: Transaction, subnet: Subnet) -> None:
 
 
 def change(txn: Transaction, subnet: Subnet) -> None:
-    """Store what a subnet is from now on; where it is stays as it is."""
+    """
+    Store what a subnet is from now on; where it is stays as it is.
+
+    :raises Conflict: Something has the address that its gateway is to have.
+    """
+    taken = one(
+        txn,
+        "SELECT true FROM address a JOIN subnet s ON s.id = a.subnet_id"
+        " WHERE s.id = %(id)s AND a.address = %(gateway)s"
+        " AND s.gateway IS DISTINCT FROM %(gateway)s",
+        {"id": subnet.id, "gateway": subnet.gateway and str(subnet.gateway)},
+    )
+    if taken:
+        raise Conflict(
+            f"Gateway ip {subnet.gateway} is in use: a port or a floating IP has it"
+        )
     row = {**_row(subnet), "id": subnet.id}
     setting = ", ".join(f"{name} = {_value(name)}" for name in row if name != "id")
     txn.execute(

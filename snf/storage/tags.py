@@ -7,6 +7,7 @@ from psycopg2.extras import execute_values
 from snf.core.errors import BadRequest, NotFound
 from snf.storage.database import Transaction
 from snf.storage.rows import every, one
+from snf.storage.servers import touch
 
 # How many a server may have (nova/objects/instance.py, MAX_TAG_COUNT).
 AT_MOST = 50
@@ -36,7 +37,7 @@ def add(txn: Transaction, server: int, tags: Collection[str]) -> None:
 
     :raises BadRequest: It would have more than it may.
     """
-    _touch(txn, server)
+    touch(txn, server)
     if tags:
         execute_values(
             txn,
@@ -53,7 +54,7 @@ def replace(txn: Transaction, server: int, tags: Collection[str]) -> None:
 
     :raises BadRequest: They are more than it may have.
     """
-    _touch(txn, server)
+    touch(txn, server)
     txn.execute("DELETE FROM server_tag WHERE server_id = %s", (server,))
     add(txn, server, tags)
 
@@ -64,14 +65,9 @@ def remove(txn: Transaction, server: int, tag: str) -> None:
 
     :raises NotFound: The server does not have it.
     """
-    _touch(txn, server)
+    touch(txn, server)
     txn.execute(
         "DELETE FROM server_tag WHERE server_id = %s AND tag = %s", (server, tag)
     )
     if not txn.rowcount:
         raise NotFound("Tag was not found")
-
-
-def _touch(txn: Transaction, server: int) -> None:
-    """Note that a server changes, and have other changes of it wait for this one."""
-    txn.execute("UPDATE server SET updated = now() WHERE id = %s", (server,))

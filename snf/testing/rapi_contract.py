@@ -321,6 +321,33 @@ class _RapiTests(TestCase):
             self.assertEqual(expected, await self.said(networks.remove(wired.name)))
         self.assertEqual("unknown_entity", await self.said(off))
 
+    async def test_network_changes(self) -> None:
+        """A network becomes what it is to be; an operator's tags stay."""
+        wired = self.subject.wiring(uuid4())
+        self.assertIsNone(await self.rapi.network(wired.name))
+        await self.said(networks.add(evolve(wired, tags=(*wired.tags, "rack:4"))))
+        another = evolve(
+            wired,
+            gateway4=ip_address("10.213.77.9"),
+            gateway6=ip_address("fe80::1"),
+            tags=("private", "vni:77", "snf:mtu:1400", "snf:dns:2001:db8::53"),
+        )
+        no_gateway = evolve(another, gateway4=None, gateway6=None)
+        try:
+            for wanted in (wired, another, no_gateway, another, wired):
+                found = await self.rapi.network(wired.name)
+                assert found is not None
+                for asked in networks.changes(wanted, found):
+                    self.assertIsNone(await self.said(asked))
+                found = await self.rapi.network(wired.name)
+                assert found is not None
+                self.assertEqual([], [*networks.changes(wanted, found)])
+                self.assertLessEqual({*wanted.tags, "rack:4"}, found.tags)
+                ignored = {networks.NO_GATEWAY4, networks.NO_GATEWAY6} & found.tags
+                self.assertEqual(2 if wanted is no_gateway else 0, len(ignored))
+        finally:
+            self.assertIsNone(await self.said(networks.remove(wired.name)))
+
     async def said(self, wanted: Request) -> str | None:
         """Return Ganeti's word for the failure of a job; None when it succeeds."""
         job = await self.subject.ended(await self.rapi.submit(wanted))

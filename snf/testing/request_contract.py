@@ -271,6 +271,17 @@ class _RequestTests(TestCase):
             },
             await self.opcode(networks.connect(whole, "default")),
         )
+        found = networks.Found("10.0.0.9", None, frozenset({"snf:mtu:1400", "mine"}))
+        asked = [await self.opcode(one) for one in networks.changes(whole, found)]
+        change = {"gateway": "10.0.0.1", "gateway6": "2001:db8::1", "network6": None}
+        of_it = {"kind": "network", "name": name}
+        expected: tuple[dict[str, Any], ...] = (
+            {"OP_ID": "OP_NETWORK_SET_PARAMS", "network_name": name, **change},
+            {"OP_ID": "OP_TAGS_SET", **of_it, "tags": sorted(whole.tags)},
+            {"OP_ID": "OP_TAGS_DEL", **of_it, "tags": ["snf:mtu:1400"]},
+        )
+        for wanted, opcode in zip(expected, asked, strict=True):
+            self.assert_holds(wanted, opcode)
         self.assert_holds(
             {"OP_ID": "OP_NETWORK_DISCONNECT", "network_name": name},
             await self.opcode(networks.disconnect(name, "default")),

@@ -149,6 +149,7 @@ THINGS: Mapping[str, Thing] = {
     f"{_V2}/routers/{{router}}": Thing(always=MISSING),
     f"{_V2}/security-group-rules/{{item}}": Thing("rule"),
     f"{_V2}/security-groups/{{item}}": Thing("security group"),
+    f"{_V2}/security-groups/{{item}}/tags/{{tag}}": _TAG,
     f"{_V2}/subnets/{{item}}": Thing("subnet"),
     f"{_V2}/subnets/{{item}}/tags/{{tag}}": _TAG,
 }
@@ -213,6 +214,8 @@ _META = {"meta": {"k": "v"}}
 _METADATA = {"metadata": {"k": "v"}}
 _ROOM = {"quota_set": {"cores": 100}}
 
+_TAGGED = ("floatingips", "networks", "ports", "security-groups", "subnets")
+
 # By method and URL; of a route that is not here nothing but its URL is sent.
 ASKED: Mapping[str, Asked] = {
     f"POST {_COMPUTE}/flavors": Asked({"flavor": _NEW_FLAVOR}),
@@ -231,6 +234,12 @@ ASKED: Mapping[str, Asked] = {
     f"GET {_COMPUTE}/os-hypervisors/{{hypervisor}}/uptime": Asked(code=501),
     f"POST {_COMPUTE}/networks": Asked({"network": {"name": "new"}}),
     f"PUT {_COMPUTE}/networks/{{network}}": Asked({"network": {"name": "other"}}),
+    # Of a server that there is not, since everybody sends the same.
+    f"POST {_COMPUTE}/networks/{{network}}/action": Asked(
+        {"add": {"serverRef": MISSING}},
+        also=({"remove": {"attachment": MISSING}}, {"remove": {"serverRef": MISSING}}),
+        code=404,
+    ),
     f"PUT {_COMPUTE}/os-quota-sets/{{project}}": Asked(_ROOM),
     f"POST {_COMPUTE}/os-server-groups": Asked(
         {"server_group": {"name": "new", "policies": ["affinity"]}}
@@ -250,6 +259,8 @@ ASKED: Mapping[str, Asked] = {
             {"addSecurityGroup": {"name": "default"}},
             {"removeSecurityGroup": {"name": "default"}},
             {"firewallProfile": {"profile": "ENABLED"}},
+            {"addFixedIp": {"networkId": str(NETWORK.id)}},
+            {"removeFixedIp": {"address": "192.0.2.10"}},
             {"resize": {"flavorRef": str(SMALL.id)}},
             {"confirmResize": None},
             {"revertResize": None},
@@ -358,15 +369,12 @@ ASKED: Mapping[str, Asked] = {
     f"GET {_V2}/routers/{{router}}": Asked(code=404),
     f"POST {_V2}/subnets": Asked({"subnet": _NEW_SUBNET}, code=404),
     f"PUT {_V2}/subnets/{{item}}": Asked({"subnet": {"name": "other"}}),
-    **{
-        f"PUT {_V2}/{place}/{{item}}/tags": Asked({"tags": ["t"]})
-        for place in ("floatingips", "networks", "ports", "subnets")
-    },
+    **{f"PUT {_V2}/{place}/{{item}}/tags": Asked({"tags": ["t"]}) for place in _TAGGED},
     **{
         f"PUT {_V2}/{place}/{{item}}/tags/{{tag}}": Asked(
             url={"tag": Thing(always="new")}, makes=frozenset({"tag"})
         )
-        for place in ("floatingips", "networks", "ports", "subnets")
+        for place in _TAGGED
     },
 }
 
@@ -493,6 +501,7 @@ class SituationTestCase(ApiTestCase):
     def _security_group(self, user: User, project: Project) -> Belongings:
         group = uuid5(UUID(int=0x5EC), user.name)
         self.run_in(security_groups.add, group, project.id, "mine", "")
+        self.run_in(tagged.add, "security_group", group, "t")
         found = self.run_in(security_groups.get, None, group)
         return {"security group": str(group), "rule": str(found.rules[0].id)}
 

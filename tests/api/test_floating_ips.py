@@ -3,10 +3,12 @@
 from typing import Any
 from uuid import uuid4
 
-from snf.core.order import Kind
+from attrs import evolve
+
+from snf.core.order import End, Kind
 from snf.core.quota import Resource
 from snf.core.server import Life, Observed
-from snf.storage import floating_ips, holders, networks, quotas, subnets
+from snf.storage import floating_ips, holders, lives, networks, quotas, subnets
 from snf.testing.world import (
     ADMIN,
     ALICE,
@@ -298,6 +300,71 @@ class AssociationTests(FloatingTestCase):
         self.assertEqual(1, len(self.tags(other)))
         open_orders = self.sql("SELECT kind FROM orders WHERE state = 'new'")
         self.assertIn((Kind.FIREWALL.value,), open_orders)
+
+    def test_attached_later(self) -> None:
+        """Its port's server has it from when the port is attached, without more ado."""
+        server = self.server()
+        asked = {"port": {"network_id": str(EXTERNAL.id)}}
+        reply = self.call("POST", f"{V2}/ports", asked, by=ALICE)
+        port = reply.json["port"]["id"]
+        fixed = reply.json["port"]["fixed_ips"][0]["ip_address"]
+        floating = self.new(port_id=port)["floating_ip_address"]
+        self.assertEqual([], self.sql("SELECT 1 FROM orders WHERE kind = 'firewall'"))
+        self.live(server, Life(Observed.UP))
+        body = {"interfaceAttachment": {"port_id": port}}
+        path = f"{SERVERS}/{server}/os-interface"
+        self.assertEqual(200, self.call("POST", path, body, by=ALICE).code)
+        kinds = self.sql("SELECT kind FROM orders WHERE state = 'new' ORDER BY number")
+        self.assertEqual([("firewall",), ("attach",)], kinds)
+        self.assertEqual({f"snf:fip:{port}:{floating}@{fixed}"}, self.tags(server))
+
+    def test_moves_after_a_deletion(self) -> None:
+        """It is ordered for another server as soon as the one before is gone."""
+        one, port, _ = self.routed()
+        other, other_port, _ = self.routed()
+        made = self.new(port_id=port)
+        self.carry_out(one)
+        self.carry_out(other)
+        self.ask("PUT", f"/{made['id']}", port_id=other_port)
+        self.sql("UPDATE orders SET state = 'done' WHERE state = 'new'")
+        self.assertEqual(set(), self.tags(other))
+        self.live(one, Life(Observed.GONE, deletion_asked=True))
+        self.assertEqual(1, len(self.tags(other)))
+        rows = self.sql("SELECT server_id, kind FROM orders WHERE state = 'new'")
+        self.assertEqual([(self.number(other), "firewall")], rows)
+
+    def test_detached(self) -> None:
+        """Nobody else has it until the tags are gone by which the old node would.
+
+        If they stayed, and its port came back, two would answer for it.
+        """
+        one, port, _ = self.routed()
+        other, other_port, _ = self.routed()
+        made = self.new(port_id=port)
+        for each in (one, other):
+            self.live(each, Life(Observed.UP))
+        path = f"{SERVERS}/{one}/os-interface/{port}"
+        self.assertEqual(202, self.call("DELETE", path, by=ALICE).code)
+        number = self.number(one)
+
+        def end(txn: Any) -> None:
+            before = lives.load(txn, [number])
+            done = tuple(
+                order.ended(None, 1, End(1.0, live=True))
+                for order in before[number].orders
+            )
+            lives.save(txn, before, {number: evolve(before[number], orders=done)})
+
+        self.run_in(end)
+        self.assertEqual([], self.sql("SELECT 1 FROM port WHERE id = %s", port))
+        rows = self.sql("SELECT server_id, kind FROM orders WHERE state = 'new'")
+        self.assertEqual([(number, "firewall")], rows)
+        self.ask("PUT", f"/{made['id']}", port_id=other_port)
+        self.sql("UPDATE orders SET state = 'failed' WHERE server_id = %s", number)
+        self.assertEqual(set(), self.tags(other))
+        self.run_in(holders.follow, [number])
+        self.carry_out(one)
+        self.assertEqual(1, len(self.tags(other)))
 
     def test_server_goes(self) -> None:
         """With its server a port goes; the floating IP stays and stands for nothing."""

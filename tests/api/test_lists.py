@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
+from snf.core.identity import User
 from snf.core.server import Life, Observed
 from snf.storage.database import connect
 from snf.storage.search import _PLACES
@@ -52,6 +53,49 @@ class ShapeTests(ListTestCase):
         """The detailed list shows each server as it shows itself."""
         server = self.server(metadata={"a": "b"})
         self.assertEqual([self.shown(server)], self.listing().json["servers"])
+
+    def test_changed(self) -> None:
+        """What changes, of a server or of what it is made of, shows in the next list."""
+        server = self.server(metadata={"a": "b"})
+        other = self.server(by=BOB)
+        for change in (
+            "UPDATE server SET name = 'other', description = '\u00e4\n\"\\'",
+            "UPDATE server SET updated = updated + interval '1.5 s'",
+            "UPDATE server SET launched = now() - interval '1 day'",
+            "UPDATE server SET locked_by = 'owner', lock_reason = 'so'",
+            "UPDATE server SET hostname = 'host', pinned_zone = 'nova'",
+            "UPDATE server SET observed = 'up', status = 'ACTIVE', task = NULL",
+            "UPDATE server SET status = 'ERROR',"
+            """ fault = '{"message": "no", "time": 1790000000.25, "code": 500}'""",
+            "UPDATE server SET suspended = true, reservation = 'r-other'",
+            "UPDATE server_metadata SET value = 'c'",
+            "INSERT INTO server_tag (server_id, tag) SELECT id, 't' FROM server",
+            "UPDATE flavor SET name = name || '2', vcpus = 7",
+            "INSERT INTO flavor_extra_spec (flavor_id, key, value)"
+            " SELECT id, 'k', 'v' FROM flavor",
+            """UPDATE image SET properties = '{"os": "new"}'""",
+            "UPDATE cluster SET name = 'elsewhere'",
+            "UPDATE cluster SET offline = true",
+            "UPDATE network SET name = name || '2'",
+            "UPDATE address SET address = address + 100",
+            "UPDATE security_group SET name = name || '2'",
+            "UPDATE port SET grouped = true",
+        ):
+            self.sql(change)
+            for version in ("2.1", "latest"):
+                for _ in range(2):
+                    self.assert_as_shown(server, ALICE, "", version)
+                self.assert_as_shown(other, ADMIN, "all_tenants=1", version)
+
+    def assert_as_shown(self, server: str, by: User, query: str, version: str) -> None:
+        """A list has a server as it is shown, but for what is only shown."""
+        path = f"{SERVERS}/detail?{query}"
+        listed = self.call("GET", path, by=by, version=version).json["servers"]
+        [found] = [one for one in listed if one["id"] == server]
+        path = f"{SERVERS}/{server}"
+        shown = self.call("GET", path, by=by, version=version).json["server"]
+        shown.pop("server_groups", None)
+        self.assertEqual(shown, found)
 
     def test_deleted_not_listed(self) -> None:
         """A deleted server is not listed, except for admins who ask for just those."""

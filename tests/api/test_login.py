@@ -2,7 +2,10 @@
 
 from uuid import uuid4
 
+from twisted.internet.defer import Deferred, fail
+
 from snf.core import passwords
+from snf.core.errors import Unavailable
 from snf.core.identity import Project, Role, User
 from snf.storage import users
 from snf.testing.world import (
@@ -219,6 +222,20 @@ class RefusedTests(LoginTestCase):
             [(ALICE.id, "accepted"), (ALICE.id, "refused"), (None, "refused")],
             self.sql("SELECT user_id, outcome FROM activity ORDER BY id"),
         )
+
+
+class BusyTests(LoginTestCase):
+    """More logins than passwords can be checked."""
+
+    def verify(self, password: str, kept: str) -> "Deferred[bool]":
+        return fail(Unavailable("Too many are logging in; try again later", 5))
+
+    def test_refused(self) -> None:
+        """It is a 503 that says when to try again, and no token."""
+        reply = self.with_user({"name": "alice"})
+        self.assertEqual(503, reply.code, reply.text)
+        self.assertEqual("5", reply.header("Retry-After"))
+        self.assertIsNone(reply.header("X-Subject-Token"))
 
 
 class ThrottledTests(LoginTestCase):

@@ -141,7 +141,9 @@ class ShapeTests(NetworkTestCase):
     def test_extensions(self) -> None:
         """What is offered besides the core is listed, and shown by its alias."""
         listed = self.get("extensions").json["extensions"]
-        self.assertIn("standard-attr-tag", [one["alias"] for one in listed])
+        aliases = [one["alias"] for one in listed]
+        self.assertTrue({"security-group", "standard-attr-tag"} <= {*aliases}, aliases)
+        self.assertEqual(sorted(aliases), aliases)
         for one in listed:
             shown = self.get(f"extensions/{one['alias']}").json
             self.assertEqual({"extension": one}, shown)

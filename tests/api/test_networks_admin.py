@@ -7,9 +7,19 @@ from attrs import evolve
 
 from snf.core.network import Kind, Plan
 from snf.core.quota import NO_LIMITS, Resource
-from snf.storage import networks
-from snf.testing.world import ADMIN, ALICE, BOB, NETWORK, PROJECT_A, PROJECT_B, READER
-from tests.api.case import ApiTestCase, Reply
+from snf.storage import networks, subnets
+from snf.testing.world import (
+    ADMIN,
+    ALICE,
+    BOB,
+    EXTERNAL,
+    EXTERNAL_SUBNET,
+    NETWORK,
+    PROJECT_A,
+    PROJECT_B,
+    READER,
+)
+from tests.api.case import ROOT, ApiTestCase, Reply
 
 V2 = "/network/v2.0"
 
@@ -342,6 +352,35 @@ class TagTests(MakingTestCase):
             self.assertEqual(count, len(found["networks"]), query)
         self.assertEqual(204, ask("DELETE").code)
         self.assertEqual([], ask("GET").json["tags"])
+
+    def test_everything(self) -> None:
+        """All that may have tags shows them, and is found by them."""
+        self.run_in(networks.add, EXTERNAL)
+        self.run_in(subnets.add, EXTERNAL_SUBNET)
+        network = self.made()["id"]
+        for place, noun, new in (
+            ("floatingips", "floatingip", {"floating_network_id": str(EXTERNAL.id)}),
+            ("networks", "network", {}),
+            ("ports", "port", {"network_id": network}),
+            ("security-groups", "security_group", {"name": "web"}),
+            ("subnets", "subnet", {"network_id": network, "cidr": "10.0.0.0/24"}),
+        ):
+            if place == "subnets":
+                network = new["network_id"] = self.made()["id"]
+            made = self.call("POST", f"{V2}/{place}", {noun: new}, by=ALICE).json[noun]
+            path = f"{V2}/{place}/{made['id']}"
+            reply = self.call("PUT", f"{path}/tags/blue", by=ALICE)
+            self.assertEqual(201, reply.code, (place, reply.text))
+            self.assertEqual(f"{ROOT}{path}/tags/blue", reply.header("Location"), place)
+            shown = self.call("GET", path, by=ALICE).json[noun]
+            self.assertEqual(["blue"], shown["tags"], place)
+            self.assertGreater(shown["revision_number"], made["revision_number"])
+            [found] = self.call(
+                "GET", f"{V2}/{place}?tags=blue&fields=id", by=ALICE
+            ).json[f"{noun}s"]
+            self.assertEqual({"id": made["id"]}, found)
+            self.assertEqual(404, self.call("GET", f"{path}/tags", by=BOB).code)
+            self.assertEqual(403, self.call("DELETE", f"{path}/tags", by=READER).code)
 
     def test_many(self) -> None:
         """There is a limit to them."""

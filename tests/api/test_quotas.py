@@ -224,6 +224,10 @@ class SetTests(QuotaTestCase):
         self.server()
         shown = self.call("GET", f"{NETWORK}/details", by=ALICE).json["quota"]["port"]
         self.assertEqual({"limit": 3, "used": 1, "reserved": 0}, shown)
+        body = {"quota": {"port": 0, "check_limit": True}}
+        reply = self.call("PUT", NETWORK, body, by=ADMIN)
+        self.assertEqual(400, reply.code)
+        self.assertIn("port", reply.message)
         self.call("DELETE", MINE, by=ADMIN)
         self.assertEqual(3, self.call("GET", NETWORK, by=ALICE).json["quota"]["port"])
         self.assertEqual(204, self.call("DELETE", NETWORK, by=ADMIN).code)

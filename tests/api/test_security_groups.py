@@ -208,6 +208,21 @@ class GroupTests(GroupCase):
 class RuleTests(GroupCase):
     """``/v2.0/security-group-rules``."""
 
+    def test_filters(self) -> None:
+        """By the network that they name, whole; groups by whether they are shared."""
+        group = self.group()["id"]
+        rule = self.rule(group, remote_ip_prefix="198.51.100.7/24")
+        self.assertEqual("198.51.100.0/24", rule["normalized_cidr"])
+        for place, query, count in (
+            (RULES, "normalized_cidr=198.51.100.0/24", 1),
+            (RULES, "normalized_cidr=198.51.100.0/25", 0),
+            (GROUPS, "shared=true", 0),
+            (GROUPS, "shared=false", 2),
+        ):
+            reply = self.call("GET", f"{place}?{query}&fields=id", by=ALICE)
+            [found] = reply.json.values()
+            self.assertEqual(count, len(found), query)
+
     def test_kinds(self) -> None:
         """Rules are shown as they were asked for."""
         group = self.group()["id"]
@@ -481,6 +496,15 @@ class PortTests(GroupCase):
         reply = self.call("POST", f"{V2}/ports", body, by=ALICE)
         self.assertEqual(201, reply.code, reply.text)
         return reply.json["port"]
+
+    def test_found(self) -> None:
+        """They are found by their groups."""
+        group, other = (self.group(name)["id"] for name in ("one", "other"))
+        port = self.port(security_groups=[group])["id"]
+        for wanted, found in ((group, [{"id": port}]), (other, [])):
+            query = f"security_groups={wanted}&fields=id"
+            reply = self.call("GET", f"{V2}/ports?{query}", by=ALICE)
+            self.assertEqual({"ports": found}, reply.json)
 
     def put(self, port: str, groups: Any) -> Reply:
         """Ask for other groups of a port."""

@@ -262,6 +262,12 @@ class ChangeTests(SubnetTestCase):
         self.assertIsNone(
             self.put(subnet, gateway_ip=None).json["subnet"]["gateway_ip"]
         )
+        fixed = [{"ip_address": "192.168.5.99"}]
+        asked = {"port": {"network_id": self.network, "fixed_ips": fixed}}
+        self.call("POST", f"{V2}/ports", asked, by=ALICE)
+        reply = self.put(subnet, gateway_ip="192.168.5.99")
+        self.assertEqual(409, reply.code)
+        self.assertIn("192.168.5.99 is in use", reply.message)
 
     def test_delete(self) -> None:
         """One that a port has an address of is a 409; others' are not there."""

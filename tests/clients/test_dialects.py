@@ -139,6 +139,33 @@ class DialectTests(ClientTestCase):
         server = self.made(call)
         self.acts(call, server, ({"reboot": {"type": "HARD"}}, "ACTIVE"))
 
+    def is_connected(self, call: Plain, server: str) -> None:
+        """It is put on a network of the project's own, and taken off it again."""
+        code, answer = call("POST", "/networks", {"network": {"name": server}})
+        self.assertEqual(202, code, answer)
+        path = f"/networks/{answer['network']['id']}"
+
+        def nics() -> list[str]:
+            return call("GET", path)[1]["network"]["attachments"]
+
+        code, _ = call("POST", f"{path}/action", {"add": {"serverRef": server}})
+        self.assertEqual(202, code)
+        [nic] = nics()
+        _, answer = call("GET", f"/servers/{server}/ips")
+        [shown] = [one for one in answer["attachments"] if one["id"] == nic]
+        self.assertEqual("DISABLED", shown["firewallProfile"])
+        self.assertTrue(shown["ipv4"].startswith("192.168.1."), shown)
+        profile = {"firewallProfile": {"profile": "ENABLED", "nic": nic}}
+        self.assertEqual(202, call("POST", f"/servers/{server}/action", profile)[0])
+        _, answer = call("GET", f"/servers/{server}")
+        profiles = [one["firewallProfile"] for one in answer["server"]["attachments"]]
+        self.assertEqual(["DISABLED", "ENABLED"], profiles)
+        self.assertEqual(409, call("DELETE", path)[0])
+        code, _ = call("POST", f"{path}/action", {"remove": {"attachment": nic}})
+        self.assertEqual(202, code)
+        self.until(lambda: not nics(), f"{server} off the network")
+        self.assertEqual(204, call("DELETE", path)[0])
+
     def kamaki(self) -> None:
         """Synnefo's: v1.1, its own names for actions, 304 where nothing has changed."""
         call = self.v2()
@@ -150,6 +177,7 @@ class DialectTests(ClientTestCase):
         self.assertEqual((201, {"os": "debian"}), (code, answer["metadata"]))
         code, answer = call("PUT", f"{path}/os", {"meta": {"os": "other"}})
         self.assertEqual((201, {"os": "other"}), (code, answer["meta"]))
+        self.is_connected(call, server)
         later = "2999-01-01T00:00:00Z"
         self.assertEqual(304, call("GET", f"/servers/detail?changes-since={later}")[0])
         self.acts(

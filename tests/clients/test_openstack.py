@@ -50,6 +50,7 @@ class ServerTests(ClientTestCase):
         self.changes(client, minor, name)
         self.is_locked(client, minor, name)
         self.runs(client, name)
+        self.has_addresses(client, name)
         self.tells(client, minor, name)
         client(f"server set --name {name}-2 {name}")
         client(f"server delete --wait {name}-2")
@@ -150,11 +151,27 @@ class ServerTests(ClientTestCase):
         client(f"server reboot --hard --wait {name}")
         rests_in("ACTIVE")
 
+    def has_addresses(self, client: Program, name: str) -> None:
+        """It gets another address, and gives it back as it can up to 2.43."""
+
+        def has(count: int) -> bool:
+            ports = client.json(f"port list --server {name}")
+            return [port["Status"] for port in ports] == ["ACTIVE"] * count
+
+        made = client.json(f"server add fixed ip {name} default")
+        self.until(lambda: has(2), f"{name} has two addresses")
+        [address] = [one["ip_address"] for one in made["Fixed IPs"]]
+        self.openstack("2.43")(f"server remove fixed ip {name} {address}")
+        self.until(lambda: has(1), f"{name} has one address")
+
     def tells(self, client: Program, minor: int, name: str) -> None:
         """What was done to it is told, the newest first."""
         events = client.json(f"server event list {name}")
         self.assertEqual(
-            ["reboot", "reboot", "start", "stop", "unlock", "lock", "create"],
+            [
+                *("interface_detach", "interface_attach", "reboot", "reboot"),
+                *("start", "stop", "unlock", "lock", "create"),
+            ],
             [event["Action"] for event in events],
         )
         if minor >= 51:  # before, it cannot show one whose events are for admins
@@ -226,6 +243,24 @@ class ReadTests(ClientTestCase):
         for port in client.json("port list --long"):
             self.assertEqual(subnet["id"], port["Fixed IP Addresses"][0]["subnet_id"])
         self.assertIsInstance(client.json("extension list --network"), list)
+
+    async def test_tags(self) -> None:
+        """Security groups have tags, and are found by them."""
+        await self.together(self.tags, (None,))
+
+    def tags(self, version: str | None) -> None:
+        """Make one, look for it, and delete it."""
+        client = self.openstack(version)
+        name, tag = (f"{word}-{uuid4().hex[:6]}" for word in ("group", "tag"))
+        made = client.json(f"security group create --tag {tag} --tag other {name}")
+        self.assertEqual(["other", tag], made["tags"])
+        [listed] = client.json(f"security group list --tags {tag}")
+        self.assertEqual(name, listed["Name"])
+        client(f"security group unset --tag {tag} {name}")
+        self.assertEqual([], client.json(f"security group list --tags {tag}"))
+        with self.assertRaisesRegex(Refused, "remote_ip_prefix"):
+            client(f"security group rule create --remote-group {name} {name}")
+        client(f"security group delete {name}")
 
     async def test_identity(self) -> None:
         """The token, the catalog, one's own projects, roles and credentials."""

@@ -13,7 +13,7 @@ from snf.core.quota import NO_LIMITS, Resource
 from snf.core.server import Status, with_order
 from snf.core.subnet import Pool, Subnet
 from snf.rapi.orders import request
-from snf.storage import lives, networks, orders, ports, quotas, subnets
+from snf.storage import firewalls, lives, networks, orders, ports, quotas, subnets
 from snf.testing import world
 from snf.testing.ganeti import Fault
 from snf.testing.ganeti.opcodes import opcode
@@ -173,6 +173,27 @@ class LifeTests(PortTestCase):
         self.assertIs(Status.DELETED, await self.status(server))
         self.assertEqual(("DOWN", None, False), await self.port(second))
         self.assertEqual([(2,)], await self.rows("SELECT count(*) FROM address"))
+
+    async def test_no_tags_left(self) -> None:
+        """With an interface its tags go, without waiting for the levelling."""
+        self.dispatch()
+        self.submit()
+        server = await self.active()
+        port = await self.attach(server)
+
+        def close(txn: Any) -> None:
+            firewalls.set_profile(txn, port, "protected")
+            firewalls.order(txn, [server], "req-3")
+
+        await self.database.run(close)
+        await self.rests(server)
+        self.assertEqual(
+            [f"synnefo:network:{nic_name(port)}:protected"], self.machine(server).tags
+        )
+        await self.detach(server, port)
+        await self.rests(server)
+        self.assertIsNone(await self.port(port))
+        self.assertEqual([], self.machine(server).tags)
 
     async def test_server_goes(self) -> None:
         """With a server its interfaces go, whatever was under way with them."""

@@ -67,6 +67,18 @@ class RoutedTests(NodeTestCase):
         self.assertEqual(0, self.node.call("gc").returncode)
         self.assertFalse(path.exists())
 
+    def test_no_gateway(self) -> None:
+        """What Ganeti keeps of a gateway is not told where the network has none."""
+        guest = self.lab.guest(self.node, "tap7", mac(7))
+        environment = self.public(guest, 7)
+        tags = f"{environment['NETWORK_TAGS']} snf:no-gateway:4"
+        given = {"NETWORK_GATEWAY": "198.18.1.1", "NETWORK_GATEWAY6": "2001:db8:1::1"}
+        self.node.up({**environment, **given, "NETWORK_TAGS": tags})
+        path = self.node.directory / "bindings" / guest.tap
+        said = dict(line.split("=", 1) for line in path.read_text().splitlines())
+        self.assertNotIn("GATEWAY", said)
+        self.assertEqual("2001:db8:1::1", said["GATEWAY6"])
+
     def test_no_table(self) -> None:
         """Without the routing table the NIC does not come up, and says why."""
         guest = self.lab.guest(self.node, "tap5", mac(5))

@@ -26,6 +26,22 @@ def _add(txn: Any, *things: tuple[int, str]) -> None:
         txn.later("INSERT INTO thing VALUES (%s, %s)", thing)
 
 
+def _never(txn: Any) -> None:
+    raise AssertionError("it was not refused")
+
+
+def _add_and_refuse(txn: Any, explain: Any) -> str:
+    """Add a thing, and last another, which is refused while there is the zeroth."""
+    _add(txn, (1, "one"))
+    txn.last(
+        "INSERT INTO thing SELECT CASE WHEN NOT EXISTS"
+        " (SELECT FROM thing WHERE id = 0) THEN 2 END, 'ok'",
+        (),
+        explain,
+    )
+    return "done"
+
+
 class GatheringTests(TestCase):
     """Transactions of a threaded database, on one connection."""
 
@@ -86,6 +102,39 @@ class GatheringTests(TestCase):
         with self.assertRaises(UniqueViolation):
             await self.database.run(_add, (1, "one"), (1, "again"))
         self.assertEqual([], await self.database.run(_all))
+
+    async def test_last(self) -> None:
+        """What is for last is executed behind all else, and committed with it."""
+
+        def work(txn: Any) -> Any:
+            txn.last("INSERT INTO thing SELECT 9, count(*) FROM thing", (), _never)
+            _add(txn, (1, "one"))
+            return _all(txn)
+
+        self.assertEqual([(1, "one")], await self.database.run(work))
+        self.assertEqual([(1, "one"), (9, "1")], await self.database.run(_all))
+
+    async def test_last_refused(self) -> None:
+        """Where it would store a NULL nothing is stored, and what explains it is heard."""
+
+        def explain(txn: Any) -> None:
+            raise LookupError(_all(txn))
+
+        await self.database.run(_add, (0, "zero"))
+        with self.assertRaises(LookupError) as caught:
+            await self.database.run(_add_and_refuse, explain)
+        self.assertEqual("[(0, 'zero')]", str(caught.exception))
+        self.assertEqual([(0, "zero")], await self.database.run(_all))
+
+    async def test_last_refused_in_vain(self) -> None:
+        """Where nothing explains it any more it is tried again, as others may be gone."""
+
+        def explain(txn: Any) -> None:
+            txn.execute("DELETE FROM thing")  # commits, as the end of another would
+
+        await self.database.run(_add, (0, "zero"))
+        self.assertEqual("done", await self.database.run(_add_and_refuse, explain))
+        self.assertEqual([(1, "one"), (2, "ok")], await self.database.run(_all))
 
     async def test_nothing(self) -> None:
         """Who asks nothing of the database needs none."""

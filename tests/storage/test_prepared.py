@@ -11,6 +11,8 @@ from snf.testing.postgres import threaded_database
 
 _THING = Prepared("thing", "SELECT number, name FROM thing WHERE number >= $1 LIMIT $2")
 
+_ADD = Prepared("thing_add", "INSERT INTO thing VALUES ($1, $2)")
+
 
 def _make(txn: Any) -> None:
     txn.execute("CREATE TABLE thing (number int, name text)")
@@ -51,6 +53,19 @@ class PreparedTests(TestCase):
     async def test_nothing_found(self) -> None:
         """Where there is no row, there is None."""
         self.assertIsNone(await self.database.run(_THING.one, 3, 1))
+
+    async def test_later(self) -> None:
+        """What is for later finds its statement, and is done when it is committed."""
+
+        def work(txn: Any) -> Any:
+            _ADD.later(txn, 3, "three")
+            _ADD.later(txn, 4, "four")
+            return _THING.every(txn, 3, 10)
+
+        for _ in range(4):
+            seen = await self.database.run(work)
+            self.assertEqual([(3, "three"), (4, "four")], seen[-2:])
+        self.assertEqual(10, len(await self.database.run(_THING.every, 1, 20)))
 
     async def test_rolled_back(self) -> None:
         """A transaction that fails takes nothing with it that others rely on."""

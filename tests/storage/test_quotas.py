@@ -11,7 +11,8 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.trial.unittest import TestCase
 
 from snf.api.call import Call
-from snf.api.compute.build import Builder, NewServer
+from snf.api.compute.bodies import NewServer
+from snf.api.compute.build import Builder
 from snf.core.catalog import Flavor
 from snf.core.errors import QuotaExceeded
 from snf.core.identity import Grant, Project, Role, User

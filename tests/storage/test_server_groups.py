@@ -9,7 +9,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.trial.unittest import TestCase
 
-from snf.api.compute.build import Builder, NewServer
+from snf.api.compute.bodies import NewServer
+from snf.api.compute.build import Builder
 from snf.core.errors import BadRequest, QuotaExceeded
 from snf.core.quota import NO_LIMITS, Resource
 from snf.core.server_group import Policy, ServerGroup

@@ -5,41 +5,53 @@ from typing import Any
 from attrs import frozen
 
 from snf.api.call import Call, identifier
-from snf.api.compute import view
+from snf.api.compute import attachments, view
 from snf.api.compute.owned import MISSING, owner
 from snf.api.json import Edge, new_app, route
 from snf.api.policy import Reach
 from snf.core.errors import NotFound
 from snf.storage import servers
 from snf.storage.database import Transaction
+from snf.storage.servers import Server
 
 
 @frozen
 class Addresses:
-    """``/servers/{id}/ips``."""
+    """``/servers/{id}/ips``.
+
+    :ivar of_synnefo: Whether the NICs themselves are shown too, as in Synnefo's API.
+    """
 
     app = new_app()
     reach = Reach.WIDE
 
     edge: Edge
+    of_synnefo: bool
 
     @route(app, "GET", "/<server>/ips")
     def listing(self, txn: Transaction, call: Call, server: str) -> dict:
         """List the addresses of one, by their networks."""
-        return {"addresses": _addresses(txn, call, server)}
+        found = _find(txn, call, server)
+        shown: dict[str, Any] = {"addresses": _addresses(found)}
+        if self.of_synnefo:
+            shown["attachments"] = attachments.of_servers(txn, [found])[found.uuid]
+        return shown
 
     @route(app, "GET", "/<server>/ips/<network>")
     def show(self, txn: Transaction, call: Call, server: str, network: str) -> dict:
         """List those on the network with this name."""
-        found = _addresses(txn, call, server)
+        found = _addresses(_find(txn, call, server))
         if network not in found:
             raise NotFound("Network not found")
         return {network: found[network]}
 
 
-def _addresses(txn: Transaction, call: Call, server: str) -> dict[str, Any]:
-    found = servers.get(txn, owner(call), identifier(server, MISSING))
+def _find(txn: Transaction, call: Call, server: str) -> Server:
+    return servers.get(txn, owner(call), identifier(server, MISSING))
+
+
+def _addresses(server: Server) -> dict[str, Any]:
     return {
         network: [{"version": one["version"], "addr": one["addr"]} for one in places]
-        for network, places in view.addresses(found).items()
+        for network, places in view.addresses(server).items()
     }

@@ -6,8 +6,10 @@ import msgspec
 from attrs import frozen
 
 from snf.api.call import Call
-from snf.api.compute.build import Builder, NewServer
+from snf.api.compute.bodies import NewServer
+from snf.api.compute.build import Builder
 from snf.core.errors import BadRequest, Conflict, QuotaExceeded, Unavailable
+from snf.storage import quotas
 from snf.storage.database import Transaction
 
 _NAME_AT_MOST = 255
@@ -42,18 +44,24 @@ def build(
         raise BadRequest("server.min_count: must be <= max_count")
     # All of one request have one id; no two requests have the same.
     batch = Batch(f"r-{call.request_id[-12:]}", [])
+    if most == 1:
+        batch.servers.append(
+            builder.build(txn, call, wanted, batch.reservation, group=group)
+        )
+        return batch
+
+    def another(index: int) -> None:
+        one = _numbered(wanted, index + 1)
+        how = (batch.reservation, index, group, quotas.take)
+        batch.servers.append(builder.build(txn, call, one, *how))
+
     for index in range(most):
-        one = wanted if most == 1 else _numbered(wanted, index + 1)
         if index < least:
-            batch.servers.append(
-                builder.build(txn, call, one, batch.reservation, index, group)
-            )
+            another(index)
             continue
         txn.execute("SAVEPOINT another")
         try:
-            batch.servers.append(
-                builder.build(txn, call, one, batch.reservation, index, group)
-            )
+            another(index)
         except (Conflict, QuotaExceeded, Unavailable):
             txn.execute("ROLLBACK TO SAVEPOINT another")
             break

@@ -3,21 +3,19 @@
 import os
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
-from typing import Annotated, Literal
 from uuid import UUID, uuid4
 
 import msgspec
 from attrs import frozen
 
 from snf.api.call import Call, identifier
-from snf.api.compute import versions
 from snf.api.compute.actions import remember
+from snf.api.compute.bodies import NetworkRef, NewServer
 from snf.api.compute.security_groups import named
-from snf.api.compute.tags import TagList
-from snf.api.plugging import Plugger, Wish
+from snf.api.plugging import Made, Plugger, Wish
 from snf.core.catalog import Cluster, Flavor, Image
 from snf.core.errors import BadRequest, NotFound
-from snf.core.firewall import GROUPS_AT_MOST, OFFERED, Offered
+from snf.core.firewall import OFFERED, Offered
 from snf.core.naming import apart_tag, host_name
 from snf.core.network import Network
 from snf.core.order import Build, Kind, NicRequest, Order
@@ -27,7 +25,6 @@ from snf.core.quota import NO_LIMITS, Amounts, Resource
 from snf.core.server_group import Policy
 from snf.storage import (
     clusters,
-    firewalls,
     flavors,
     images,
     lists,
@@ -40,175 +37,8 @@ from snf.storage import (
     tags,
 )
 from snf.storage.database import Transaction
+from snf.storage.plugs import Spot
 from snf.storage.server_groups import Entry
-
-# A NUL cannot be stored; the other control characters have no place in a name.  (\Z,
-# since $ would let a newline pass at the end.)
-_PRINTABLE = r"^(?=.*\S)[^\x00-\x1f\x7f-\x9f]+\Z"
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=_PRINTABLE)]
-Key = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=_PRINTABLE)]
-Value = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00]*\Z")]
-# More at once would hold up others, who wait for the same rows.
-_Count = Annotated[int, msgspec.Meta(ge=1, le=100)]
-Description = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00]*\Z")]
-# Letters, digits and inner hyphens (RFC 1123); with dots only where a version allows.
-Hostname = Annotated[
-    str,
-    msgspec.Meta(
-        max_length=255,
-        pattern=r"^(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\Z",
-    ),
-]
-
-_Empty = Literal["", None]
-
-# nova/api/validation/parameter_types.py, tag
-Label = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=60, pattern=r"^[^,/\x00]*\Z")
-]
-
-
-class NetworkRef(msgspec.Struct, forbid_unknown_fields=True):
-    """A network that a server is to be on, or a port that it is to have."""
-
-    uuid: str | None = None
-    port: str | None = None
-    fixed_ip: str | None = None
-    tag: Label | msgspec.UnsetType = msgspec.UNSET
-
-
-class SecurityGroupRef(msgspec.Struct, forbid_unknown_fields=True):
-    """A security group that a server's ports are to be in, by its name or id."""
-
-    name: Name
-
-
-class BlockDevice(msgspec.Struct, forbid_unknown_fields=True):
-    """The one block device that there is: a local disk made from the image."""
-
-    uuid: str
-    boot_index: Literal[0, "0"] = 0
-    source_type: Literal["image"] = "image"
-    destination_type: Literal["local"] = "local"
-    delete_on_termination: Literal[True] = True
-
-
-class NewServer(msgspec.Struct, forbid_unknown_fields=True):
-    """``server`` in ``POST /servers``.
-
-    What is not offered (yet) may only be given as clients give "nothing of it".
-    """
-
-    name: Name
-    flavorRef: str
-    imageRef: str = ""
-    metadata: Annotated[dict[Key, Value], msgspec.Meta(max_length=128)] = {}
-    networks: (
-        Annotated[list[NetworkRef], msgspec.Meta(max_length=NICS_AT_MOST)]
-        | Literal["auto", "none"]
-        | None
-    ) = None
-    block_device_mapping_v2: Annotated[
-        list[BlockDevice], msgspec.Meta(max_length=1)
-    ] = []
-    security_groups: Annotated[
-        list[SecurityGroupRef], msgspec.Meta(max_length=GROUPS_AT_MOST)
-    ] = []
-    min_count: _Count | None = None
-    max_count: _Count | None = None
-    return_reservation_id: bool = False
-    description: Description | msgspec.UnsetType | None = msgspec.UNSET
-    hostname: Hostname | msgspec.UnsetType = msgspec.UNSET
-    tags: TagList | msgspec.UnsetType = msgspec.UNSET
-    trusted_image_certificates: msgspec.UnsetType | None = msgspec.UNSET
-    config_drive: Literal[False, "", None] = None
-    key_name: _Empty = None
-    user_data: _Empty = None
-    availability_zone: Literal["nova", "", None] = None
-    accessIPv4: _Empty = None
-    accessIPv6: _Empty = None
-    disk_config: Literal["AUTO", "MANUAL"] = msgspec.field(
-        name="OS-DCF:diskConfig", default="MANUAL"
-    )
-
-
-class Hints(msgspec.Struct, forbid_unknown_fields=True):
-    """Where a new server is to be: the one hint that there is."""
-
-    group: str | None = None
-
-
-class CreateBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of ``POST /servers``; the hints have two names, as in Nova."""
-
-    server: NewServer
-    hints: Hints = msgspec.field(name="os:scheduler_hints", default_factory=Hints)
-    old_hints: Hints = msgspec.field(
-        name="OS-SCH-HNT:scheduler_hints", default_factory=Hints
-    )
-
-    @property
-    def group(self) -> str | None:
-        """The id of the server group that is hinted at."""
-        return self.hints.group or self.old_hints.group
-
-
-# The fields that not all versions have.
-YOUNG: Mapping[str, versions.Version] = {
-    "description": versions.DESCRIPTION,
-    "tags": versions.TAGS_AT_CREATION,
-    "trusted_image_certificates": versions.CERTIFICATES,
-    "hostname": versions.HOSTNAME,
-}
-
-
-def check(call: Call, wanted: NewServer) -> None:
-    """
-    Return if what is wanted of a new server fits the version that it is wanted in.
-
-    :raises BadRequest: It does not.
-    """
-    versions.check_fields(call.version, wanted, YOUNG)
-    check_hostname(call, wanted.hostname)
-    if wanted.networks is None and call.since(versions.NETWORKS_NEEDED):
-        raise BadRequest("server.networks: 'networks' is a required property")
-    for one in wanted.networks if isinstance(wanted.networks, list) else ():
-        if one.tag is not msgspec.UNSET and not versions.nic_tags(call.version):
-            raise BadRequest(
-                "server.networks: Additional properties are not allowed ('tag' was "
-                "unexpected)"
-            )
-    several = max(wanted.min_count or 1, wanted.max_count or 1) > 1
-    if several and isinstance(wanted.networks, list):
-        _check_several(wanted.networks)
-
-
-def _check_several(wired: list[NetworkRef]) -> None:
-    """
-    Return if several servers can be on networks (nova/compute/api.py).
-
-    :raises BadRequest: What they are to have there only one of them can have.
-    """
-    if any(one.port for one in wired):
-        raise BadRequest(
-            "Unable to launch multiple instances with a single configured port ID. "
-            "Please launch your instance one by one with different ports."
-        )
-    if any(one.fixed_ip for one in wired):
-        raise BadRequest(
-            "Invalid fixed IP address: max_count must be 1 if a fixed_ip is specified"
-        )
-
-
-def check_hostname(call: Call, hostname: str | msgspec.UnsetType) -> None:
-    """
-    Return if a hostname fits the version that it is wanted in.
-
-    :raises BadRequest: It has a domain, which younger versions allow.
-    """
-    dotted = isinstance(hostname, str) and "." in hostname
-    if dotted and not call.since(versions.HOSTNAME_WITH_DOTS):
-        raise BadRequest("server.hostname: must have no dots")
 
 
 @frozen
@@ -236,6 +66,7 @@ class Builder:
         reservation: str,
         index: int = 0,
         group: str | None = None,
+        take: Callable[..., None] = quotas.take_last,
     ) -> UUID:
         """
         Store a server and order its build; its id.
@@ -243,6 +74,7 @@ class Builder:
         :param reservation: What all servers that are asked for together share.
         :param index: Which one of them it is.
         :param group: The id of the server group that it is to be in.
+        :param take: Counts what the project gets, now or with the commit.
         :raises BadRequest: Its flavor, image, group or a network is not to be had.
         :raises QuotaExceeded: The project or the group would have more than it may.
         :raises Conflict: A network has no free address left, or the policy of the
@@ -281,12 +113,13 @@ class Builder:
         if entry is not None:
             server_groups.join(txn, entry.group.id, server_id, entry.slot)
         amounts = _amounts(flavor)
-        nics = [
-            self._nic(txn, call, one, server_id, position, cluster, amounts)
-            for position, one in enumerate(wired)
-        ]
-        if groups:
-            firewalls.put_all(txn, server_id, groups)
+        nics = []
+        for position, one in enumerate(wired):
+            spot = Spot(server_id, position, one.tag)
+            made = self._port(txn, call, one, spot, cluster, groups)
+            nics.append(made.nic)
+            for resource, amount in made.held.items():
+                amounts[resource] = amounts.get(resource, 0) + amount
         order = Order(
             id=uuid4(),
             server=server_id,
@@ -296,17 +129,19 @@ class Builder:
         orders.add(txn, order, cluster.id, call.request_id)
         remember(txn, call, server_id, "create", order.id)
         # Last, since from here on the project's requests queue up.
-        quotas.take(txn, call.project.id, amounts, self.limits)
+        take(txn, call.project.id, amounts, self.limits)
         return uuid
 
-    def _groups(self, txn: Transaction, call: Call, wanted: NewServer) -> list[UUID]:
-        """Return the security groups to be in, if not just the default one."""
+    def _groups(
+        self, txn: Transaction, call: Call, wanted: NewServer
+    ) -> list[UUID] | None:
+        """Return the security groups to be in, held; None for just the default one."""
         names = [group.name for group in wanted.security_groups] or ["default"]
         try:
             found = named(txn, call.project.id, names, self.firewall)
         except NotFound as failure:
             raise BadRequest(f"server.security_groups: {failure}") from None
-        return [] if set(names) == {"default"} else found
+        return None if set(names) == {"default"} else found
 
     def _enter(self, txn: Transaction, call: Call, group: str) -> Entry:
         missing = server_groups.missing(group)
@@ -316,25 +151,22 @@ class Builder:
         except NotFound:
             raise BadRequest(missing) from None
 
-    def _nic(
+    def _port(
         self,
         txn: Transaction,
         call: Call,
         wanted: "_Wired",
-        server: int,
-        position: int,
+        spot: Spot,
         cluster: Cluster,
-        amounts: dict[Resource, int],
-    ) -> NicRequest:
-        """Return a NIC, and add what it holds of the quota."""
-        plugger, port = self.plugger, wanted.port
-        if wanted.network is not None:
-            wish = Wish(wanted.network, call.project.id, wanted.fixed, kept=False)
-            port, held = plugger.add(txn, wish, cluster.mac_prefix)
-            for resource, amount in held.items():
-                amounts[resource] = amounts.get(resource, 0) + amount
-        assert port is not None
-        return plugger.plug(txn, port, server, position, wanted.tag)
+        groups: list[UUID] | None,
+    ) -> Made:
+        """Put a port on a new server, which is made where there is none yet."""
+        if wanted.network is None:
+            assert wanted.port is not None
+            return self.plugger.plug(txn, wanted.port, spot)
+        project = call.project.id
+        wish = Wish(wanted.network, project, wanted.fixed, kept=False, groups=groups)
+        return self.plugger.add(txn, wish, spot, cluster.mac_prefix)
 
 
 def usable(txn: Transaction, call: Call, flavor: UUID) -> Flavor:
@@ -457,8 +289,7 @@ def _wired(
 
 def defaults(txn: Transaction, call: Call) -> list[Network]:
     """Return the networks for those who name none."""
-    wanted = lists.Wanted(call.project.id, {"is_default": [True]})
-    return lists.listing(txn, networks.NETWORKS, wanted, NICS_AT_MOST)
+    return networks.defaults(txn, call.project.id)[:NICS_AT_MOST]
 
 
 def usable_networks(

@@ -9,8 +9,8 @@ from attrs import frozen
 from snf.api.audit import note
 from snf.api.call import Call
 from snf.api.compute.flavors import existing
-from snf.api.compute.quotas import whose
 from snf.api.json import Edge, new_app, route
+from snf.api.quotas import whose
 from snf.core.catalog import Flavor
 from snf.core.errors import BadRequest, Conflict, NotFound
 from snf.core.identity import Role

@@ -7,7 +7,8 @@ from attrs import frozen
 
 from snf.api.audit import note
 from snf.api.call import Call, identifier
-from snf.api.compute.build import Value, usable
+from snf.api.compute.bodies import Value
+from snf.api.compute.build import usable
 from snf.api.compute.flavors import MISSING, existing
 from snf.api.json import Edge, new_app, route
 from snf.api.policy import Reach

@@ -9,7 +9,8 @@ from attrs import frozen
 from snf.api.audit import note
 from snf.api.call import Call, identifier
 from snf.api.compute import versions, view
-from snf.api.compute.build import Description, Name, usable
+from snf.api.compute.bodies import Description, Name
+from snf.api.compute.build import usable
 from snf.api.json import Edge, new_app, route
 from snf.api.policy import Reach
 from snf.core.catalog import Flavor

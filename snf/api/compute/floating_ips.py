@@ -15,7 +15,7 @@ from snf.api.audit import note
 from snf.api.call import Call, identifier
 from snf.api.compute.actions import remember
 from snf.api.compute.owned import owner
-from snf.api.compute.versions import BEFORE_PROXIES_WENT, FLOATING_IP_ACTIONS
+from snf.api.compute.versions import ADDRESS_ACTIONS, BEFORE_PROXIES_WENT
 from snf.api.json import Edge, new_app, route
 from snf.api.network import association
 from snf.api.network.collection import sight
@@ -135,7 +135,7 @@ def change(txn: Transaction, call: Call, uuid: UUID, body: dict[str, Any]) -> No
     :raises Conflict: It does not stand for an address of this server.
     """
     [(name, argument)] = body.items()
-    if call.version > FLOATING_IP_ACTIONS:
+    if call.version > ADDRESS_ACTIONS:
         raise NotFound("The resource could not be found.")
     adds = name == "addFloatingIp"
     wanted = _read(

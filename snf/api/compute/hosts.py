@@ -14,7 +14,7 @@ from attrs import frozen
 from snf.api.audit import ACCEPTED, note
 from snf.api.call import Call
 from snf.api.compute import versions
-from snf.api.compute.build import Name
+from snf.api.compute.bodies import Name
 from snf.api.json import Edge, new_app, route
 from snf.core.catalog import Cluster
 from snf.core.errors import BadRequest, NotFound, NotOffered

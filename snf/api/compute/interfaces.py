@@ -8,8 +8,8 @@ from attrs import frozen
 
 from snf.api.call import Call, identifier
 from snf.api.compute import versions
+from snf.api.compute.bodies import Label
 from snf.api.compute.build import (
-    Label,
     defaults,
     fixed_address,
     own_port,

@@ -4,9 +4,9 @@ from attrs import frozen
 
 from snf.api.call import Call
 from snf.api.compute import versions
-from snf.api.compute.quotas import whose
 from snf.api.json import Edge, new_app, route
 from snf.api.policy import Reach
+from snf.api.quotas import whose
 from snf.core.quota import Amounts, Resource
 from snf.storage import quotas
 from snf.storage.database import Transaction

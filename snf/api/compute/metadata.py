@@ -9,7 +9,7 @@ from attrs import frozen
 from snf.api.audit import note
 from snf.api.call import Call
 from snf.api.compute import locks
-from snf.api.compute.build import Key, Value
+from snf.api.compute.bodies import Key, Value
 from snf.api.compute.owned import locate
 from snf.api.json import Edge, new_app, route
 from snf.api.policy import Reach

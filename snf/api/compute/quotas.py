@@ -1,21 +1,18 @@
 """``/os-quota-sets``: what projects may have, and what they have."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any
-from uuid import UUID
 
 import msgspec
 from attrs import frozen
 
-from snf.api.audit import note
-from snf.api.call import Call, identifier
+from snf.api.call import Call
 from snf.api.compute import versions
 from snf.api.json import Edge, new_app, route
 from snf.api.policy import Reach
-from snf.core.errors import BadRequest, Forbidden, NotFound
+from snf.api.quotas import change, reset, whose, with_use
 from snf.core.identity import Role
-from snf.core.quota import UNLIMITED, Amounts, Resource
-from snf.storage import quotas, users
+from snf.core.quota import Amounts, Resource
+from snf.storage import quotas
 from snf.storage.database import Transaction
 
 _Limit = Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)]
@@ -95,15 +92,8 @@ class QuotaSets:
         """Show what a project may have, and what it has."""
         found = whose(txn, call, project)
         used = quotas.used(txn, found)
-        limits = quotas.limits(txn, found, self.defaults)
-        shown = {
-            name: {
-                "limit": limit,
-                "in_use": used[NAMES[name]] if name in NAMES else 0,
-                "reserved": 0,
-            }
-            for name, limit in _shown(call, limits).items()
-        }
+        limits = _shown(call, quotas.limits(txn, found, self.defaults))
+        shown = with_use(limits, used, NAMES, "in_use")
         return {"quota_set": {"id": project, **shown}}
 
     @route(app, "PUT", "/<project>", role=Role.ADMIN, body=LimitsBody)
@@ -116,60 +106,14 @@ class QuotaSets:
             for name in NAMES
             if getattr(body, name.removeprefix("SNF:")) is not msgspec.UNSET
         }
-        if not body.force:
-            check_not_below(given, NAMES, quotas.used(txn, found))
-        quotas.set_limits(
-            txn, found, {NAMES[name]: most for name, most in given.items()}
-        )
-        note(txn, call, "quota set", found)
+        change(txn, call, found, given, NAMES, checked=not body.force)
         limits = quotas.limits(txn, found, self.defaults)
         return {"quota_set": _shown(call, limits)}
 
     @route(app, "DELETE", "/<project>", role=Role.ADMIN, code=202)
     def delete(self, txn: Transaction, call: Call, project: str) -> None:
         """Let the defaults hold for a project again."""
-        found = whose(txn, call, project)
-        quotas.forget_limits(txn, found, tuple(NAMES.values()))
-        note(txn, call, "quota reset", found)
-
-
-def whose(txn: Transaction, call: Call, project: str, given_as: str = "") -> UUID:
-    """
-    Return the id of a project that a caller may ask about: the own one, or any one.
-
-    :param given_as: The field or parameter that names it, if it is not the URL.
-    :raises Forbidden: It is not the caller's; whether it is there is not told.
-    :raises BadRequest: There is none, which only admins are told.
-    """
-    try:
-        found = identifier(project, project)
-    except NotFound:
-        found = None
-    if found == call.project.id:
-        return call.project.id
-    if not call.is_admin:
-        raise Forbidden("Policy doesn't allow to see what other projects may have.")
-    if found is None or users.project(txn, found, None) is None:
-        field = f"{given_as}: " if given_as else ""
-        raise BadRequest(f"{field}Project ID {project} is not a valid project.")
-    return found
-
-
-def check_not_below(
-    given: Mapping[str, int], names: Mapping[str, Resource], used: Amounts
-) -> None:
-    """
-    Return if limits are not below what is used already.
-
-    :raises BadRequest: One is, in Nova's words (nova/api/openstack/compute/quota_sets.py).
-    """
-    for name, most in given.items():
-        least = used[names[name]]
-        if UNLIMITED < most < least:
-            raise BadRequest(
-                f"Quota limit {most} for {name} must be greater than or equal to "
-                f"already used and reserved {least}."
-            )
+        reset(txn, call, whose(txn, call, project), NAMES)
 
 
 def _shown(call: Call, limits: Amounts) -> dict[str, Any]:

@@ -96,7 +96,8 @@ def named(
     found = [
         default if name == "default" else _named(txn, project, name) for name in names
     ]
-    for gone in firewalls.hold(txn, project, found):
+    others = [group for group in found if group != default]
+    for gone in firewalls.hold(txn, project, others) if others else ():
         raise NotFound(f"Security group {gone} not found.")  # just now
     return found
 

@@ -9,7 +9,7 @@ from attrs import frozen
 from snf.api.audit import note
 from snf.api.call import Call, identifier
 from snf.api.compute import versions
-from snf.api.compute.build import Name
+from snf.api.compute.bodies import Name
 from snf.api.compute.owned import owner
 from snf.api.json import Edge, new_app, route
 from snf.api.policy import Reach

@@ -1,7 +1,8 @@
 """``/servers``: listing, building, showing, renaming and deleting them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -10,9 +11,11 @@ from attrs import frozen
 from snf.api.audit import note
 from snf.api.call import Call, identifier
 from snf.api.compute import (
+    attachments,
     batch,
     filters,
     firewall,
+    fixed_ips,
     floating_ips,
     locks,
     moves,
@@ -24,9 +27,8 @@ from snf.api.compute import (
     view,
 )
 from snf.api.compute.actions import act, named
-from snf.api.compute.build import (
+from snf.api.compute.bodies import (
     YOUNG,
-    Builder,
     CreateBody,
     Description,
     Hostname,
@@ -36,6 +38,7 @@ from snf.api.compute.build import (
     check,
     check_hostname,
 )
+from snf.api.compute.build import Builder
 from snf.api.compute.owned import MISSING, locate, owner
 from snf.api.json import Answer, Edge, new_app, route
 from snf.api.policy import Reach
@@ -45,7 +48,7 @@ from snf.core.identity import Role
 from snf.core.server import Action
 from snf.storage import search, servers
 from snf.storage.database import Transaction
-from snf.storage.servers import Server
+from snf.storage.servers import Server, from_text
 
 
 class Changes(msgspec.Struct, forbid_unknown_fields=True):
@@ -80,8 +83,9 @@ class Servers:
     """
     ``/servers``.
 
-    :ivar says_unchanged: Whether a list of changes is a 304 where there is none, as in
-        Synnefo's API.  OpenStack's clients take a 304 for an answer and find no JSON.
+    :ivar of_synnefo: Whether it is as in Synnefo's API where OpenStack's clients would
+        not do with that: a list of changes is a 304 where there is none, which they
+        take for an answer and find no JSON.  Servers show their NICs as attachments.
     """
 
     app = new_app()
@@ -91,20 +95,25 @@ class Servers:
     builder: Builder
     prefix: str
     page_size: int
-    says_unchanged: bool
+    of_synnefo: bool
 
     @route(app, "GET", "/")
     def brief(self, txn: Transaction, call: Call) -> Answer:
         """List ids and names."""
-        found = self._listing(txn, call)
-        shown = {one.uuid: view.server_brief(call, one) for one in found}
+        found = self._listing(txn, call, search.BRIEF)
+        shown = {one: view.server_brief(call, one, name) for one, name in found}
         return self._answer(call, view.page(call, "servers", shown, self.page_size))
 
     @route(app, "GET", "/detail")
     def detail(self, txn: Transaction, call: Call) -> Answer:
         """List everything."""
-        found = self._listing(txn, call)
-        shown = {one.uuid: view.server(call, one, self.prefix) for one in found}
+        found = self._listing(txn, call, search.FULL)
+        shown: Mapping[UUID, Any]
+        if self.of_synnefo:
+            shown = self._shown(txn, call, [from_text(text) for _, text in found])
+        else:
+            look = view.look(call, self.prefix)
+            shown = {one: view.server_written(look, text) for one, text in found}
         page = view.page(call, "servers/detail", shown, self.page_size)
         return self._answer(call, page)
 
@@ -140,8 +149,7 @@ class Servers:
     @route(app, "GET", "/<server>")
     def show(self, txn: Transaction, call: Call, server: str) -> dict:
         """Show one."""
-        found = servers.get(txn, owner(call), identifier(server, MISSING))
-        return {"server": view.server(call, found, self.prefix, alone=True)}
+        return self._one(txn, call, identifier(server, MISSING))
 
     @route(app, "PUT", "/<server>", role=Role.MEMBER, body=ChangeBody)
     def change(self, txn: Transaction, call: Call, server: str) -> dict:
@@ -160,8 +168,7 @@ class Servers:
         locks.check(txn, call, uuid, heeds_lock=False)
         servers.change(txn, number, changes)
         note(txn, call, "server rename", uuid)
-        found = servers.get(txn, owner(call), uuid)
-        return {"server": view.server(call, found, self.prefix, alone=True)}
+        return self._one(txn, call, uuid)
 
     @route(app, "DELETE", "/<server>", role=Role.MEMBER, code=204)
     def delete(self, txn: Transaction, call: Call, server: str) -> None:
@@ -177,32 +184,53 @@ class Servers:
         for name, own_way in _OWN_WAYS.items():
             if name in call.body and len(call.body) == 1:
                 return own_way(txn, call, uuid, call.body)
-        if len(call.body) == 1 and resizes.NAMES.intersection(call.body):
-            locks.check(txn, call, uuid)
-            return resizes.change(txn, call, uuid, call.body, self.builder.limits)
-        if len(call.body) == 1 and floating_ips.NAMES.intersection(call.body):
-            locks.check(txn, call, uuid)
-            floating_ips.change(txn, call, uuid, call.body)
-            return None
-        for other in (firewall, security_groups):
-            if len(call.body) == 1 and other.NAMES.intersection(call.body):
+        for names, way in self._ways().items():
+            if len(call.body) == 1 and names.intersection(call.body):
                 locks.check(txn, call, uuid)
-                other.change(txn, call, uuid, call.body, self.builder.firewall)
-                return None
+                return way(txn, call, uuid, call.body)
         action = named(call.body)
         locks.check(txn, call, uuid)
         act(txn, call, owner(call), uuid, action)
         return None
 
-    def _listing(self, txn: Transaction, call: Call) -> list[Server]:
+    def _ways(self) -> Mapping[frozenset[str], Callable[..., Answer | None]]:
+        """Return what is not simply ordered and heeds locks, as :data:`_OWN_WAYS`."""
+        builder = self.builder
+        return {
+            resizes.NAMES: partial(resizes.change, limits=builder.limits),
+            floating_ips.NAMES: floating_ips.change,
+            fixed_ips.NAMES: partial(fixed_ips.change, plugger=builder.plugger),
+            firewall.NAMES: partial(firewall.change, offered=builder.firewall),
+            security_groups.NAMES: partial(
+                security_groups.change, offered=builder.firewall
+            ),
+        }
+
+    def _one(self, txn: Transaction, call: Call, uuid: UUID) -> dict:
+        found = servers.get(txn, owner(call), uuid)
+        return {"server": self._shown(txn, call, [found], alone=True)[uuid]}
+
+    def _shown(
+        self, txn: Transaction, call: Call, found: Sequence[Server], alone: bool = False
+    ) -> dict[UUID, dict[str, Any]]:
+        """Return servers as they are shown, by their ids."""
+        shown = {one.uuid: view.server(call, one, self.prefix, alone) for one in found}
+        if self.of_synnefo:
+            for uuid, nics in attachments.of_servers(txn, found).items():
+                shown[uuid]["attachments"] = nics
+        return shown
+
+    def _listing(
+        self, txn: Transaction, call: Call, columns: str
+    ) -> list[tuple[UUID, str]]:
         try:
             wanted = filters.wanted(call)
         except filters.Nothing:
             return []
-        return search.listing(txn, wanted, call.limit(self.page_size))
+        return search.listing(txn, wanted, call.limit(self.page_size), columns)
 
     def _answer(self, call: Call, page: dict) -> Answer:
         asked = call.argument("changes-since") is not None
-        if self.says_unchanged and asked and not page["servers"]:
+        if self.of_synnefo and asked and not page["servers"]:
             return Answer(code=304)
         return Answer(page)

@@ -1,6 +1,7 @@
 """``/networks`` of the compute API's older versions, as Synnefo has it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,18 +10,24 @@ from attrs import frozen
 
 from snf.api.audit import note
 from snf.api.call import Call, identifier
+from snf.api.compute import attachments
+from snf.api.compute.build import last_part
+from snf.api.compute.owned import MISSING, locate
 from snf.api.compute.view import time
 from snf.api.json import Edge, new_app, route
 from snf.api.network import limits
 from snf.api.network.bodies import Name, NewNetwork, NewSubnet
+from snf.api.network.collection import sight
 from snf.api.network.networks import Maker
 from snf.api.network.subnets import add as add_subnet
+from snf.api.plugging import Plugger
+from snf.api.plugging import Wish as PortWish
 from snf.api.policy import Reach
-from snf.core.errors import Forbidden, NotFound
+from snf.core.errors import BadRequest, Forbidden, NotFound
 from snf.core.identity import Role
 from snf.core.network import Network
 from snf.core.quota import Resource
-from snf.core.subnet import Subnet
+from snf.core.subnet import InvalidInput, Subnet
 from snf.storage import lists, networks
 from snf.storage.database import Transaction
 from snf.storage.networks import NETWORKS
@@ -29,7 +36,7 @@ from snf.storage.subnets import SUBNETS
 
 Json = dict[str, Any]
 
-_MISSING = "Network not found."
+_NO_NETWORK = "Network not found."
 _PORTS_AT_MOST = 10_000
 
 _Cidr = Annotated[str, msgspec.Meta(max_length=64)] | None
@@ -66,6 +73,26 @@ class RenameBody(msgspec.Struct, forbid_unknown_fields=True):
     network: Rename
 
 
+class Add(msgspec.Struct, forbid_unknown_fields=True):
+    """``add`` in ``POST /networks/{id}/action``: the server that is to be on it."""
+
+    serverRef: str
+
+
+class Remove(msgspec.Struct, forbid_unknown_fields=True):
+    """``remove``: the NIC that is to go, or in the oldest clients' words the server."""
+
+    attachment: str | msgspec.UnsetType = msgspec.UNSET
+    serverRef: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class ActionBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of ``POST /networks/{id}/action``: one of them."""
+
+    add: Add | msgspec.UnsetType = msgspec.UNSET
+    remove: Remove | msgspec.UnsetType = msgspec.UNSET
+
+
 @frozen
 class SynnefoNetworks:
     """``/networks``."""
@@ -76,6 +103,7 @@ class SynnefoNetworks:
     edge: Edge
     page_size: int
     maker: Maker
+    plugger: Plugger
 
     @route(app, "GET", "/")
     def list(self, txn: Transaction, call: Call) -> Json:
@@ -94,9 +122,11 @@ class SynnefoNetworks:
         wish: Wish = call.body.network
         if wish.public:
             raise Forbidden("Can not create a public network.")
-        network = self.maker.make(txn, call, NewNetwork(name=wish.name, kind=wish.type))
-        made = [add_subnet(txn, call, network, one) for one in _subnets(network, wish)]
-        amounts = {Resource.NETWORKS: 1, Resource.SUBNETS: len(made)}
+        wanted = NewNetwork(name=wish.name, kind=wish.type)
+        with _named({"SNF:kind": "type"}):
+            network = self.maker.make(txn, call, wanted)
+        count = _add_subnets(txn, call, network, wish)
+        amounts = {Resource.NETWORKS: 1, Resource.SUBNETS: count}
         limits.take(txn, network.project, amounts, self.maker.limits)
         # Read again, since a subnet is a change of its network.
         return {"network": _views(txn, call, [networks.get(txn, network.id)])[0]}
@@ -118,16 +148,68 @@ class SynnefoNetworks:
         """Delete one that no server is on."""
         self.maker.delete(txn, call, _own(txn, call, network))
 
+    @route(
+        app,
+        "POST",
+        "/<network>/action",
+        role=Role.MEMBER,
+        body=ActionBody,
+        code=202,
+    )
+    def act(self, txn: Transaction, call: Call, network: str) -> None:
+        """Give a server a NIC on one (add), or take a NIC away (remove)."""
+        found = _own(txn, call, network)
+        body: ActionBody = call.body
+        if (body.add is msgspec.UNSET) is (body.remove is msgspec.UNSET):
+            raise BadRequest("body: must have either add or remove")
+        if isinstance(body.add, Add):
+            server = identifier(last_part(body.add.serverRef), MISSING)
+            wish = PortWish(found, call.project.id, kept=False)
+            self.plugger.attach(txn, call, server, wish)
+            return
+        assert not isinstance(body.remove, msgspec.UnsetType)
+        server, port = _leaving(txn, call, found, body.remove)
+        self.plugger.detach(txn, call, server, port, delete=False)
+
     def _found(self, txn: Transaction, call: Call) -> Iterable[Network]:
         wanted = lists.Wanted(call.project.id, marker=call.marker())
         return lists.listing(txn, NETWORKS, wanted, call.limit(self.page_size))
 
 
+def _leaving(
+    txn: Transaction, call: Call, network: Network, wanted: Remove
+) -> tuple[UUID, UUID]:
+    """Return the server that is to leave a network, and its port there."""
+    nic, reference = wanted.attachment, wanted.serverRef
+    if (nic is msgspec.UNSET) is (reference is msgspec.UNSET):
+        raise BadRequest("remove: must have either attachment or serverRef")
+    if isinstance(nic, str):
+        return attachments.named(txn, call, network, nic)
+    _, server = locate(txn, call, last_part(str(reference)))
+    return server, attachments.only_one(txn, network, server)
+
+
+# What the oldest clients call the one network that is public, in place of its id.
+_PUBLIC = "public"
+
+
+def _public(txn: Transaction, call: Call) -> Network | None:
+    """Return which one of the operator's networks that is: the default one if any is."""
+    wanted = lists.Wanted(
+        call.project.id, {"project_id": [""]}, order=[lists.Key("is_default", False)]
+    )
+    found = lists.listing(txn, NETWORKS, wanted, 1)
+    return found[0] if found else None
+
+
 def _find(txn: Transaction, call: Call, network: str) -> Network:
-    sees = None if call.is_admin else call.project.id
-    found = lists.get(txn, NETWORKS, sees, identifier(network, _MISSING))
+    if network == _PUBLIC:
+        found = _public(txn, call)
+    else:
+        known = identifier(network, _NO_NETWORK)
+        found = lists.get(txn, NETWORKS, sight(call), known)
     if found is None:
-        raise NotFound(_MISSING)
+        raise NotFound(_NO_NETWORK)
     return found
 
 
@@ -138,21 +220,43 @@ def _own(txn: Transaction, call: Call, network: str) -> Network:
     return found
 
 
-def _subnets(network: Network, wish: Wish) -> list[NewSubnet]:
-    return [
-        NewSubnet(
+def _add_subnets(txn: Transaction, call: Call, network: Network, wish: Wish) -> int:
+    """Make what subnets are wanted, and return how many."""
+    count = 0
+    for version, cidr, gateway in (
+        (4, wish.cidr, wish.gateway),
+        (6, wish.cidr6, wish.gateway6),
+    ):
+        if cidr is None:
+            continue
+        wanted = NewSubnet(
             network_id=str(network.id),
             cidr=cidr,
-            ip_version=4 if cidr == wish.cidr else 6,
+            ip_version=4 if version == 4 else 6,
             gateway_ip=gateway,
             enable_dhcp=wish.dhcp,
         )
-        for cidr, gateway in (
-            (wish.cidr, wish.gateway),
-            (wish.cidr6, wish.gateway6),
-        )
-        if cidr is not None
-    ]
+        with _named(_SUBNET_FIELDS[version]):
+            add_subnet(txn, call, network, wanted)
+        count += 1
+    return count
+
+
+# What is called here what Neutron's refusals name otherwise.
+_SUBNET_FIELDS: Mapping[int, Mapping[str, str]] = {
+    4: {"gateway_ip": "gateway", "ip_version": "cidr"},
+    6: {"gateway_ip": "gateway6", "ip_version": "cidr6", "cidr": "cidr6"},
+}
+
+
+@contextmanager
+def _named(fields: Mapping[str, str]) -> Iterator[None]:
+    """Have a refusal name a field as it is called here."""
+    try:
+        yield
+    except InvalidInput as refusal:
+        name = fields.get(refusal.field, refusal.field)
+        raise InvalidInput(name, refusal.reason) from None
 
 
 def _views(txn: Transaction, call: Call, found: Iterable[Network]) -> list[Json]:

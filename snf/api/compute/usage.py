@@ -7,10 +7,10 @@ from typing import Any
 from attrs import frozen
 
 from snf.api.call import Call
-from snf.api.compute.quotas import whose
 from snf.api.compute.view import precise
 from snf.api.json import Edge, new_app, route
 from snf.api.policy import Reach
+from snf.api.quotas import whose
 from snf.core.errors import BadRequest
 from snf.core.identity import Role
 from snf.core.server import Status, vm_state

@@ -35,7 +35,7 @@ NO_NETWORK_QUOTAS = (2, 36)
 NETWORKS_NEEDED = (2, 37)
 STATUS_CHECKED = (2, 38)
 NO_IMAGE_LIMITS = (2, 39)
-FLOATING_IP_ACTIONS = (2, 43)
+ADDRESS_ACTIONS = (2, 43)
 FLAVOR_EMBEDDED = (2, 47)
 DIAGNOSTICS = (2, 48)
 ATTACHED_WITH_TAG = (2, 49)
@@ -95,7 +95,7 @@ _SAID = {
     NETWORKS_NEEDED[1]: "`networks` must be given, if only as `auto` or `none`",
     STATUS_CHECKED[1]: "a `status` that there is not is a 400, where it found nothing",
     NO_IMAGE_LIMITS[1]: "limits without that of images' metadata",
-    FLOATING_IP_ACTIONS[1] + 1: "floating IPs are a matter of the network API alone",
+    ADDRESS_ACTIONS[1] + 1: "fixed and floating IPs are no actions of servers any more",
     46: "answers have `X-OpenStack-Request-ID`, as in every version here",
     FLAVOR_EMBEDDED[1]: "servers show their flavor's sizes, instead of its id",
     32: "`networks` of a new server may have a `tag`; from 2.37 to 2.41 not",

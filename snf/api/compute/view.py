@@ -4,20 +4,62 @@ import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
+
+import orjson
 
 from snf.api.call import Call
 from snf.api.compute import versions
 from snf.core.catalog import Flavor, Image
 from snf.core.naming import instance_name
 from snf.core.server import Observed, Status, power_state, vm_state
-from snf.storage.servers import Server
+from snf.storage.servers import Server, from_text
 
 Json = dict[str, Any]
 
 
-def links(call: Call, kind: str, identity: UUID) -> list[Json]:
+class Asked(Protocol):
+    """What of a call decides how things are shown."""
+
+    @property
+    def base(self) -> str: ...
+
+    @property
+    def root(self) -> str: ...
+
+    @property
+    def version(self) -> versions.Version: ...
+
+    @property
+    def is_admin(self) -> bool: ...
+
+    def since(self, version: versions.Version) -> bool: ...
+
+
+class Look(NamedTuple):
+    """The same by itself, and what else decides how servers are shown.
+
+    :ivar prefix: Of their names at Ganeti.
+    """
+
+    base: str
+    root: str
+    version: versions.Version
+    is_admin: bool
+    prefix: str
+
+    def since(self, version: versions.Version) -> bool:
+        """Return whether this microversion or a newer one is asked for."""
+        return self.version >= version
+
+
+def look(call: Call, prefix: str) -> Look:
+    """Return how a call wants servers to be shown."""
+    return Look(call.base, call.root, call.version, call.is_admin, prefix)
+
+
+def links(call: Asked, kind: str, identity: UUID) -> list[Json]:
     """Return the two links that every item has."""
     word = str(identity)  # which takes Python as long as all else here
     return [
@@ -26,7 +68,7 @@ def links(call: Call, kind: str, identity: UUID) -> list[Json]:
     ]
 
 
-def _reference(call: Call, kind: str, identity: UUID) -> Json:
+def _reference(call: Asked, kind: str, identity: UUID) -> Json:
     """Return how a server refers to what it is made of."""
     return {"id": identity, "links": _bookmark(call.root, kind, identity)}
 
@@ -42,8 +84,11 @@ def _bookmark(root: str, kind: str, identity: UUID) -> list[Json]:
 
 
 def page(
-    call: Call, path: str, found: Mapping[UUID, Json], page_size: int
-) -> dict[str, list[Json]]:
+    call: Call,
+    path: str,
+    found: Mapping[UUID, Json | orjson.Fragment],
+    page_size: int,
+) -> dict[str, Any]:
     """
     Return a page of a listing, with the link to the next one if there may be one.
 
@@ -51,23 +96,36 @@ def page(
     :param found: What is shown of each item, by its id.
     """
     noun = path.partition("/")[0]
-    answer = {noun: list(found.values())}
+    answer: dict[str, Any] = {noun: list(found.values())}
     if found and len(found) == call.limit(page_size):
         href = f"{call.base}/{path}?{call.page_after([*found][-1])}"
         answer[f"{noun}_links"] = [{"rel": "next", "href": href}]
     return answer
 
 
-def server_brief(call: Call, server: Server) -> Json:
+def server_brief(call: Call, identity: UUID, name: str) -> Json:
     """Return a server as plain listings show it."""
     return {
-        "id": str(server.uuid),
-        "name": server.name,
-        "links": links(call, "servers", server.uuid),
+        "id": str(identity),
+        "name": name,
+        "links": links(call, "servers", identity),
     }
 
 
-def server(call: Call, server: Server, prefix: str, alone: bool = False) -> Json:
+@lru_cache(maxsize=5000)
+def server_written(look: Look, text: str) -> orjson.Fragment:
+    """
+    Return the JSON of a server, in a list with everything.
+
+    Nearly all that a list shows has not changed since the last one.  What is shown
+    depends on nothing but the two arguments, so it is kept by them: some 3 kB each.
+
+    :param text: All that the database has of it; see :data:`snf.storage.servers.TEXT`.
+    """
+    return orjson.Fragment(orjson.dumps(server(look, from_text(text), look.prefix)))
+
+
+def server(call: Asked, server: Server, prefix: str, alone: bool = False) -> Json:
     """
     Return a server with everything that there is of it in the call's version.
 
@@ -146,7 +204,7 @@ def _added(version: versions.Version) -> tuple[Callable[[Server], Json], ...]:
     return tuple(added for since, added in _ADDED.items() if version >= since)
 
 
-def _for_admins(call: Call, server: Server, prefix: str) -> Json:
+def _for_admins(call: Asked, server: Server, prefix: str) -> Json:
     view: Json = {
         "OS-EXT-SRV-ATTR:host": server.cluster_name,
         "OS-EXT-SRV-ATTR:instance_name": instance_name(prefix, server.id),
@@ -169,7 +227,7 @@ def _for_admins(call: Call, server: Server, prefix: str) -> Json:
     return view
 
 
-def _flavor_of(call: Call, server: Server) -> Json:
+def _flavor_of(call: Asked, server: Server) -> Json:
     """Return the flavor of a server: from some version on how large it is."""
     flavor = server.flavor
     if not call.since(versions.FLAVOR_EMBEDDED):

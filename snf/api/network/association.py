@@ -85,6 +85,7 @@ def network(txn: Transaction, call: Call, text: str) -> UUID:
     Return the id of the network that floating IPs are to be from.
 
     :raises BadRequest: It is not external, or not there at all.
+    :raises Conflict: It is drained.
     """
     found = None
     if UUID_TEXT.fullmatch(text):
@@ -93,6 +94,7 @@ def network(txn: Transaction, call: Call, text: str) -> UUID:
         raise BadRequest(
             f"Bad floatingip request: Network {text} is not a valid external network."
         )
+    found.check_open()
     return found.id
 
 

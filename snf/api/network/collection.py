@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from attrs import field, frozen
+from msgspec import UNSET
 
 from snf.api.call import UUID_TEXT, Call
 from snf.core.errors import BadRequest, Forbidden, NotFound, SnfError
@@ -85,6 +86,23 @@ class Collection(Generic[_Thing]):
         :raises NotFound: There is none that the caller sees.
         """
         return {self.noun: only(call, self.view(call, self.find(txn, call, item)))}
+
+    def asked(self, body: Any) -> Sequence[Any]:
+        """
+        Return what a body asks to be made: one thing, or several.
+
+        :raises BadRequest: It has neither, or both.
+        """
+        one, many = getattr(body, self.noun), getattr(body, f"{self.noun}s")
+        if (one is UNSET) is (many is UNSET):
+            raise BadRequest(f"body: must have either {self.noun} or {self.noun}s")
+        return [one] if many is UNSET else many
+
+    def made(self, body: Any, shown: Sequence[Json]) -> Json:
+        """Return the answer to such a body, in its way."""
+        if getattr(body, f"{self.noun}s") is UNSET:
+            return {self.noun: shown[0]}
+        return {f"{self.noun}s": shown}
 
     def find(self, txn: Transaction, call: Call, item: str) -> _Thing:
         """

@@ -11,7 +11,8 @@ from snf.core.errors import NotFound
 from snf.storage.database import Transaction
 
 # Alias: name and description.  Clients try for what is named here, so that only what is
-# offered in full may be; neutron_lib/api/definitions has Neutron's.
+# offered may be: in full, but for security groups' rules by groups of addresses, without
+# which clients would hide all the rest.  neutron_lib/api/definitions has Neutron's.
 OFFERED: Mapping[str, tuple[str, str]] = {
     "availability_zone": ("Availability Zone", "The zones that networks are in."),
     "empty-string-filtering": (
@@ -26,10 +27,30 @@ OFFERED: Mapping[str, tuple[str, str]] = {
     "net-mtu": ("Network MTU", "The MTU of a network."),
     "net-mtu-writable": ("Network MTU (writable)", "The MTU of a network may be set."),
     "pagination": ("Pagination support", "Lists come in pages."),
+    "port-security-groups-filtering": (
+        "Port filtering on security groups",
+        "Ports are found by their security groups.",
+    ),
     "project-id": ("project_id field enabled", "Things have a project_id."),
     "provider": ("Provider Network", "How networks are made, for admins."),
+    "quota-check-limit": (
+        "Quota engine limit check",
+        "Limits below what is used are refused, on demand.",
+    ),
     "quotas": ("Quota management support", "What a project may have, for admins."),
     "quota_details": ("Quota details management support", "What it has of that."),
+    "security-group": (
+        "security-group",
+        "What is let in to ports; rules name addresses, not groups of them.",
+    ),
+    "security-groups-normalized-cidr": (
+        "Normalized CIDR field for security group rules",
+        "The network that a rule's remote_ip_prefix is in.",
+    ),
+    "security-groups-shared-filtering": (
+        "Security group filtering on the shared field",
+        "Groups are found by whether they are shared: none is.",
+    ),
     "sorting": ("Sorting support", "Lists are sorted by any attributes."),
     "standard-attr-description": ("standard-attr-description", "Descriptions."),
     "standard-attr-revisions": (
@@ -37,10 +58,15 @@ OFFERED: Mapping[str, tuple[str, str]] = {
         "Things count their changes.",
     ),
     "standard-attr-tag": (
-        "Tag support for resources",
+        "Tag support for resources with standard attribute: floatingip, network, port,"
+        " security_group, subnet",
         "Words by which to find things.",
     ),
     "standard-attr-timestamp": ("Resource timestamps", "When things were made."),
+    "subnet-external-network": (
+        "Subnet belongs to an external network",
+        "Whether the network of a subnet leads outside.",
+    ),
 }
 
 

@@ -1,14 +1,13 @@
 """``/v2.0/networks``."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
 from attrs import frozen
-from msgspec import UNSET
 
 from snf.api.audit import note
 from snf.api.call import UUID_TEXT, Call
-from snf.api.compute.quotas import whose
 from snf.api.json import Edge, new_app, route
 from snf.api.network import limits
 from snf.api.network.bodies import NetworkBody, NewNetwork, NewNetworks, given
@@ -20,6 +19,7 @@ from snf.api.network.collection import (
     times,
 )
 from snf.api.policy import Reach
+from snf.api.quotas import whose
 from snf.core.errors import BadRequest, NotFound
 from snf.core.identity import Role
 from snf.core.network import Kind, Network, Plan
@@ -143,17 +143,12 @@ class Networks:
     @route(app, "POST", "/", role=Role.MEMBER, body=NewNetworks, code=201)
     def create(self, txn: Transaction, call: Call) -> Json:
         """Make one, or several: all or none."""
-        body: NewNetworks = call.body
-        if (body.network is UNSET) == (body.networks is UNSET):
-            raise BadRequest("body: must have either network or networks")
-        wanted = [body.network] if body.networks is UNSET else body.networks
-        if len({_project(txn, call, one) for one in wanted}) > 1:  # type: ignore[arg-type]
+        wanted: Sequence[NewNetwork] = self.networks.asked(call.body)
+        if len({_project(txn, call, one) for one in wanted}) > 1:
             raise BadRequest("networks: must all be of one project")
-        made = [self.maker.make(txn, call, one) for one in wanted]  # type: ignore[arg-type]
+        made = [self.maker.make(txn, call, one) for one in wanted]
         self.maker.count(txn, made)
-        if body.networks is UNSET:
-            return {"network": view(call, made[0])}
-        return {"networks": [view(call, one) for one in made]}
+        return self.networks.made(call.body, [view(call, one) for one in made])
 
     @route(app, "GET", "/<item>")
     def show(self, txn: Transaction, call: Call, item: str) -> Json:

@@ -143,13 +143,8 @@ class Ports:
     @route(app, "POST", "/", role=Role.MEMBER, body=NewPortBody, code=201)
     def create(self, txn: Transaction, call: Call) -> Json:
         """Make one or several; with a device_id, on that server."""
-        body: NewPortBody = call.body
-        if isinstance(body.port, NewPort) == (body.ports is not msgspec.UNSET):
-            raise BadRequest("body: must have either port or ports")
-        if isinstance(body.port, NewPort):
-            return {"port": self._made(txn, call, [body.port])[0]}
-        assert body.ports is not msgspec.UNSET
-        return {"ports": self._made(txn, call, body.ports)}
+        made = self._made(txn, call, self.ports.asked(call.body))
+        return self.ports.made(call.body, made)
 
     def _made(
         self, txn: Transaction, call: Call, asked: Sequence[NewPort]
@@ -162,10 +157,12 @@ class Ports:
                 server = identifier(one.device_id, _NO_SERVER)
                 made[self.plugger.attach(txn, call, server, wish)] = wish.project
                 continue
-            port, amounts = self.plugger.add(txn, wish)
-            made[port] = wish.project
-            held.update({(wish.project, name): n for name, n in amounts.items()})
-            note(txn, call, "port create", port)
+            if wish.groups is None:
+                self.plugger.hold_default(txn, wish.project)
+            port = self.plugger.add(txn, wish)
+            made[port.id] = wish.project
+            held.update({(wish.project, name): n for name, n in port.held.items()})
+            note(txn, call, "port create", port.id)
         for project in sorted({project for project, _ in held}):
             amounts = {name: n for (whose, name), n in held.items() if whose == project}
             self.plugger.take(txn, project, amounts)
@@ -214,7 +211,7 @@ class Ports:
         :raises PortInUse: It is on a server, whose NIC has the old ones.
         """
         held = plugs.lock(txn, port.id)
-        known = subnets.of_networks(txn, [port.network]).get(port.network, [])
+        known = subnets.of_network(txn, port.network)
         asked = places(known, port.network, wanted)
         had = plugs.held(txn, port.id)
         keep, fresh = matched(had, asked)
@@ -226,7 +223,7 @@ class Ports:
                 f"The addresses of port {port.id} cannot change while it is on a server"
             )
         plugs.take_back(txn, port.id, [one.address for one in gone])
-        plugs.give(txn, port.id, held.mac, fresh)
+        plugs.give(txn, port.id, held.mac, known, fresh)
         more = {Resource.FIXED_IPS: len(fresh) - len(gone)}
         self.plugger.take(txn, port.project, more)
 

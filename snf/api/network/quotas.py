@@ -5,12 +5,11 @@ from typing import Annotated
 import msgspec
 from attrs import frozen
 
-from snf.api.audit import note
 from snf.api.call import Call
-from snf.api.compute.quotas import check_not_below, whose
 from snf.api.json import Edge, new_app, route
 from snf.api.network.limits import NAMES
 from snf.api.policy import Reach
+from snf.api.quotas import change, reset, whose, with_use
 from snf.core.identity import Role
 from snf.core.quota import Amounts
 from snf.storage import quotas
@@ -76,16 +75,7 @@ class Quotas:
         found = whose(txn, call, project)
         limits = _view(quotas.limits(txn, found, self.defaults))
         used = quotas.used(txn, found)
-        return {
-            "quota": {
-                name: {
-                    "limit": limit,
-                    "used": used[NAMES[name]] if name in NAMES else 0,
-                    "reserved": 0,
-                }
-                for name, limit in limits.items()
-            }
-        }
+        return {"quota": with_use(limits, used, NAMES, "used")}
 
     @route(app, "PUT", "/<project>", role=Role.ADMIN, body=LimitsBody)
     def update(self, txn: Transaction, call: Call, project: str) -> dict:
@@ -97,20 +87,13 @@ class Quotas:
             for name in NAMES
             if getattr(asked, name) is not msgspec.UNSET
         }
-        if asked.check_limit:
-            check_not_below(wanted, NAMES, quotas.used(txn, found))
-        quotas.set_limits(
-            txn, found, {NAMES[name]: most for name, most in wanted.items()}
-        )
-        note(txn, call, "quota set", found)
+        change(txn, call, found, wanted, NAMES, checked=asked.check_limit)
         return {"quota": _view(quotas.limits(txn, found, self.defaults))}
 
     @route(app, "DELETE", "/<project>", role=Role.ADMIN, code=204)
     def delete(self, txn: Transaction, call: Call, project: str) -> None:
         """Let the default hold for a project again."""
-        found = whose(txn, call, project)
-        quotas.forget_limits(txn, found, tuple(NAMES.values()))
-        note(txn, call, "quota reset", found)
+        reset(txn, call, whose(txn, call, project), NAMES)
 
 
 def _view(limits: Amounts) -> dict[str, int]:

@@ -89,18 +89,8 @@ class SecurityGroupRules:
     @route(app, "POST", "/", role=Role.MEMBER, body=NewBody, code=201)
     def create(self, txn: Transaction, call: Call) -> Json:
         """Add one, or many, to groups."""
-        body: NewBody = call.body
-        one, many = body.security_group_rule, body.security_group_rules
-        if (one is msgspec.UNSET) is (many is msgspec.UNSET):
-            raise BadRequest(
-                "body: must have security_group_rule or security_group_rules"
-            )
-        if isinstance(one, NewRule):
-            return {"security_group_rule": shown(*self._add(txn, call, [one]))}
-        assert not isinstance(many, msgspec.UnsetType)
-        return {
-            "security_group_rules": [shown(rule) for rule in self._add(txn, call, many)]
-        }
+        made = self._add(txn, call, self.rules.asked(call.body))
+        return self.rules.made(call.body, [shown(rule) for rule in made])
 
     @route(app, "PUT", "/<item>", role=Role.MEMBER, body=ChangeBody)
     def change(self, txn: Transaction, call: Call, item: str) -> Json:

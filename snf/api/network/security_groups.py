@@ -1,5 +1,6 @@
 """``/v2.0/security-groups``: what is let in to ports."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
@@ -8,7 +9,6 @@ from attrs import frozen
 
 from snf.api.audit import note
 from snf.api.call import Call
-from snf.api.compute.quotas import whose
 from snf.api.json import Edge, new_app, route
 from snf.api.network import limits
 from snf.api.network.collection import (
@@ -23,7 +23,8 @@ from snf.api.network.security_group_rules import (
     shown,
 )
 from snf.api.policy import Reach
-from snf.core.errors import BadRequest, Conflict
+from snf.api.quotas import whose
+from snf.core.errors import Conflict
 from snf.core.firewall import Group, Offered
 from snf.core.identity import Role
 from snf.core.quota import Amounts
@@ -111,14 +112,9 @@ class SecurityGroups:
     def create(self, txn: Transaction, call: Call) -> Json:
         """Make one, or many, which admit nothing yet."""
         self._default(txn, call)
-        body: NewBody = call.body
-        one, many = body.security_group, body.security_groups
-        if (one is msgspec.UNSET) is (many is msgspec.UNSET):
-            raise BadRequest("body: must have security_group or security_groups")
-        if isinstance(one, NewGroup):
-            return {"security_group": self._made(txn, call, one)}
-        assert not isinstance(many, msgspec.UnsetType)
-        return {"security_groups": [self._made(txn, call, each) for each in many]}
+        wanted: Sequence[NewGroup] = self.groups.asked(call.body)
+        made = [self._made(txn, call, one) for one in wanted]
+        return self.groups.made(call.body, made)
 
     @route(app, "PUT", "/<item>", role=Role.MEMBER, body=ChangeBody)
     def change(self, txn: Transaction, call: Call, item: str) -> Json:

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import uuid4
 
 from attrs import evolve, frozen
-from msgspec import UNSET
 
 from snf.api.audit import note
 from snf.api.call import Call
@@ -22,7 +21,7 @@ from snf.api.network.bodies import (
 from snf.api.network.collection import Collection, Json, owner, times
 from snf.api.policy import Reach
 from snf.core.address import IPAddress
-from snf.core.errors import BadRequest, NotFound
+from snf.core.errors import NotFound
 from snf.core.identity import Role
 from snf.core.network import Network
 from snf.core.quota import Amounts, Resource
@@ -75,10 +74,7 @@ class Subnets:
     @route(app, "POST", "/", role=Role.MEMBER, body=NewSubnets, code=201)
     def create(self, txn: Transaction, call: Call) -> Json:
         """Make one, or several: all or none."""
-        body: NewSubnets = call.body
-        if (body.subnet is UNSET) == (body.subnets is UNSET):
-            raise BadRequest("body: must have either subnet or subnets")
-        wanted: Any = [body.subnet] if body.subnets is UNSET else body.subnets
+        wanted: Sequence[NewSubnet] = self.subnets.asked(call.body)
         made = []
         for one in wanted:
             network = self.networks.own(txn, call, one.network_id, "update")
@@ -86,8 +82,7 @@ class Subnets:
         for project in sorted({one.project for one in made if one.project}):
             count = sum(one.project == project for one in made)
             limits.take(txn, project, {Resource.SUBNETS: count}, self.limits)
-        shown = [_view(call, one) for one in made]
-        return {"subnet": shown[0]} if body.subnets is UNSET else {"subnets": shown}
+        return self.subnets.made(call.body, [_view(call, one) for one in made])
 
     @route(app, "GET", "/<item>")
     def show(self, txn: Transaction, call: Call, item: str) -> Json:

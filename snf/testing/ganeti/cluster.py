@@ -215,15 +215,21 @@ class FakeGaneti:
         op_id = "OP_TAGS_SET" if call.method == "PUT" else "OP_TAGS_DEL"
         return self._retag(op_id, call, name)
 
-    def _retag(self, op_id: str, call: Call, name: str | None) -> int:
+    def _network_tags(self, call: Call, network: str) -> int:
+        op_id = "OP_TAGS_SET" if call.method == "PUT" else "OP_TAGS_DEL"
+        return self._retag(op_id, call, network, "network")
+
+    def _retag(
+        self, op_id: str, call: Call, name: str | None, kind: str = "instance"
+    ) -> int:
         static = {
-            "kind": "instance" if name else "cluster",
+            "kind": kind if name else "cluster",
             "name": name,
             "tags": call.tags,
         }
         # Ganeti reads nothing else of this body.
         depends = call.body.get("depends") if isinstance(call.body, dict) else None
-        where = "instances_name_tags" if name else "tags"
+        where = f"{kind}s_name_tags" if name else "tags"
         body = {"depends": depends} if depends else None
         return self._submit(op_id, call, where, static, body)
 
@@ -249,6 +255,11 @@ class FakeGaneti:
         static = {"network_name": network}
         name = "networks_name_disconnect"
         return self._submit("OP_NETWORK_DISCONNECT", call, name, static, call.body)
+
+    def _network_modify(self, call: Call, network: str) -> int:
+        static = {"network_name": network}
+        name = "networks_name_modify"
+        return self._submit("OP_NETWORK_SET_PARAMS", call, name, static, call.body)
 
     def _network(self, call: Call, name: str) -> Any:
         if name not in self.machines.networks:
@@ -392,5 +403,8 @@ _ROUTES: tuple[_Route, ...] = (
     ("DELETE", f"/2/networks/{_NAME}", FakeGaneti._network_remove),
     ("PUT", f"/2/networks/{_NAME}/connect", FakeGaneti._network_connect),
     ("PUT", f"/2/networks/{_NAME}/disconnect", FakeGaneti._network_disconnect),
+    ("PUT", f"/2/networks/{_NAME}/modify", FakeGaneti._network_modify),
+    ("PUT", f"/2/networks/{_NAME}/tags", FakeGaneti._network_tags),
+    ("DELETE", f"/2/networks/{_NAME}/tags", FakeGaneti._network_tags),
     ("PUT", "/2/query/(job|instance|node)", FakeGaneti._query),
 )

@@ -370,6 +370,8 @@ def _check_tags(machines: Machines, op: dict[str, Any]) -> None:
 def _tags(machines: Machines, op: dict[str, Any]) -> list[str]:
     if op["kind"] == "cluster":
         return sorted(machines.tags)
+    if op["kind"] == "network":
+        return networks.tags(machines.networks, op["name"])
     return machines.find(op["name"]).tags
 
 
@@ -384,6 +386,8 @@ def _untag(machines: Machines, op: dict[str, Any]) -> None:
 def _retag(machines: Machines, op: dict[str, Any], tags: set[str]) -> None:
     if op["kind"] == "cluster":
         machines.tags = tags
+    elif op["kind"] == "network":
+        networks.tags(machines.networks, op["name"])[:] = sorted(tags)
     else:
         machines.find(op["name"]).tags = sorted(tags)
 
@@ -528,6 +532,10 @@ def _network_remove(machines: Machines, op: dict[str, Any]) -> None:
     networks.remove(machines.networks, op)
 
 
+def _network_change(machines: Machines, op: dict[str, Any]) -> None:
+    networks.change(machines.networks, op)
+
+
 def _network_connect(machines: Machines, op: dict[str, Any]) -> None:
     networks.connect(machines.networks, machines.groups, op)
 
@@ -562,6 +570,7 @@ EFFECTS: dict[str, Effect] = {
     "OP_TAGS_DEL": Effect(_check_tags, _nothing, _untag),
     "OP_NETWORK_ADD": Effect(_nothing, _nothing, _network_add),
     "OP_NETWORK_REMOVE": Effect(_nothing, _nothing, _network_remove),
+    "OP_NETWORK_SET_PARAMS": Effect(_nothing, _nothing, _network_change),
     "OP_NETWORK_CONNECT": Effect(_nothing, _nothing, _network_connect),
     "OP_NETWORK_DISCONNECT": Effect(_nothing, _nothing, _network_disconnect),
     "OP_INSTANCE_STARTUP": Effect(_known, _set_up, _run),

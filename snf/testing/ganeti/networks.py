@@ -35,6 +35,28 @@ def add(networks: _Networks, op: dict[str, Any]) -> None:
     networks[name] = Net(op)
 
 
+def change(networks: _Networks, op: dict[str, Any]) -> None:
+    """
+    Change what a network was made with, but for its IPv4 range.
+
+    :raises OpFailure: There is none.
+    """
+    told = _find(networks, op["network_name"]).told
+    told |= {name: op[name] for name in _CHANGEABLE if op[name] is not None}
+
+
+_CHANGEABLE = ("gateway", "network6", "gateway6", "mac_prefix")
+
+
+def tags(networks: _Networks, name: str) -> list[str]:
+    """
+    Return a network's tags.
+
+    :raises OpFailure: There is no such network.
+    """
+    return _find(networks, name).told["tags"]
+
+
 def connect(networks: _Networks, groups: Sequence[str], op: dict[str, Any]) -> None:
     """
     Connect a network to a node group; one that is connected is left as it is.

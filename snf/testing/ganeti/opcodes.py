@@ -178,6 +178,15 @@ OPCODES: dict[str, _Parameters] = {
         "network_name": (None, _word),
         "force": (False, _flag),
     },
+    "OP_NETWORK_SET_PARAMS": {
+        "network_name": (None, _word),
+        "gateway": (None, _or_none(_address(4))),
+        "network6": (None, _or_none(_network(6))),
+        "gateway6": (None, _or_none(_address(6))),
+        "mac_prefix": (None, _or_none(_text)),
+        "add_reserved_ips": (None, _or_none(_each(_address(4)))),
+        "remove_reserved_ips": (None, _or_none(_each(_address(4)))),
+    },
     "OP_NETWORK_CONNECT": {
         "group_name": (None, _word),
         "network_name": (None, _word),
@@ -191,12 +200,12 @@ OPCODES: dict[str, _Parameters] = {
         "network_name": (None, _word),
     },
     "OP_TAGS_SET": {
-        "kind": (None, _one_of("cluster", "instance")),
+        "kind": (None, _one_of("cluster", "instance", "network")),
         "name": (None, _or_none(_text)),
         "tags": (None, _each(_word)),
     },
     "OP_TAGS_DEL": {
-        "kind": (None, _one_of("cluster", "instance")),
+        "kind": (None, _one_of("cluster", "instance", "network")),
         "name": (None, _or_none(_text)),
         "tags": (None, _each(_word)),
     },

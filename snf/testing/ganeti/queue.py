@@ -50,6 +50,7 @@ class Durations:
             "OP_NETWORK_ADD": self.network,
             "OP_NETWORK_REMOVE": self.network,
             "OP_NETWORK_CONNECT": self.network,
+            "OP_NETWORK_SET_PARAMS": self.network,
             "OP_NETWORK_DISCONNECT": self.network,
             "OP_INSTANCE_FAILOVER": self.move,
             "OP_INSTANCE_MIGRATE": self.move,
