@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from snf.nfdhcpd.binding import Binding, Invalid, completed, parse
 from snf.nfdhcpd.client import Client, Clients
-from snf.nfdhcpd.link import Link, mac_of, number_of
+from snf.nfdhcpd.link import Link, Outlet, mac_of, number_of
 from snf.nfdhcpd.responder import Responder
 from snf.nfdhcpd.routes import of_table
 from snf.watch import CLOSE_WRITE, DELETE, MOVED_FROM, MOVED_TO, DirectoryWatch
@@ -25,8 +25,8 @@ class Directory(Service):
     """
     Keeps ``clients`` as the files of a directory say, while it runs.
 
-    A file is read in a turn of the reactor of its own: scapy takes some milliseconds for
-    each. One that makes no sense is logged and changes nothing for the others; its own
+    A file is read in a turn of the reactor of its own, so that guests are answered between
+    many. One that makes no sense is logged and changes nothing for the others; its own
     guest is not answered.
 
     :ivar faulty: The names of files that make no sense.
@@ -40,6 +40,7 @@ class Directory(Service):
     responders: Sequence[Responder]
     faulty: set[str] = field(init=False, factory=set)
     rescans: int = field(init=False, default=0)
+    _outlet: Outlet = field(init=False, factory=Outlet)
     _watch: DirectoryWatch = field(init=False)
     _due: dict[str, None] = field(init=False, factory=dict)
     _next: IDelayedCall | None = field(init=False, default=None)
@@ -61,6 +62,7 @@ class Directory(Service):
             self._next = None
         for client in list(self.clients):
             self.clients.drop(client.link.name)
+        self._outlet.close()
 
     def compile_anew(self, responders: Sequence[Responder]) -> None:
         """Have everything read again, to be answered by other responders."""
@@ -161,7 +163,8 @@ class Directory(Service):
         mac = mac_of(binding.indev)
         if mac is None:
             raise Invalid(0, f"there is no interface {binding.indev}")
-        return Client(binding, Link(name, number), self._compiled(binding, mac))
+        link = Link(name, number, self._outlet)
+        return Client(binding, link, self._compiled(binding, mac))
 
     def _compiled(self, binding: Binding, mac: bytes) -> dict[str, Any]:
         return {one.kind: one.compile(binding, mac) for one in self.responders}
