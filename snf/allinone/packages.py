@@ -22,8 +22,11 @@ CLUSTER = (
     *("ganeti", "qemu-system-x86", "qemu-utils", "iproute2", "nftables", "openssl"),
 )
 
-# Clients that others wrote, and what feeds nfdhcpd's queues: for `./cloud test` only.
-TESTS = ("iptables", "isc-dhcp-client", "udhcpc")
+# Clients that others wrote, what feeds nfdhcpd's queues, and what reads its answers: for
+# `./cloud test` only.
+TESTS = (
+    *("iptables", "isc-dhcp-client", "udhcpc", "dhcpcd-base", "systemd", "tshark"),
+)
 
 _DPKG_LOCK = Path("/var/lib/dpkg/lock")
 _OTHER_APT_S = 20
