@@ -6,11 +6,10 @@ the database, the folding of news and the levelling are the real ones; Ganeti is
 model (``tests/logic/model.py``), which knows what addresses its nodes may have.
 """
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
-from attrs import evolve, frozen
+from attrs import evolve
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -32,65 +31,11 @@ from snf.storage.database import Transaction
 from snf.storage.rows import every
 from snf.testing.world import ALICE, EXTERNAL, EXTERNAL_SUBNET
 from tests.api.case import SERVERS, ApiTestCase, Reply
+from tests.logic.dice import CHOICES, DICE, GOOD, POOL, Dice
 from tests.logic.model import Model, Plug, ports_of
 
 V2 = "/network/v2.0"
-# So few that they are gone now and then.
-POOL = [EXTERNAL_SUBNET.pools[0].first + number for number in range(12)]
 _OPEN = tuple(state.value for state in State if state.open)
-
-
-@frozen
-class Dice:
-    """What chance says: which of what there is, and how it goes."""
-
-    which: int = 0
-    other: int = 0
-    well: bool = True
-    hot: bool = True
-    old: bool = False
-    address: Any = None
-
-    def of(self, found: Sequence[Any]) -> Any:
-        """Return one of some things; None where there are none."""
-        return found[self.which % len(found)] if found else None
-
-
-GOOD = Dice()
-_PROBABLY = st.sampled_from([True, True, True, False])
-_DICE = st.builds(
-    Dice,
-    which=st.integers(0, 99),
-    other=st.integers(0, 99),
-    well=_PROBABLY,
-    hot=_PROBABLY,
-    old=st.booleans(),
-    address=st.none() | st.sampled_from(POOL),
-)
-# How often each happens; not a rule each, of which Hypothesis would leave some out.
-_HAPPENINGS = {
-    "a_server": 1,
-    "an_action": 2,
-    "a_deletion": 1,
-    "a_port": 2,
-    "a_port_less": 1,
-    "an_attachment": 7,
-    "a_detachment": 6,
-    "a_floating_ip": 2,
-    "an_association": 6,
-    "a_disassociation": 2,
-    "a_release": 1,
-    "a_submission": 8,
-    "an_end": 10,
-    "an_operator": 1,
-    "a_message": 8,
-    "a_loss": 2,
-    "a_memory_less": 1,
-    "good_time": 3,
-    "a_look": 3,
-    "a_levelling": 3,
-}
-_CHOICES = [what for what, often in _HAPPENINGS.items() for _ in range(often)]
 
 
 class Addresses(RuleBasedStateMachine):
@@ -138,7 +83,7 @@ class Addresses(RuleBasedStateMachine):
         self.good_time(Dice(which=5))
         self.a_floating_ip(GOOD)
 
-    @rule(what=st.sampled_from(_CHOICES), dice=_DICE)
+    @rule(what=st.sampled_from(CHOICES), dice=DICE)
     def something(self, what: str, dice: Dice) -> None:
         """Have one thing happen."""
         getattr(self, what)(dice)
