@@ -11,7 +11,8 @@ from twisted.logger import Logger
 
 from snf.nfdhcpd.binding import Binding, Invalid, completed, parse
 from snf.nfdhcpd.client import Client, Clients
-from snf.nfdhcpd.link import Link, Outlet, link_local_of, mac_of, number_of
+from snf.nfdhcpd.link import Link, Outlet, mac_of, number_of
+from snf.nfdhcpd.link_local import link_local_of
 from snf.nfdhcpd.responder import Responder
 from snf.nfdhcpd.routes import of_table
 from snf.watch import CLOSE_WRITE, DELETE, MOVED_FROM, MOVED_TO, DirectoryWatch

@@ -1,6 +1,9 @@
 """How answers get to taps: real interfaces, in namespaces."""
 
+from ipaddress import IPv6Address
+
 from snf.nfdhcpd.link import Link, mac_of, number_of
+from snf.nfdhcpd.link_local import link_local_of
 from tests.nfdhcpd.case import GuestsTestCase
 from tests.node.inside import heard, inside, sniffer
 from tests.node.lab import run
@@ -68,3 +71,18 @@ class LinkTests(GuestsTestCase):
             for name in ("tap1", "lo", "tap9", "tap1" + "x" * 20)
         ]
         self.assertEqual([bytes.fromhex("eeeeeeeeeeee"), None, None, None], found)
+
+    def test_link_local(self) -> None:
+        """A node has the address that it was given, or the one that the kernel made."""
+        for number in (1, 2):
+            self.plain_guest(number)
+        self.node.ip(
+            "addr add fe80::1/64 dev tap1 nodad",
+            "addr add 2001:db8::1/64 dev tap2 nodad",
+        )
+        found = [
+            inside(self.node.namespace, link_local_of, name)
+            for name in ("tap1", "tap2", "lo", "tap9")
+        ]
+        made = IPv6Address("fe80::ecee:eeff:feee:eeee")
+        self.assertEqual([IPv6Address("fe80::1"), made, None, None], found)
