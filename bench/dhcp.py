@@ -147,6 +147,8 @@ def main() -> None:
         Target("highest rate, of dnsmasq's", 5, most=False),
         Target("delay p50, of Kea's", 1),
         Target("delay p50, of dnsmasq's", 1),
+        Target("delay p99, of Kea's", 1),
+        Target("delay p99, of dnsmasq's", 1),
         Target("nfdhcpd, RSS with 1000 bindings, MB", 60),
         Target("1000 bindings loaded, median s", 1),
         Target("a changed binding, median ms", 20),

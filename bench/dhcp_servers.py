@@ -65,7 +65,13 @@ class Place:
                 for number in range(1, taps, 2)
             ),
         )
-        batch(self.client, f"addr add {CLIENT}/16 dev perf0", "link set perf0 up")
+        batch(
+            self.client,
+            f"addr add {CLIENT}/16 dev perf0",
+            "link set perf0 up",
+            # Answers come from addresses elsewhere.
+            f"route add default via {SERVER}",
+        )
 
     def close(self) -> None:
         """Remove all of it."""
