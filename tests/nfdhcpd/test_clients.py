@@ -46,7 +46,10 @@ class JourneyTestCase(GuestsTestCase):
         :param keeps: The directory that it keeps its leases in, which is the guest's own.
         """
         if keeps:
-            mount = f'mount --bind {self.kept_here} {keeps} && exec "$0" "$@"'
+            mount = (
+                f"mkdir -p {keeps} /run/dhcpcd && mount -t tmpfs none /run/dhcpcd &&"
+                f' mount --bind {self.kept_here} {keeps} && exec "$0" "$@"'
+            )
             argv = ("sh", "-c", mount, *argv)
         process = subprocess.Popen(
             ["ip", "netns", "exec", self.guest.namespace, *argv],
@@ -137,7 +140,6 @@ class DhcpcdTests(JourneyTestCase):
         """Start it."""
         if shutil.which("dhcpcd") is None:
             raise SkipTest("dhcpcd is not installed: run ./cloud test")
-        Path("/var/lib/dhcpcd").mkdir(exist_ok=True)
         config = self.base / "dhcpcd.conf"
         config.write_text("noarp\nnoipv4ll\noption routers\n")
         return self.client(

@@ -40,7 +40,8 @@ class LinkTests(GuestsTestCase):
             self.addCleanup(link.outlet.close)
             said = [link.send(FRAME)]
             run("ip", "link", "del", guest.tap)
-            run("ip", "link", "set", other.tap, "down", "name", guest.tap)
+            run("ip", "link", "set", other.tap, "down")
+            run("ip", "link", "set", other.tap, "name", guest.tap)
             run("ip", "link", "set", guest.tap, "up")
             return [*said, link.send(FRAME)]
 
