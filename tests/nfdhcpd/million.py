@@ -60,7 +60,8 @@ def main() -> None:
         "--seed", type=int, default=random.SystemRandom().getrandbits(32)
     )
     options = parser.parse_args()
-    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)])
+    observers = [textFileLogObserver(sys.stderr)]
+    globalLogBeginner.beginLoggingTo(observers, redirectStandardIO=False)
     dice = random.Random(options.seed)
     nodes = [Node(routed=True), Node(routed=False)]
     kinds = list(nodes[0].queues)
