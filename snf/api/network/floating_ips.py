@@ -10,13 +10,14 @@ from snf.api.call import Call
 from snf.api.json import Edge, new_app, route
 from snf.api.network import association
 from snf.api.network.association import FloatingIPNotFound
+from snf.api.network.bodies import TagList
 from snf.api.network.collection import Collection, Json, owner, times
 from snf.api.policy import Reach
 from snf.core.errors import BadRequest
 from snf.core.floating_ip import FloatingIP
 from snf.core.identity import Role
 from snf.core.quota import Amounts
-from snf.storage import floating_ips
+from snf.storage import floating_ips, tagged
 from snf.storage.database import Transaction
 from snf.storage.floating_ips import FLOATING_IPS
 
@@ -33,6 +34,7 @@ class NewFloatingIP(msgspec.Struct, forbid_unknown_fields=True):
     port_id: str | None = None
     fixed_ip_address: str | None = None
     description: _Text = ""
+    tags: TagList = []
     tenant_id: str | None = None
     project_id: str | None = None
     qos_policy_id: None = None
@@ -112,6 +114,7 @@ class FloatingIPs:
             ),
             self.limits,
         )
+        tagged.begin(txn, "floating_ip", new, wanted.tags)
         made = self.floating.find(txn, call, str(new))
         if wanted.port_id is not None:
             association.associate(

@@ -13,6 +13,7 @@ from attrs import frozen
 from snf.api.audit import note
 from snf.api.call import UUID_TEXT, Call, identifier
 from snf.api.json import Edge, new_app, route
+from snf.api.network.bodies import TagList
 from snf.api.network.collection import (
     Collection,
     Json,
@@ -31,7 +32,7 @@ from snf.core.identity import Role
 from snf.core.port import Fixed, Port, matched, places
 from snf.core.quota import Resource
 from snf.core.subnet import InvalidInput
-from snf.storage import firewalls, lists, plugs, subnets, users
+from snf.storage import firewalls, lists, plugs, subnets, tagged, users
 from snf.storage.database import Transaction
 from snf.storage.networks import NETWORKS
 from snf.storage.ports import PORTS
@@ -75,6 +76,7 @@ class NewPort(msgspec.Struct, forbid_unknown_fields=True):
     network_id: str
     name: _Text = ""
     description: _Text = ""
+    tags: TagList = []
     admin_state_up: Literal[True] = True
     fixed_ips: _FixedIps | msgspec.UnsetType = msgspec.UNSET
     mac_address: str | msgspec.UnsetType = msgspec.UNSET
@@ -163,6 +165,8 @@ class Ports:
             made[port.id] = wish.project
             held.update({(wish.project, name): n for name, n in port.held.items()})
             note(txn, call, "port create", port.id)
+        for port_id, one in zip(made, asked, strict=True):
+            tagged.begin(txn, "port", port_id, one.tags)
         for project in sorted({project for project, _ in held}):
             amounts = {name: n for (whose, name), n in held.items() if whose == project}
             self.plugger.take(txn, project, amounts)
