@@ -50,7 +50,7 @@ class Images:
     def _listing(self, txn: Transaction, call: Call) -> list[Image]:
         wanted = images.Wanted(
             name=call.argument("name"),
-            changed_since=filters.changed_since(call),
+            changed_since=filters.moment_if_any(call, filters.CHANGES_SINCE),
             marker=call.marker(),
         )
         project = call.grant.project_id

@@ -13,7 +13,7 @@ from attrs import frozen
 from snf.api.audit import note
 from snf.api.call import UUID_TEXT, Call, identifier
 from snf.api.json import Edge, new_app, route
-from snf.api.network.bodies import TagList
+from snf.api.network.bodies import TagList, Text
 from snf.api.network.collection import (
     Collection,
     Json,
@@ -61,7 +61,6 @@ class FixedIp(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _FixedIps = Annotated[list[FixedIp], msgspec.Meta(max_length=5)]
-_Text = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00]*\Z")]
 
 
 _Groups = Annotated[list[str], msgspec.Meta(max_length=GROUPS_AT_MOST)]
@@ -74,8 +73,8 @@ class NewPort(msgspec.Struct, forbid_unknown_fields=True):
     """
 
     network_id: str
-    name: _Text = ""
-    description: _Text = ""
+    name: Text = ""
+    description: Text = ""
     tags: TagList = []
     admin_state_up: Literal[True] = True
     fixed_ips: _FixedIps | msgspec.UnsetType = msgspec.UNSET
@@ -106,8 +105,8 @@ class NewPortBody(msgspec.Struct, forbid_unknown_fields=True):
 class Changes(msgspec.Struct, forbid_unknown_fields=True):
     """``port`` in ``PUT /ports/{id}``."""
 
-    name: _Text | msgspec.UnsetType = msgspec.UNSET
-    description: _Text | msgspec.UnsetType = msgspec.UNSET
+    name: Text | msgspec.UnsetType = msgspec.UNSET
+    description: Text | msgspec.UnsetType = msgspec.UNSET
     admin_state_up: Literal[True] | msgspec.UnsetType = msgspec.UNSET
     fixed_ips: _FixedIps | msgspec.UnsetType = msgspec.UNSET
     device_id: str | msgspec.UnsetType = msgspec.UNSET

@@ -11,14 +11,13 @@ from snf.api.audit import note
 from snf.api.call import Call
 from snf.api.json import Edge, new_app, route
 from snf.api.network import limits
-from snf.api.network.bodies import TagList
+from snf.api.network.bodies import TagList, Text
 from snf.api.network.collection import (
     Collection,
     Json,
     owner,
     times,
 )
-from snf.api.network.rules import Text
 from snf.api.network.security_group_rules import (
     SecurityGroupNotFound,
     shown,
