@@ -23,7 +23,7 @@ CLUSTER = (
 )
 
 # Clients that others wrote, and what feeds nfdhcpd's queues: for `./cloud test` only.
-TESTS = ("iptables", "isc-dhcp-client", "udhcpc")
+TESTS = ("iptables", "isc-dhcp-client", "udhcpc", "dhcpcd-base", "tshark")
 
 _DPKG_LOCK = Path("/var/lib/dpkg/lock")
 _OTHER_APT_S = 20

@@ -92,9 +92,11 @@ class InterfaceTests(InterfacesTestCase):
         routes = (
             f"ip route add {PRIVATE4} dev eth1; ip -6 route add {PRIVATE6} dev eth1"
         )
+        # The guest's kernel may not have found it yet.
+        found = "until ip link set eth1 up 2>/dev/null; do sleep 1; done"
         await serial(
             *(self.cloud, name, "PLUGGED"),
-            typed=f"ip link set eth1 up; {typed} {routes}; echo PLUG''GED\n",
+            typed=f"{found}; {typed} {routes}; echo PLUG''GED\n",
         )
         await self.heard(network, addresses)
         await self.detach(server, made["port_id"])
