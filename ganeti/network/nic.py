@@ -4,7 +4,6 @@ import json
 import re
 from ipaddress import IPv6Address, IPv6Network
 
-ROUTED = "ip-less-routed"
 FILTERED = "private-filtered"
 VXLAN = "vxlan"
 DHCP = "nfdhcpd"

@@ -14,14 +14,6 @@ from tests.node.inside import pings
 class InterfacesTestCase(NetworksTestCase):
     """A test with a server whose guest runs."""
 
-    async def booted(self) -> tuple[str, str]:
-        """Return a server whose guest runs, and the name of its instance."""
-        server = await self.made(image="tiny", flavor="m1.small")
-        name = f"snf-{await self.number(server)}"
-        await serial(self.cloud, name, "READY")
-        await self.user.until(server, "ACTIVE")
-        return server, name
-
     async def nics(self, name: str) -> list[str]:
         """Return the names of an instance's NICs at Ganeti."""
         out = await self.inside(
