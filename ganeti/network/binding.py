@@ -15,6 +15,7 @@ def write(nic, directory, mac_of_bridge=""):
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{nic.tap}.new")
     new.write_text(text(nic), "utf-8")
+    new.chmod(0o644)  # whoever nfdhcpd is; Ganeti's daemons let nobody else read
     os.rename(new, path)
 
 

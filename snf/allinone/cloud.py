@@ -86,13 +86,14 @@ class Cloud:
             ganeti = start(lambda: guest.result() and self._ganeti())
             api = start(lambda: self._api(postgres, rabbitmq))
             eventd = start(lambda: self._eventd(rabbitmq, ganeti))
+            nfdhcpd = start(lambda: self._nfdhcpd(ganeti))
             hardware = start(lambda: self._hardware(trial, ganeti))
-            _all([api, eventd, hardware])
+            _all([api, eventd, nfdhcpd, hardware])
         self._still_there()
 
     def down(self) -> None:
         """Stop all of it; what does not run is fine."""
-        ours = [daemons.cyclades(self.layout), *self._eventds]
+        ours = [daemons.cyclades(self.layout), *self._eventds, *self._nfdhcpds]
         with _together() as start:
             _all([start(daemon.stop) for daemon in ours] + [start(self.ganeti.down)])
             _all([start(self.rabbitmq.down), start(self._postgres_down)])
@@ -116,6 +117,10 @@ class Cloud:
                 Part(f"twistd snf-{one.state_file.stem}", one.pid(), "")
                 for one in self._eventds
             ),
+            *(
+                Part(f"twistd {one.state_file.stem}", one.pid(), "")
+                for one in self._nfdhcpds
+            ),
             Part(
                 "PostgreSQL",
                 _postgres_daemon_pid(self.layout, instance),
@@ -133,6 +138,11 @@ class Cloud:
     def _eventds(self) -> list[Daemon]:
         """Each node's; only the master's has anything to tell."""
         return [daemons.eventd(self.layout, node) for node in self.instance.nodes]
+
+    @property
+    def _nfdhcpds(self) -> list[Daemon]:
+        """Each node's, which answers the guests that are on it."""
+        return [daemons.nfdhcpd(self.layout, one) for one in self.ganeti.machines]
 
     def _postgres(self) -> bool:
         if self.postgres.up():
@@ -197,8 +207,22 @@ class Cloud:
         if any(started):
             self.progress.say("twistd snf-eventd", "started")
 
+    def _nfdhcpd(self, ganeti: "Future[bool]") -> None:
+        ganeti.result()
+        daemons.configure_nfdhcpd(self.layout)
+        try:
+            for machine in self.ganeti.machines:
+                daemons.feed_nfdhcpd(machine)
+        except Failure:
+            text = "this kernel does not queue packets for nfdhcpd (NFQUEUE): servers"
+            self.progress.say("networks", f"{text} learn addresses as they boot")
+        started = [daemon.start() for daemon in self._nfdhcpds]
+        if any(started):
+            self.progress.say("twistd nfdhcpd", "started")
+
     def _still_there(self) -> None:
-        for part in (daemons.cyclades(self.layout), *self._eventds):
+        ours = (daemons.cyclades(self.layout), *self._eventds, *self._nfdhcpds)
+        for part in ours:
             if part.pid() is None:
                 raise Failure(f"{part.name} ended at once", part.log)
 
