@@ -24,7 +24,7 @@ CLUSTER = (
 )
 
 # Clients that others wrote: for `./cloud test` only.
-TESTS = ("isc-dhcp-client", "udhcpc")
+TESTS = ("isc-dhcp-client", "udhcpc", "dhcpcd-base", "tshark")
 
 _DPKG_LOCK = Path("/var/lib/dpkg/lock")
 _OTHER_APT_S = 20

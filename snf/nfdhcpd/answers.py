@@ -49,13 +49,14 @@ class Answers:
             if client is None:
                 packets[kind, "unknown"] += 1
                 return False
-            if not turns.has_room(client):
+            ours = client.binding.routed or not responder.link_wide
+            if client.compiled.get(kind) is None:
+                packets[kind, "none" if ours else "passed"] += 1
+            elif not turns.has_room(client):
                 packets[kind, "flood"] += 1
-            elif client.compiled.get(kind) is None:
-                packets[kind, "none"] += 1
             else:
                 turns.add(client, responder, packet_of(raw))
-            return True
+            return ours
 
         return taken
 

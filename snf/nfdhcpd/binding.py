@@ -50,6 +50,7 @@ class Binding:
     :ivar private: Whether the guest is told no router.
     :ivar any_mac: Whether it may ask from MAC addresses other than its own.
     :ivar options: DHCPv4 options by their codes.
+    :ivar link_local: The node's own IPv6 address on ``indev``, which no file says.
     """
 
     tap: str
@@ -75,6 +76,12 @@ class Binding:
     server_name: str = ""
     boot_file: str = ""
     options: tuple[tuple[int, bytes], ...] = ()
+    link_local: IPv6Address | None = None
+
+    @property
+    def routed(self) -> bool:
+        """Whether the node routes for the guest; else it is on a bridge."""
+        return self.indev == self.tap
 
     @property
     def nameservers4(self) -> tuple[IPv4Address, ...]:

@@ -26,6 +26,7 @@ class Dhcp4:
 
     settings: Dhcp
     kind: str = "dhcp"
+    link_wide: bool = False
 
     def compile(self, binding: Binding, mac: bytes) -> Compiled | None:
         """See ``Responder``."""

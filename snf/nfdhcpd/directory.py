@@ -1,17 +1,17 @@
 """The directory of bindings: read at the start, and whenever a file changes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from snf.nfdhcpd.binding import Binding, Invalid, completed, parse
 from snf.nfdhcpd.client import Client, Clients
-from snf.nfdhcpd.link import Link, mac_of, number_of
+from snf.nfdhcpd.link import Link, link_local_of, mac_of, number_of
 from snf.nfdhcpd.responder import Responder
 from snf.nfdhcpd.routes import of_table
 from snf.watch import CLOSE_WRITE, DELETE, MOVED_FROM, MOVED_TO, DirectoryWatch
@@ -29,6 +29,7 @@ class Directory(Service):
     each. One that makes no sense is logged and changes nothing for the others; its own
     guest is not answered.
 
+    :ivar told: Called with each guest whose file has been read.
     :ivar faulty: The names of files that make no sense.
     """
 
@@ -38,6 +39,7 @@ class Directory(Service):
     path: Path
     clients: Clients
     responders: Sequence[Responder]
+    told: Callable[[Client], None] = lambda client: None
     faulty: set[str] = field(init=False, factory=set)
     rescans: int = field(init=False, default=0)
     _watch: DirectoryWatch = field(init=False)
@@ -129,6 +131,7 @@ class Directory(Service):
                 number=client.link.number,
                 host=client.binding.hostname,
             )
+        self.told(client)
 
     def _refuse(self, name: str, line: int, reason: str) -> None:
         self.faulty.add(name)
@@ -161,6 +164,7 @@ class Directory(Service):
         mac = mac_of(binding.indev)
         if mac is None:
             raise Invalid(0, f"there is no interface {binding.indev}")
+        binding = evolve(binding, link_local=link_local_of(binding.indev))
         return Client(binding, Link(name, number), self._compiled(binding, mac))
 
     def _compiled(self, binding: Binding, mac: bytes) -> dict[str, Any]:

@@ -3,8 +3,13 @@
 import errno
 import os
 import socket
+from ipaddress import IPv6Address
+from pathlib import Path
 
 from attrs import define, field
+
+_ADDRESSES = Path("/proc/net/if_inet6")
+_LINK_SCOPE, _DADFAILED = 0x20, 0x08  # linux/ipv6.h, linux/if_addr.h
 
 
 def number_of(interface: str) -> int:
@@ -24,6 +29,20 @@ def mac_of(interface: str) -> bytes | None:
             return None
         mac: bytes = raw.getsockname()[4]
         return mac if len(mac) == 6 else None
+
+
+def link_local_of(interface: str) -> IPv6Address | None:
+    """Return an interface's link-local IPv6 address; ``None`` where it has none."""
+    try:
+        lines = _ADDRESSES.read_text("ascii").splitlines()
+    except OSError:  # a kernel without IPv6
+        return None
+    for line in lines:
+        digits, _, _, scope, flags, name = line.split()
+        usable = not int(flags, 16) & _DADFAILED
+        if name == interface and int(scope, 16) == _LINK_SCOPE and usable:
+            return IPv6Address(bytes.fromhex(digits))
+    return None
 
 
 @define(eq=False)

@@ -47,6 +47,10 @@ class Responder(Protocol):
     def kind(self) -> str:
         """The word for the counters, and the key of its queue in ``[queues]``."""
 
+    @property
+    def link_wide(self) -> bool:
+        """Whether others on a guest's bridge are to have its packets, too."""
+
     def compile(self, binding: Binding, mac: bytes) -> Any:
         """
         Return what ``answer`` needs of a guest; ``None`` if it is to be told nothing.

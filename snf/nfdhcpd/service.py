@@ -14,15 +14,19 @@ from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.logger import Logger
 from twisted.web.server import Site
 
-from snf.nfdhcpd import privileges
+from snf.nfdhcpd import feeding, privileges
+from snf.nfdhcpd.advertiser import Advertiser
 from snf.nfdhcpd.answers import Answers
 from snf.nfdhcpd.client import Clients
 from snf.nfdhcpd.counters import Metric, dropped, exposition, of_packets
 from snf.nfdhcpd.dhcp4 import Dhcp4
+from snf.nfdhcpd.dhcp6 import Dhcp6
 from snf.nfdhcpd.directory import Directory
 from snf.nfdhcpd.metrics import Textfile, pages
+from snf.nfdhcpd.ns import Ns
 from snf.nfdhcpd.queue import Queue
 from snf.nfdhcpd.responder import Responder
+from snf.nfdhcpd.rs import Rs
 from snf.nfdhcpd.settings import OFF, Nfdhcpd
 from snf.toml import ConfigError
 
@@ -32,7 +36,12 @@ _Labels = tuple[tuple[str, str], ...]
 
 def responders(settings: Nfdhcpd) -> list[Responder]:
     """Return what answers each kind of packets that a queue is read for."""
-    known: list[Responder] = [Dhcp4(settings.dhcp)]
+    known: list[Responder] = [
+        Dhcp4(settings.dhcp),
+        Rs(settings.ipv6, settings.mode),
+        Ns(),
+        Dhcp6(settings.ipv6, settings.mode),
+    ]
     return [one for one in known if getattr(settings.queues, one.kind) != OFF]
 
 
@@ -51,6 +60,7 @@ class Server(MultiService):
     reread: Callable[[], Nfdhcpd]
     clients: Clients = field(init=False, factory=Clients)
     answers: Answers = field(init=False)
+    advertiser: Advertiser = field(init=False)
     directory: Directory = field(init=False)
     queues: dict[str, Queue] = field(init=False, factory=dict)
     _counts: IO[bytes] | None = field(init=False, default=None)
@@ -59,9 +69,17 @@ class Server(MultiService):
     def __attrs_post_init__(self) -> None:
         MultiService.__init__(self)
         self.answers = Answers(self.reactor, self.clients)
+        self.advertiser = Advertiser(
+            self.reactor, self.clients, self.settings.ipv6.ra_period_s
+        )
+        self.advertiser.setServiceParent(self)
         answering = responders(self.settings)
         self.directory = Directory(
-            self.reactor, self.settings.bindings.directory, self.clients, answering
+            self.reactor,
+            self.settings.bindings.directory,
+            self.clients,
+            answering,
+            self.advertiser.tell,
         )
         self.directory.setServiceParent(self)
         for one in answering:
@@ -79,6 +97,7 @@ class Server(MultiService):
         """Open what only root may, then be root no more."""
         with suppress(OSError):
             self._counts = _QUEUES_FILE.open("rb", buffering=0)
+        self._warn_of_unfed()
         # A socket a guest that has asked.
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -107,16 +126,18 @@ class Server(MultiService):
         """Follow the configuration's file as it is now, as far as that is possible."""
         try:
             settings = self.reread()
-        except ConfigError as problem:
+            kept = evolve(self.settings, dhcp=settings.dhcp, ipv6=settings.ipv6)
+            kept.check()
+        except (ConfigError, ValueError) as problem:
             self._log.error("the configuration stays: {problem}", problem=str(problem))
             return
-        kept = evolve(self.settings, dhcp=settings.dhcp, ipv6=settings.ipv6)
         if kept != settings:
             self._log.warn(
                 "of the configuration, [dhcp] and [ipv6] were read again; what else has"
                 " changed needs a restart"
             )
         self.settings = kept
+        self.advertiser.period_s = kept.ipv6.ra_period_s
         anew = responders(kept)
         for one in anew:
             self.queues[one.kind].taken = self.answers.taker(one)
@@ -148,6 +169,18 @@ class Server(MultiService):
             [of_packets(self.answers.packets), *self._gauges(), *self._of_queues()]
         )
 
+    def _warn_of_unfed(self) -> None:
+        """Say which queues nothing is put into; only root may list the rules."""
+        text = feeding.rules()
+        numbers = {kind: queue.number for kind, queue in self.queues.items()}
+        unfed = feeding.unfed(numbers, text) if text is not None else []
+        if unfed:
+            self._log.warn(
+                "no rule of the node puts packets into {queues}, so these are not answered:"
+                " see nfdhcpd-queues",
+                queues=", ".join(f"queue {numbers[kind]} ({kind})" for kind in unfed),
+            )
+
     def _gauges(self) -> Sequence[Metric]:
         return (
             _plain("nfdhcpd_bindings", "gauge", "Guests answered.", len(self.clients)),
@@ -162,6 +195,16 @@ class Server(MultiService):
                     "Readings of the whole directory.",
                 ),
                 self.directory.rescans,
+            ),
+            _plain(
+                *("nfdhcpd_advertisements_total", "counter"),
+                "Router advertisements that nobody asked for.",
+                self.advertiser.sent,
+            ),
+            _plain(
+                *("nfdhcpd_advertisements_unsent_total", "counter"),
+                "Router advertisements that a tap did not take.",
+                self.advertiser.unsent,
             ),
         )
 

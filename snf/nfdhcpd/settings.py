@@ -113,23 +113,37 @@ class Dhcp:
                 raise ValueError(f"options: {failure}") from None
 
 
-MODES = ("auto", "slaac", "slaac+dhcpv6")
+MODES = ("auto", "slaac", "slaac+dhcpv6", "dhcpv6")
 
 
 @frozen
 class Ipv6:
-    """``[ipv6]``: what router advertisements and DHCPv6 say that no binding says."""
+    """``[ipv6]``: what router advertisements and DHCPv6 say that no binding says.
+
+    :ivar ra_period_s: The longest time between two advertisements that nobody asked for.
+    :ivar lease_s: How long DHCPv6 lends an address.
+    """
 
     mode: str = "auto"
     ra_period_s: int = 300
+    lease_s: int = 604_800
+    renewal_s: int = 3600
     nameservers: tuple[str, ...] = ()
     domains: tuple[str, ...] = ()
+
+    @property
+    def rebinding(self) -> int:
+        """When clients are to ask any server, in seconds from the lease's start."""
+        return self.lease_s * 7 // 8
 
     def check(self) -> None:
         if self.mode not in MODES:
             raise ValueError(f"mode: {self.mode!r} is not one of {', '.join(MODES)}")
         # RFC 4861, 6.2.1: at most half an hour between two advertisements.
         _within("ra_period_s", self.ra_period_s, 4, 1800)
+        _within("lease_s", self.lease_s, 60, 2**32 - 2)
+        if not 0 < self.renewal_s < self.rebinding:
+            raise ValueError("renewal_s: must be less than seven eighths of lease_s")
         for text in self.nameservers:
             try:
                 IPv6Address(text)
@@ -166,6 +180,18 @@ class Nfdhcpd:
     dhcp: Dhcp = Dhcp()
     ipv6: Ipv6 = Ipv6()
     metrics: Metrics = Metrics()
+
+    @property
+    def mode(self) -> str:
+        """``[ipv6] mode``, or what ``auto`` stands for."""
+        if self.ipv6.mode != "auto":
+            return self.ipv6.mode
+        return "slaac" if self.queues.dhcpv6 == OFF else "slaac+dhcpv6"
+
+    def check(self) -> None:
+        queues = self.queues
+        if "dhcpv6" in self.mode and queues.dhcpv6 == OFF and queues.rs != OFF:
+            raise ValueError(f"ipv6: mode: {self.mode} needs a queue for DHCPv6")
 
 
 def read(path: Path) -> Nfdhcpd:

@@ -1,0 +1,192 @@
+"""DHCPv6 answers, compiled when a binding is read and patched for each packet.
+
+Scapy builds an answer with everything in it.  What is kept is the frame up to the options,
+and each option; a reply is a copy of the first with some fields set, and what belongs to
+its message.
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
+
+from attrs import frozen
+from scapy.layers.dhcp6 import (
+    DUID_LL,
+    DHCP6_Reply,
+    DHCP6OptDNSDomains,
+    DHCP6OptDNSServers,
+    DHCP6OptIAAddress,
+    DHCP6OptPref,
+    DHCP6OptRapidCommit,
+    DHCP6OptServerId,
+    DHCP6OptStatusCode,
+)
+from scapy.layers.inet6 import UDP as Udp
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import Ether
+
+from snf.nfdhcpd.binding import Binding
+from snf.nfdhcpd.request6 import Ia, Kind, Option, Request
+from snf.nfdhcpd.settings import Ipv6
+from snf.nfdhcpd.wire6 import (
+    BODY,
+    CLIENT_PORT,
+    IP,
+    SERVER_PORT,
+    UDP,
+    domains_of,
+    domains_within,
+    finish,
+    servers_within,
+    source_of,
+)
+
+SUCCESS, NO_ADDRESS, NOT_ON_LINK, NO_PREFIX = 0, 2, 4, 6
+_WORDS = {
+    SUCCESS: "done",
+    NO_ADDRESS: "no more addresses",
+    NOT_ON_LINK: "not your address here",
+    NO_PREFIX: "no prefixes",
+}
+
+_MESSAGE, _OPTIONS, _CHECKSUM = BODY + 8, BODY + 12, 6
+_IA = struct.Struct("!2H4s")
+_TIMES = struct.Struct("!2I")
+# Octets for names, so that there is always room for the longest of everything else: a
+# client's identifier of 134, four IAs, and four addresses that are the client's no more.
+_NAMES = 640
+_MOST_STALE = 4
+_HEAD = 4  # code and length of an option
+
+
+@frozen
+class Compiled:
+    """
+    What a guest is told.
+
+    :ivar address: Its address, as octets; empty if there is none to be had.
+    :ivar server: What the server calls itself, as octets.
+    :ivar frame: An answer up to its options.
+    :ivar lease: The option with its address.
+    :ivar times: When it is asked for again, as it is in an IA.
+    :ivar names: The options of name servers and domains.
+    """
+
+    mac: bytes
+    any_mac: bool
+    address: bytes
+    server: bytes
+    frame: bytes
+    head: bytes
+    lease: bytes
+    times: bytes
+    names: bytes
+    statuses: dict[int, bytes]
+    preference: bytes
+    rapid: bytes
+
+
+def compiled(settings: Ipv6, binding: Binding, mac: bytes) -> Compiled | None:
+    """Return what a guest is told, if it is to have an address."""
+    if binding.subnet6 is None:
+        return None
+    source = source_of(binding, mac)
+    server = DHCP6OptServerId(duid=DUID_LL(lladdr=mac.hex(":")))
+    frame = bytes(
+        Ether(src=mac.hex(":"), dst=binding.mac.hex(":"))
+        / IPv6(src=str(source), dst=str(source), hlim=64)
+        / Udp(sport=SERVER_PORT, dport=CLIENT_PORT)
+        / DHCP6_Reply()
+    )
+    lease = b""
+    if binding.eui64 is not None:
+        lease = _lease(str(binding.eui64), settings.lease_s)
+    return Compiled(
+        binding.mac,
+        binding.any_mac,
+        binding.eui64.packed if binding.eui64 is not None else b"",
+        bytes(server)[4:],
+        frame,
+        bytes(server),
+        lease,
+        _TIMES.pack(settings.renewal_s, settings.rebinding),
+        _names(settings, binding),
+        {
+            code: bytes(DHCP6OptStatusCode(statuscode=code, statusmsg=text.encode()))
+            for code, text in _WORDS.items()
+        },
+        bytes(DHCP6OptPref(prefval=255)),
+        bytes(DHCP6OptRapidCommit()),
+    )
+
+
+def reply(
+    known: Compiled, kind: Kind, request: Request, mac: bytes, *parts: bytes
+) -> bytes:
+    """Return a frame that answers a client with some options."""
+    frame = bytearray(known.frame)
+    frame[0:6] = mac
+    frame[IP + 24 : BODY] = request.source
+    frame[_MESSAGE : _MESSAGE + 4] = bytes((kind,)) + request.transaction
+    frame += known.head
+    if request.client is not None:
+        frame += struct.pack("!2H", Option.CLIENT, len(request.client))
+        frame += request.client
+    for part in parts:
+        frame += part
+    return finish(frame, UDP, _CHECKSUM)
+
+
+def leases(known: Compiled, request: Request, has_some: bool) -> Iterable[bytes]:
+    """
+    Yield what each of a client's IAs gets: one of them the address, the others none.
+
+    :param has_some: Whether the addresses that it names are those that it uses, so that
+        it has to be told which to give up.
+    """
+    chosen = _chosen(known, request.ias)
+    for ia in request.ias:
+        if ia is chosen:
+            yield _ia(ia, known.times + known.lease + _given_up(known, ia, has_some))
+        elif ia.code == Option.IA_NA:
+            yield _ia(ia, bytes(8) + known.statuses[NO_ADDRESS])
+        elif ia.code == Option.IA_PD:
+            yield _ia(ia, bytes(8) + known.statuses[NO_PREFIX])
+        else:
+            yield _ia(ia, known.statuses[NO_ADDRESS])
+
+
+def _chosen(known: Compiled, ias: Sequence[Ia]) -> Ia | None:
+    """Return the IA that has the address already, or else the first that may."""
+    able = [ia for ia in ias if ia.code == Option.IA_NA and known.address]
+    having = [ia for ia in able if known.address in ia.addresses]
+    return next(iter(having or able), None)
+
+
+def _given_up(known: Compiled, ia: Ia, has_some: bool) -> bytes:
+    """Return the addresses that a client must not use any more (RFC 8415, 18.3.4)."""
+    stale = [one for one in ia.addresses if one != known.address] if has_some else []
+    return b"".join(
+        struct.pack("!2H16s2I", Option.ADDRESS, 24, one, 0, 0)
+        for one in stale[:_MOST_STALE]
+    )
+
+
+def _ia(ia: Ia, inner: bytes) -> bytes:
+    return _IA.pack(ia.code, 4 + len(inner), ia.identifier) + inner
+
+
+def _lease(address: str, lease_s: int) -> bytes:
+    return bytes(DHCP6OptIAAddress(addr=address, preflft=lease_s, validlft=lease_s))
+
+
+def _names(settings: Ipv6, binding: Binding) -> bytes:
+    given = tuple(map(str, binding.nameservers6)) or settings.nameservers
+    found = b""
+    servers = servers_within(given, _NAMES - _HEAD)
+    if servers:
+        found = bytes(DHCP6OptDNSServers(dnsservers=servers))
+    domains = domains_of(binding, settings.domains)
+    domains = domains_within(domains, _NAMES - len(found) - _HEAD)
+    if domains:
+        found += bytes(DHCP6OptDNSDomains(dnsdomains=domains))
+    return found

@@ -1,0 +1,223 @@
+"""IPv6 packets that somebody has spoiled: each has a verdict, and none does harm."""
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define
+from hypothesis import given
+from hypothesis import strategies as st
+from scapy.layers.dhcp6 import DHCP6OptRapidCommit
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from snf.nfdhcpd.answers import Answers
+from snf.nfdhcpd.binding import parse
+from snf.nfdhcpd.client import Client, Clients
+from snf.nfdhcpd.link import Link
+from snf.nfdhcpd.queue import Queue
+from snf.nfdhcpd.responder import Packet
+from snf.nfdhcpd.wire6 import ICMP, UDP, finish
+from tests.nfdhcpd.guest6 import (
+    BINDING,
+    FOREIGN,
+    MAC,
+    OTHER,
+    OWN,
+    SERVER_LOCAL,
+    bound,
+    dhcp6,
+    dissected,
+    ia,
+    neighbor_solicitation,
+    router_solicitation,
+)
+
+OUTCOMES = {
+    "rs": {"ra"},
+    "ns": {"na", "duplicate", "own", "elsewhere"},
+    "dhcpv6": {
+        *("advertise", "reply", "not_on_link", "release", "decline"),
+        *("other_server", "unexpected", "relayed"),
+    },
+}
+WHOLE = {
+    "rs": [router_solicitation(), router_solicitation(source="::", mac=None)],
+    "ns": [
+        *(neighbor_solicitation(one) for one in (OTHER, OWN, SERVER_LOCAL)),
+        neighbor_solicitation(OTHER, source="::"),
+    ],
+    "dhcpv6": [
+        dhcp6("solicit", ia(), DHCP6OptRapidCommit()),
+        dhcp6("information"),
+        *(
+            dhcp6(kind, ia(OWN, OTHER))
+            for kind in ("request", "confirm", "renew", "rebind", "release", "decline")
+        ),
+    ],
+}
+_OCTET = st.integers(0, 255)
+_INNER = st.lists(
+    st.tuples(st.sampled_from((5, 13, 26, 99)), st.binary(max_size=40)), max_size=3
+)
+
+
+def encoded(options: list[tuple[int, bytes]]) -> bytes:
+    """Return options of DHCPv6 as they are sent."""
+    return b"".join(
+        code.to_bytes(2, "big") + len(value).to_bytes(2, "big") + value
+        for code, value in options
+    )
+
+
+@st.composite
+def associations(draw: st.DrawFn) -> bytes:
+    """Return an IA with anything in it."""
+    code, size = draw(st.sampled_from(((3, 12), (4, 4), (25, 12))))
+    head = draw(st.binary(min_size=size - 1, max_size=size + 1))
+    return encoded([(code, head + encoded(draw(_INNER)))])
+
+
+@st.composite
+def spoiled(draw: st.DrawFn, kind: str) -> bytes:
+    """Return a packet of a kind of which something is not as it was."""
+    packet = bytearray(draw(st.sampled_from(WHOLE[kind])))
+    if draw(st.booleans()):
+        packet += draw(st.binary(max_size=64))
+    if kind == "dhcpv6":
+        for more in draw(st.lists(associations(), max_size=6)):
+            packet += more
+    if draw(st.booleans()):
+        del packet[draw(st.integers(0, len(packet))) :]
+    for _ in range(draw(st.integers(0, 4))):
+        if packet:
+            packet[draw(st.integers(0, len(packet) - 1))] = draw(_OCTET)
+    if len(packet) >= 48 and draw(st.booleans()):
+        # So that it is not for its lengths or its checksum that it is refused.
+        protocol, at = (UDP, 6) if kind == "dhcpv6" else (ICMP, 2)
+        packet = bytearray(finish(bytearray(14) + packet, protocol, at)[14:])
+    return bytes(packet)
+
+
+@define
+class Raw:
+    """A packet of a queue's, which keeps its verdicts."""
+
+    payload: bytes
+    source: bytes
+    verdicts: list[str]
+    indev: int = 7
+    physindev: int = 0
+
+    def get_payload(self) -> bytes:
+        """See ``netfilterqueue.Packet``."""
+        return self.payload
+
+    def get_hw(self) -> bytes:
+        """See ``netfilterqueue.Packet``."""
+        return self.source + bytes(2)
+
+    def drop(self) -> None:
+        """See ``netfilterqueue.Packet``."""
+        self.verdicts.append("drop")
+
+    def accept(self) -> None:
+        """See ``netfilterqueue.Packet``."""
+        self.verdicts.append("accept")
+
+
+class SpoiledTests(SynchronousTestCase):
+    """Packets of each kind."""
+
+    def spoil(self, kind: str, data: st.DataObject) -> None:
+        """Answer one packet, directly and by its queue."""
+        packet = data.draw(spoiled(kind))
+        source = data.draw(st.sampled_from((MAC, MAC, FOREIGN)))
+        one, known = bound(kind, MTU="1400", NAMESERVERS6="2001:db8::53")
+        answer = one.answer(known, Packet(packet, source))
+        self.assertIn(answer.outcome, OUTCOMES[kind] | {"malformed", "spoofed"})
+        if source == FOREIGN:
+            self.assertEqual(b"", answer.frame)
+        if answer.frame:
+            frame = dissected(answer.frame)
+            self.assertIn(frame.dst, (MAC.hex(":"), "33:33:00:00:00:01"))
+            self.assertEqual("ee:ee:ee:ee:ee:ee", frame.src)
+        self.by_queue(kind, packet, source)
+
+    def by_queue(self, kind: str, packet: bytes, source: bytes) -> None:
+        """Have one taken as the kernel hands it over."""
+        clock, clients = Clock(), Clients()
+        one, known = bound(kind)
+        text = "".join(f"{key}={value}\n" for key, value in BINDING.items())
+        client = Client(parse("tap1", text), Link("tap1", 7), {kind: known})
+        sent: list[bytes] = []
+        self.patch(Link, "send", lambda link, frame: sent.append(frame) or "")
+        clients.put(client)
+        answers = Answers(clock, clients)
+        taken: Callable[[int, Any], bool] = answers.taker(one)
+        queue = Queue(clock, 43, 1024, taken)
+        verdicts: list[str] = []
+        queue._packet(Raw(packet, source, verdicts))
+        self.assertEqual(["drop"], verdicts)
+        clock.advance(0)
+        self.assertEqual(0, answers.packets[kind, "failed"])
+        self.assertEqual(1, sum(answers.packets.values()))
+        if source == FOREIGN:
+            self.assertEqual([], sent)
+
+    @given(st.data())
+    def test_router_solicitations(self, data: st.DataObject) -> None:
+        """Router solicitations."""
+        self.spoil("rs", data)
+
+    @given(st.data())
+    def test_neighbor_solicitations(self, data: st.DataObject) -> None:
+        """Neighbor solicitations."""
+        self.spoil("ns", data)
+
+    @given(st.data())
+    def test_dhcpv6(self, data: st.DataObject) -> None:
+        """DHCPv6 clients' messages."""
+        self.spoil("dhcpv6", data)
+
+    @given(st.binary(max_size=200))
+    def test_anything(self, packet: bytes) -> None:
+        """What is no packet at all."""
+        for kind in OUTCOMES:
+            one, known = bound(kind)
+            answer = one.answer(known, Packet(packet, MAC))
+            self.assertEqual(("malformed", b""), (answer.outcome, answer.frame))
+
+
+class BridgeTests(SynchronousTestCase):
+    """What guests of a bridge say to each other."""
+
+    def test_verdicts(self) -> None:
+        """Neighbor discovery goes on its way, answered or not; DHCPv6 does not."""
+        for kind, indev, subnet, outcome, verdict in (
+            ("rs", "prv1", "2001:db8:1::/64", "ra", "accept"),
+            ("rs", "prv1", "", "passed", "accept"),
+            ("rs", "tap1", "2001:db8:1::/64", "ra", "drop"),
+            ("rs", "tap1", "", "none", "drop"),
+            ("ns", "prv1", "2001:db8:1::/64", "passed", "accept"),
+            ("ns", "prv1", "", "passed", "accept"),
+            ("ns", "tap1", "2001:db8:1::/64", "na", "drop"),
+            ("ns", "tap1", "", "none", "drop"),
+            ("dhcpv6", "prv1", "2001:db8:1::/64", "reply", "drop"),
+            ("dhcpv6", "prv1", "", "none", "drop"),
+            ("dhcpv6", "tap1", "", "none", "drop"),
+        ):
+            one, known = bound(kind, INDEV=indev, SUBNET6=subnet)
+            text = "".join(
+                f"{key}={value}\n" for key, value in {**BINDING, "INDEV": indev}.items()
+            )
+            clock, clients = Clock(), Clients()
+            self.patch(Link, "send", lambda link, frame: "")
+            clients.put(Client(parse("tap1", text), Link("tap1", 7), {kind: known}))
+            answers = Answers(clock, clients)
+            verdicts: list[str] = []
+            queue = Queue(clock, 43, 1024, answers.taker(one))
+            queue._packet(Raw(WHOLE[kind][0], MAC, verdicts))
+            clock.advance(0)
+            situation = f"{kind} {indev} {subnet}"
+            self.assertEqual([verdict], verdicts, situation)
+            self.assertEqual({(kind, outcome): 1}, dict(answers.packets), situation)
