@@ -210,12 +210,10 @@ class Cloud:
     def _nfdhcpd(self, ganeti: "Future[bool]") -> None:
         ganeti.result()
         daemons.configure_nfdhcpd(self.layout)
-        try:
-            for machine in self.ganeti.machines:
-                daemons.feed_nfdhcpd(machine)
-        except Failure:
-            text = "this kernel does not queue packets for nfdhcpd (NFQUEUE): servers"
-            self.progress.say("networks", f"{text} learn addresses as they boot")
+        fed = [daemons.feed_nfdhcpd(machine) for machine in self.ganeti.machines]
+        if not all(fed):
+            text = "this kernel refuses rules for nfdhcpd (NFQUEUE, physdev): servers"
+            self.progress.say("networks", f"{text} of other images get no addresses")
         started = [daemon.start() for daemon in self._nfdhcpds]
         if any(started):
             self.progress.say("twistd nfdhcpd", "started")

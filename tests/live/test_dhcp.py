@@ -19,6 +19,10 @@ from tests.live.test_nodes import NodesTestCase
 _SERVER = "192.0.2.1"
 """What nfdhcpd calls itself."""
 _DNS = "10.99.0.53"
+_SAID = (
+    "until grep '^ADDRESSES {nic} ' /tmp/said; do sleep 1; done; cat /tmp/said;"
+    " echo TO''LD\n"
+)
 _RENEW = "kill -USR1 $(pidof udhcpc)\n"
 
 
@@ -50,7 +54,7 @@ class LeaseTests(InterfacesTestCase):
         server, name = await self.booted()
         made = await self.attach(server, network)
         four, six = [one["ip_address"] for one in made["fixed_ips"]]
-        said = await serial(self.cloud, name, "ADDRESSES eth1")
+        said = await serial(self.cloud, name, "TOLD", typed=_SAID.format(nic="eth1"))
         self.assertIn(f"LEASE bound eth1 {four}/24 from {_SERVER}", said)
         self.assertIn(f"ADVERTISED eth1 {six}/64", said)
         typed = "cat /etc/resolv.conf /sys/class/net/eth1/mtu; ip route; echo SE''EN\n"

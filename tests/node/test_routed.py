@@ -67,6 +67,16 @@ class RoutedTests(NodeTestCase):
         self.assertEqual(0, self.node.call("gc").returncode)
         self.assertFalse(path.exists())
 
+    def test_readable(self) -> None:
+        """Whoever nfdhcpd is may read it, though Ganeti's daemons keep theirs to root."""
+        before = os.umask(0o077)
+        try:
+            guest = self.routed(6)
+        finally:
+            os.umask(before)
+        path = self.node.directory / "bindings" / guest.tap
+        self.assertEqual(0o644, path.stat().st_mode & 0o777)
+
     def test_no_gateway(self) -> None:
         """What Ganeti keeps of a gateway is not told where the network has none."""
         guest = self.lab.guest(self.node, "tap7", mac(7))
