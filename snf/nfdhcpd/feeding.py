@@ -1,5 +1,6 @@
 """Whether anything puts packets into the queues."""
 
+import os
 import re
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,8 @@ _NUMBERS = re.compile(
     r"(?:--queue-num|--queue-balance|\bqueue(?: flags \S+)?(?: num| to)) (\d+)(?:[:-](\d+))?"
 )
 _TIMEOUT_S = 10.0
+# Not everybody's path leads to them.
+_PATH = "/usr/sbin:/sbin"
 
 
 def rules() -> str | None:
@@ -40,9 +43,15 @@ def _fed(text: str) -> Iterable[int]:
 
 
 def _printed(command: tuple[str, ...]) -> str | None:
+    path = f"{os.environ.get('PATH', os.defpath)}:{_PATH}"
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+            command,
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

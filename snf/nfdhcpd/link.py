@@ -32,17 +32,22 @@ def mac_of(interface: str) -> bytes | None:
 
 
 def link_local_of(interface: str) -> IPv6Address | None:
-    """Return an interface's link-local IPv6 address; ``None`` where it has none."""
+    """
+    Return an interface's link-local IPv6 address; ``None`` where it has none.
+
+    Of several the lowest: those that are given come before those that the kernel makes.
+    """
     try:
         lines = _ADDRESSES.read_text("ascii").splitlines()
     except OSError:  # a kernel without IPv6
         return None
+    found = []
     for line in lines:
         digits, _, _, scope, flags, name = line.split()
         usable = not int(flags, 16) & _DADFAILED
         if name == interface and int(scope, 16) == _LINK_SCOPE and usable:
-            return IPv6Address(bytes.fromhex(digits))
-    return None
+            found.append(IPv6Address(bytes.fromhex(digits)))
+    return min(found, default=None)
 
 
 @define(eq=False)

@@ -37,19 +37,14 @@ TOLD = (
 
 _WAIT_S = 20.0
 
-FILTERS = (
-    ("iptables", "udp", "--dport 67", 42),
-    ("ip6tables", "icmpv6", "--icmpv6-type router-solicitation", 43),
-    ("ip6tables", "icmpv6", "--icmpv6-type neighbour-solicitation", 44),
-    ("ip6tables", "udp", "--dport 547", 45),
-)
+QUEUES = ROOT / "ganeti" / "network" / "nfdhcpd-queues"
 
 
 class DaemonTestCase(NodeTestCase):
     """A node with rules that feed the queues, and a daemon that reads them."""
 
     def setUp(self) -> None:
-        for tool in ("iptables", "udhcpc", "dhclient"):
+        for tool in ("iptables", "udhcpc", "dhclient", "dhcpcd"):
             if shutil.which(tool) is None:
                 raise SkipTest(f"{tool} is not installed: run ./cloud test")
         super().setUp()
@@ -60,10 +55,7 @@ class DaemonTestCase(NodeTestCase):
         self.base.parent.chmod(0o755)
         self.log = self.base / "log"
         self.config = self.base / "nfdhcpd.toml"
-        for tool, protocol, match, number in FILTERS:
-            for device in ("-i tap+", "-m physdev --physdev-in tap+"):
-                rule = f"{device} -p {protocol} {match} -j NFQUEUE --queue-num {number}"
-                self.on_node(*f"{tool} -t mangle -A PREROUTING {rule}".split())
+        self.on_node(str(QUEUES), "up")
 
     def on_node(self, *argv: str) -> str:
         """Return what a command prints that runs on the node."""
