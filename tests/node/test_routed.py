@@ -1,5 +1,6 @@
 """Guests of the public network: reached, reaching, and only as themselves."""
 
+import os
 import struct
 from ipaddress import ip_address
 
