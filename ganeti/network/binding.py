@@ -29,7 +29,7 @@ def text(nic):
     environment = nic.environment
     values = {
         "INDEV": nic.tap if nic.routed else nic.link,
-        "IP": nic.address,
+        "IP": nic.address if nic.leased else "",
         "MAC": nic.mac,
         "HOSTNAME": nic.instance,
         "TAGS": " ".join(nic.network_tags),

@@ -104,6 +104,9 @@ class QemuTests(SynchronousTestCase):
         tags = {"NETWORK_TAGS": "ip-less-routed public nfdhcpd"}
         word = self.word({**self.PUBLIC, **self.NETWORK, **tags})
         self.assertTrue(word.endswith("/128,fe80::1,dhcp"), word)
+        tags["NETWORK_TAGS"] += " snf:no-dhcp:4"
+        word = self.word({**self.PUBLIC, **self.NETWORK, **tags})
+        self.assertTrue(word.endswith("/128,fe80::1,ra"), word)
 
     def test_without_network(self):
         """Where Ganeti knows no network, everybody is asked for on the link."""
