@@ -1,7 +1,6 @@
 """Router advertisements that nobody asked for (RFC 4861, 6.2.4)."""
 
 import random
-from collections import deque
 from typing import Any
 
 from attrs import define, field
@@ -35,7 +34,7 @@ class Advertiser(Service):
     unsent: int = field(init=False, default=0)
     _round: IDelayedCall | None = field(init=False, default=None)
     _next: IDelayedCall | None = field(init=False, default=None)
-    _due: deque[Client] = field(init=False, factory=deque)
+    _due: dict[Client, None] = field(init=False, factory=dict)
 
     def startService(self) -> None:
         super().startService()
@@ -53,7 +52,7 @@ class Advertiser(Service):
         """Have a guest told, as soon as others allow."""
         if not self.running or client.compiled.get(_KIND) is None:
             return
-        self._due.append(client)
+        self._due[client] = None
         if self._next is None:
             self._next = self.reactor.callLater(0, self._some)
 
@@ -63,14 +62,14 @@ class Advertiser(Service):
 
     def _all(self) -> None:
         self._wait()
-        if not self._due:  # or else they are being told
-            for client in self.clients:
-                self.tell(client)
+        for client in self.clients:
+            self.tell(client)
 
     def _some(self) -> None:
         self._next = None
         for _ in range(min(_AT_ONCE, len(self._due))):
-            client = self._due.popleft()
+            client = next(iter(self._due))
+            del self._due[client]
             if client.gone:
                 continue
             if client.link.send(client.compiled[_KIND].frame):

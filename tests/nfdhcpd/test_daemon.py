@@ -213,14 +213,14 @@ class FloodTests(GuestsTestCase):
         assert found is not None
         self.assertTrue(float(found[1]) > 0)
 
-    def flood(self, guest: Guest) -> "_Flood":
+    def flood(self, guest: Guest) -> "Flood":
         """Return what asks for a guest as fast as it can, as long as it is entered."""
         source = bytes.fromhex(guest.mac.replace(":", ""))
         frame = b"\xff" * 6 + source + b"\x08\0" + self.discover(guest)
-        return _Flood(guest, frame)
+        return Flood(guest, frame)
 
 
-class _Flood:
+class Flood:
     """Sends a frame from a guest as fast as it can, in a process of its own."""
 
     def __init__(self, guest: Guest, frame: bytes) -> None:

@@ -1,6 +1,7 @@
 """IPv6 packets that somebody has spoiled: each has a verdict, and none does harm."""
 
 from collections.abc import Callable
+from ipaddress import IPv6Address
 from typing import Any
 
 from attrs import define
@@ -221,3 +222,36 @@ class BridgeTests(SynchronousTestCase):
             situation = f"{kind} {indev} {subnet}"
             self.assertEqual([verdict], verdicts, situation)
             self.assertEqual({(kind, outcome): 1}, dict(answers.packets), situation)
+
+
+class ChecksumTests(SynchronousTestCase):
+    """The checksum that ICMP and UDP say differently."""
+
+    def test_icmp(self) -> None:
+        """One sum of all is 0, and is said so."""
+        one, known = bound("ns")
+        start = int(IPv6Address("2001:db8:1::7:0"))
+        head = router_solicitation()[:40]
+        found = []
+        for number in range(0x10000):
+            wanted = IPv6Address(start + number).packed
+            body = b"\x87\0\0\0" + bytes(4) + wanted
+            packet = finish(bytearray(14) + head + body, ICMP, 2)[14:]
+            frame = one.answer(known, Packet(packet, MAC)).frame
+            if frame[56:58] in (b"\0\0", b"\xff\xff"):
+                found.append(frame)
+        self.assertEqual([b"\0\0"], [frame[56:58] for frame in found])
+        dissected(found[0])
+
+    def test_udp(self) -> None:
+        """0 is no checksum there, so the sum that is 0 is said the other way."""
+        one, known = bound("dhcpv6")
+        whole = bytearray(dhcp6("information"))
+        found = []
+        for number in range(0x10000):
+            whole[50:52] = number.to_bytes(2, "big")
+            frame = one.answer(known, Packet(bytes(whole), MAC)).frame
+            if frame[60:62] in (b"\0\0", b"\xff\xff"):
+                found.append(frame)
+        self.assertEqual([b"\xff\xff"], [frame[60:62] for frame in found])
+        dissected(found[0])

@@ -7,12 +7,20 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from snf.nfdhcpd.feeding import unfed
 from tests.nfdhcpd.case import QUEUES
+from tests.nfdhcpd.test_daemon import Flood
 from tests.nfdhcpd.test_fuzz6 import WHOLE
 from tests.nfdhcpd.test_kernel6 import Guests6TestCase
 from tests.node.inside import sends
 from tests.node.lab import Guest
 
 NUMBERS = {"dhcp": 42, "rs": 43, "ns": 44, "dhcpv6": 45}
+
+
+def frame_of(guest: Guest, packet: bytes) -> bytes:
+    """Return the frame of a guest's packet, for whoever hears it."""
+    source = bytes.fromhex(guest.mac.replace(":", ""))
+    group = b"\x33\x33" + packet[36:40].ljust(4, b"\0")
+    return group + source + b"\x86\xdd" + packet
 
 
 class FeedingTests(SynchronousTestCase):
@@ -114,9 +122,7 @@ class SpoiledTests(Guests6TestCase):
 
     def say(self, guest: Guest, packet: bytes) -> None:
         """Send a packet of a guest's, to whoever hears it."""
-        source = bytes.fromhex(guest.mac.replace(":", ""))
-        group = b"\x33\x33" + packet[36:40].ljust(4, b"\0")
-        sends(guest.namespace, guest.device, group + source + b"\x86\xdd" + packet)
+        sends(guest.namespace, guest.device, frame_of(guest, packet))
 
     def answered(self, guest: Guest, kind: str) -> bool:
         """Return whether what is not spoiled is answered."""
@@ -124,3 +130,25 @@ class SpoiledTests(Guests6TestCase):
         before = self.count(kind, outcomes[kind])
         self.say(guest, WHOLE[kind][0])
         return self.count(kind, outcomes[kind]) > before
+
+
+class FloodTests(Guests6TestCase):
+    """One guest that floods, and another one."""
+
+    def test_other(self) -> None:
+        """Whatever one floods with, another is answered, and its neighbors are found."""
+        self.start()
+        guests = [self.public_guest(1), self.public_guest(2)]
+        for number, guest in enumerate(guests, 1):
+            self.configured(guest, number)
+        # Without what protects the queues from a guest that asks too often.
+        self.on_node("nft", "delete", "table", "netdev", "snf")
+        flooder, other = guests
+        self.in_guest(other, "ip", "link", "set", "eth0", "down")
+        for kind in sorted(WHOLE):
+            with Flood(flooder, frame_of(flooder, WHOLE[kind][0])):
+                self.in_guest(other, "ip", "link", "set", "eth0", "up")
+                self.configured(other, 2)
+                self.in_guest(other, "ip", "link", "set", "eth0", "down")
+            self.assertTrue(self.count(kind, "flood") > 0, kind)
+        self.until(lambda: self.waiting() == [0] * 4, "packets have no verdict")

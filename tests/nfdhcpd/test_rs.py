@@ -14,6 +14,7 @@ from scapy.layers.inet6 import (
 from twisted.trial.unittest import SynchronousTestCase
 
 from snf.nfdhcpd.settings import OFF, Ipv6, Nfdhcpd, Queues
+from snf.nfdhcpd.wire6 import ICMP, finish
 from tests.nfdhcpd.guest6 import (
     FOREIGN,
     MAC,
@@ -193,9 +194,21 @@ class RefusalTests(SynchronousTestCase):
             packet[at] = value
             self.assertEqual("malformed", answered("rs", bytes(packet)).outcome, at)
         for packet in (
-            router_solicitation(source="::") + b"",
+            router_solicitation(source="::"),
             router_solicitation(hlim=64),
+            # An option that is longer than what is left, and one without a length.
+            _with_option(b"\x0e\x02" + bytes(6)),
+            _with_option(b"\x0e\x00" + bytes(6)),
         ):
             self.assertEqual("malformed", answered("rs", packet).outcome)
         for length in range(len(whole)):
             self.assertEqual("malformed", answered("rs", whole[:length]).outcome)
+        self.assertEqual(
+            "ra", answered("rs", _with_option(b"\x0e\x01" + bytes(6))).outcome
+        )
+
+
+def _with_option(octets: bytes) -> bytes:
+    """Return a solicitation with an option, of which the lengths and checksum are right."""
+    packet = bytearray(14) + router_solicitation() + octets
+    return finish(packet, ICMP, 2)[14:]
