@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 _TIMEOUT_S = 20
+_ADDRESS_SET = "3"  # linux/netdevice.h: NET_ADDR_SET
 _EVERYBODY = "00:00:00:00:00:00"
 _ALL_NODES = bytes.fromhex("ff02000000000000") + bytes(7) + b"\x01"
 _ARP, _IPV6 = 0x0806, 0x86DD
@@ -129,6 +130,11 @@ def filter_bridge(bridge):
     """Have the firewall see what this bridge forwards, in both families."""
     for name in ("nf_call_iptables", "nf_call_ip6tables"):
         _write(f"/sys/class/net/{bridge}/bridge/{name}", "1")
+
+
+def keeps_mac(bridge):
+    """Return whether a bridge keeps its MAC address whatever ports it gets and loses."""
+    return _read(f"/sys/class/net/{bridge}/addr_assign_type") == _ADDRESS_SET
 
 
 def forward(tap, device):

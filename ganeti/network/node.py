@@ -148,6 +148,8 @@ class Node:
         if not kernel.is_bridge(nic.link):
             raise kernel.Failed(f"there is no bridge {nic.link} on this node")
         kernel.filter_bridge(nic.link)
+        if not kernel.keeps_mac(nic.link):
+            kernel.ip(routes.lasting(nic.link, kernel.mac_of(nic.link)))
         nic.zone = self._zone(nic)
         self.applied.write(nic)
         # Before it is a port: nothing passes that no rule has seen.

@@ -85,6 +85,16 @@ def bridged(nic):
     return [*lines, f"link set {nic.tap} master {nic.link} up"]
 
 
+def lasting(bridge, mac):
+    """
+    Return what has a bridge keep the MAC address that it has.
+
+    One whose only ports are taps would take that of a tap: the rules let pass what comes
+    from the bridge by its address, and nfdhcpd answers from it.
+    """
+    return [f"link set {bridge} address {mac}"]
+
+
 def vxlan(bridge, segment, local, underlay):
     """
     Return what makes the bridge of a VXLAN network, whether it is there or not.

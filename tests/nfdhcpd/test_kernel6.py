@@ -1,6 +1,7 @@
 """What guests' kernels make of nfdhcpd's router and neighbor advertisements."""
 
 import re
+from functools import partial
 
 from tests.nfdhcpd.case import GuestsTestCase
 from tests.nfdhcpd.guest6 import complaints
@@ -118,12 +119,30 @@ class RouterTests(Guests6TestCase):
             self.node.ip(f"link set {guest.tap} master prv1")
             self.bind(guest, INDEV="prv1", SUBNET6=SUBNET6)
             guests.append(guest)
+        self.assert_neighbors(guests)
+
+    def test_filtered(self) -> None:
+        """So they do where snf-network lets only their own network's frames through."""
+        self.bridge("prv1")
+        self.start()
+        guests = []
+        for number in (1, 2):
+            guest = self.plain_guest(number)
+            known = self.text().count(f"{guest.tap} (")
+            said = self.private(guest, number, "prv1", "private-filtered nfdhcpd")
+            self.node.up({**said, "NETWORK_SUBNET6": SUBNET6})
+            self.logged(f"{guest.tap} (", known + 1)
+            guests.append(guest)
+        self.assert_neighbors(guests)
+
+    def assert_neighbors(self, guests: list[Guest]) -> None:
+        """Guests of a bridge have addresses, no router, and reach each other."""
         for number, guest in enumerate(guests, 1):
-            self.until(lambda: self.has_address(guest, number), "there is no address")  # noqa: B023
+            self.until(partial(self.has_address, guest, number), "there is no address")
             self.assertFalse(self.has(guest, "default", "route"))
             self.assertTrue(self.has(guest, SUBNET6, "route"))
         self.assertTrue(pings(guests[0].namespace, address6(2), 5))
-        self.assertTrue(self.count("ns", "passed") > 0)
+        self.until(lambda: self.count("ns", "passed") > 0, "nobody was looked for")
 
 
 class NeighborTests(Guests6TestCase):

@@ -134,6 +134,16 @@ class BridgeTests(BridgedTestCase):
         self.lab.unplug(guest, self.node)
         self.assertEqual(before, self.address())
 
+    def test_only_guests(self) -> None:
+        """Nor does the first one on a bridge that nobody else is on."""
+        self.bridge("br0")
+        before = self.address()
+        guests = [self.member(one, "br0", "private", mac(one)) for one in (2, 1)]
+        self.assertEqual(before, self.address())
+        for guest in guests:
+            self.lab.unplug(guest, self.node)
+        self.assertEqual(before, self.address())
+
     def address(self) -> str:
         """Return the bridge's MAC address."""
         return run(
