@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from attrs import evolve
 
-from snf.allinone import checks, client, packages
+from snf.allinone import checks, client
 from snf.allinone import cloud as whole
 from snf.allinone import demo as demonstration
 from snf.allinone.cloud import Cloud
@@ -200,9 +200,7 @@ def services(state: Path, action: str) -> None:
                 Cloud(layout, known, progress).down()
             return
         parts = Cloud(layout, _instance(layout, None), progress, durable=False)
-        packages.install(packages.SERVICES, layout.log, progress)
-        parts.postgres.up()
-        parts.rabbitmq.up()
+        parts.up_services()
     for name, value in whole.test_environment(parts).items():
         print(f"export {name}='{value}'")
 

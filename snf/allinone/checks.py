@@ -1,7 +1,7 @@
 """``./cloud test``: every check and every test, with the real parts, counted.
 
-The parts are an all-in-one of its own, and a demo beside it for the clients' tests, in
-a temporary state directory.
+The parts are an all-in-one of its own, a demo beside it for the clients' tests, and a
+database and a broker for all other tests, in a temporary state directory.
 """
 
 import os
@@ -9,15 +9,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from attrs import evolve
+from attrs import evolve, frozen
 
-from snf.allinone import packages
 from snf.allinone.cloud import Cloud, check_machine, test_environment
 from snf.allinone.demo import Demo
 from snf.allinone.failure import Failure
@@ -53,7 +52,7 @@ def run(names: Sequence[str], progress: Progress) -> Count:
     """
     Run all checks and tests, or the tests of these names, and clean up.
 
-    The result counts each check, and the all-in-one's coming up, as one.
+    The result counts each check, and each part's coming up, as one.
     """
     total = Count()
     try:
@@ -71,32 +70,46 @@ def run(names: Sequence[str], progress: Progress) -> Count:
 
 
 def _with_cloud(names: Sequence[str], progress: Progress) -> Count:
+    made: list[_Part] = []
     try:
         check_machine("test")
         # Not in a TMPDIR that may be closed to PostgreSQL's account.
         state = Path(tempfile.mkdtemp(prefix="cyclades-test-", dir="/tmp"))
-        layout = Layout(state)
-        layout.create()
-        packages.install(packages.TESTS, layout.log, progress)
-        cloud = _new_cloud(layout, progress)
+        cloud = _new_cloud(Layout(state), progress)
+        made.append(_Part(cloud.layout, cloud.up, cloud.down, cloud.purge))
+        total = _up(made[-1])
         demo = _new_demo(Layout(state / "demo"), progress)
-    except Failure as failure:
-        print(f"cloud: {failure}")
-        return FAILED
-    try:
-        came_up = _up(cloud) + _up(demo)
-        return came_up + _trial(names, _environment(cloud, demo), state)
+        made.append(_Part(demo.layout, demo.up, demo.down))
+        total += _up(made[-1])
+        # Of the cloud's own the live tests see how it does without them.
+        services = _new_cloud(Layout(state / "services"), progress)
+        made.append(_Part(services.layout, services.up_services, services.down))
+        total += _up(made[-1])
+        environment = _environment(cloud, demo, services)
+        return total + _trial(names, environment, state)
     except Failure as failure:
         print(f"cloud: {failure}")
         return FAILED
     finally:
         with _undisturbed():
-            demo.down()
-            cloud.down()
-            cloud.purge()
+            for part in reversed(made):
+                part.down()
+            for part in made:
+                part.purge()
+
+
+@frozen
+class _Part:
+    """What the tests use, as it comes and goes."""
+
+    layout: Layout
+    up: Callable[[], None]
+    down: Callable[[], None]
+    purge: Callable[[], None] = lambda: None
 
 
 def _new_cloud(layout: Layout, progress: Progress) -> Cloud:
+    layout.create()
     # A second node takes few seconds, and some of the live tests need one.
     instance = evolve(_chosen(layout, range(18_774, 18_874)), node_count=2)
     layout.save(instance)
@@ -115,20 +128,20 @@ def _chosen(layout: Layout, ports: range) -> Instance:
     return choose(layout.state, port, port_is_free, octet_is_free)
 
 
-def _up(cloud: Cloud | Demo) -> Count:
+def _up(part: _Part) -> Count:
     try:
-        cloud.up()
+        part.up()
     except Failure as failure:
         print(f"cloud: {failure}")
-        _show_logs(cloud.layout)
+        _show_logs(part.layout)
         return FAILED
     return Count(passed=1)
 
 
-def _environment(cloud: Cloud, demo: Demo) -> dict[str, str]:
+def _environment(cloud: Cloud, demo: Demo, services: Cloud) -> dict[str, str]:
     return {
         **os.environ,
-        **test_environment(cloud),
+        **test_environment(services),
         "CYCLADES_TEST_STATE": str(cloud.layout.state),
         "CYCLADES_TEST_DEMO": str(demo.layout.state),
         "PYTHONPATH": str(CHECKOUT),

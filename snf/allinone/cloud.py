@@ -91,6 +91,12 @@ class Cloud:
             _all([api, eventd, nfdhcpd, hardware])
         self._still_there()
 
+    def up_services(self) -> None:
+        """Have PostgreSQL and RabbitMQ running, and nothing else."""
+        packages.install(packages.SERVICES, self.layout.log, self.progress)
+        self.postgres.up()
+        self.rabbitmq.up()
+
     def down(self) -> None:
         """Stop all of it; what does not run is fine."""
         ours = [daemons.cyclades(self.layout), *self._eventds, *self._nfdhcpds]

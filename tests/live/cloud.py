@@ -289,11 +289,15 @@ def serial_here(
             if time.monotonic() > end:
                 raise AssertionError(f"{instance} has no serial port")
             time.sleep(0.01)
-        port.settimeout(timeout_s)
+        port.settimeout(max(end - time.monotonic(), 0.001))
         port.sendall(typed.encode())
         said = b""
         while until.encode() not in said:
-            more = port.recv(4096)
+            port.settimeout(max(end - time.monotonic(), 0.001))
+            try:
+                more = port.recv(4096)
+            except TimeoutError:
+                raise AssertionError(f"no {until} in {said[-2000:]!r}") from None
             if not more:
                 raise AssertionError(f"the guest ended: {said!r}")
             said += more

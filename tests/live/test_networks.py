@@ -249,8 +249,12 @@ class ComingAndGoingTests(NetworksTestCase):
                 *("gnt-instance", "modify", "--hotplug", "--net"),
                 *(f"add:network={private},ip=10.99.0.{number}", guest.name),
             )
-            typed = f"ip addr add 10.99.0.{number}/24 dev eth1; ip link set eth1 up\n"
-            await serial(self.cloud, guest.name, "eth1", typed=typed)
+            # The guest's kernel may not have found it yet.
+            typed = (
+                "until ip link set eth1 up 2>/dev/null; do sleep 1; done;"
+                f" ip addr add 10.99.0.{number}/24 dev eth1; echo RE''ADY\n"
+            )
+            await serial(self.cloud, guest.name, "READY", typed=typed)
         ping = "until ping -c 1 -w 1 10.99.0.2; do :; done; echo HEA''RD\n"
         await serial(self.cloud, one.name, "HEARD", typed=ping)
         for guest in (one, two):
