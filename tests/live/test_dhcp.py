@@ -66,6 +66,35 @@ class LeaseTests(InterfacesTestCase):
         self.assertNotRegex(seen, "default .*eth1")
         await self.detach(server, made["port_id"])
 
+    async def test_without(self) -> None:
+        """Where IPv4 has no DHCP nobody answers it, and the guest is told otherwise."""
+        network = await self.neutron("networks", {"name": f"live-{uuid4().hex[:6]}"})
+        four = {"cidr": PRIVATE4, "ip_version": 4, "enable_dhcp": False}
+        six = {"cidr": PRIVATE6, "ip_version": 6}
+        six |= {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
+        for wanted in (four, six):
+            await self.neutron("subnets", {"network_id": network, **wanted})
+        body = {
+            "name": f"live-{uuid4().hex[:6]}",
+            "networks": [{"uuid": network}],
+            **await self.user.ids("m1.tiny", "tiny"),
+        }
+        reply = await self.user.call("POST", "/compute/v2.1/servers", {"server": body})
+        self.assertEqual(202, reply.code, reply.json)
+        server = reply.json["server"]["id"]
+        self.later(self._cleaned, server)
+        name = f"snf-{await self.number(server)}"
+        said = await serial(self.cloud, name, "READY")
+        self.assertNotIn("LEASE", said)
+        self.assertIn("ADVERTISED eth0", said)
+        self.assertRegex(said, r"ADDRESSES eth0 10\.99\.0\.[0-9]+/24 fd99:")
+        # Nor when it asks after all.
+        typed = "udhcpc -i eth0 -n -q -t 2 -T 1; echo ASK''ED\n"
+        asked = await serial(self.cloud, name, "ASKED", typed=typed)
+        self.assertIn("no lease", asked)
+        await self.user.until(server, "ACTIVE")
+        await self.user.delete(server)
+
     async def _network_with_names(self) -> str:
         network = await self.neutron("networks", {"name": f"live-{uuid4().hex[:6]}"})
         for wanted in (
