@@ -14,7 +14,7 @@ from uuid import UUID
 from attrs import define, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -43,6 +43,8 @@ from snf.storage.orders import Claim
 _log = Logger()
 
 _LONGEST_PAUSE_S = 60.0
+# Many orders may come at once: they are looked for together.
+_MOMENT_S = 0.02
 
 
 @define
@@ -78,6 +80,7 @@ class Submitter(Service):
     _teller: Teller = field(init=False)
     _looking: bool = field(init=False, default=False)
     _look_again: bool = field(init=False, default=False)
+    _moment: IDelayedCall | None = field(init=False, default=None)
     _under_way: "set[Deferred[None]]" = field(init=False, factory=set)
 
     def __attrs_post_init__(self) -> None:
@@ -95,6 +98,9 @@ class Submitter(Service):
         super().stopService()
         if self._loop.running:
             self._loop.stop()
+        if self._moment is not None:
+            self._moment.cancel()
+            self._looked()
         self._wirer.stop()
         return Deferred.fromCoroutine(self._stop())
 
@@ -120,7 +126,13 @@ class Submitter(Service):
                 if self.running and self._teller.due(outdated, cluster):
                     self._start(self._teller.tell(cluster, outdated[cluster.id]))
         finally:
-            self._looking = False
+            if self.running:
+                self._moment = self.clock.callLater(_MOMENT_S, self._looked)
+            else:
+                self._looking = False
+
+    def _looked(self) -> None:
+        self._moment, self._looking = None, False
         if self._look_again:
             self.wake()
 
