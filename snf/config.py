@@ -173,9 +173,7 @@ class Quota:
 
 _MOST = 2**31 - 1
 
-
 _PROFILES = ("protected", "limited", "unprotected")
-
 
 # As ganeti/network/nic.py has it.
 _PROFILE = re.compile(r"[a-z][a-z0-9_-]{0,30}")
@@ -222,18 +220,6 @@ class Network:
         for key in ("mtu", "vxlan_mtu"):
             if not 1280 <= getattr(self, key) <= 9216:
                 raise ValueError(f"{key}: must be from 1280 to 9216")
-        self._check_firewall()
-
-    def _check_firewall(self) -> None:
-        if self.default_firewall not in _PROFILES:
-            raise ValueError(f"default_firewall: must be one of {', '.join(_PROFILES)}")
-        for word in self.firewall_profiles:
-            if not _PROFILE.fullmatch(word) or word in (*_PROFILES, "rules"):
-                raise ValueError(
-                    f"firewall_profiles: {word!r}: must be the name of a file of "
-                    "/etc/snf-network/profiles without .nft, of small letters, digits, "
-                    "- and _, other than the built-in ones"
-                )
 
 
 # Those that follow from the configuration.
@@ -269,10 +255,6 @@ def _mac_prefixes(ends: tuple[str, ...]) -> None:
         raise ValueError(
             "mac_prefixes: must be the first and the last, with the same first octet"
         )
-
-
-# As ganeti/network/nic.py has it.
-_PROFILE = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 
 
 @frozen

@@ -15,6 +15,7 @@ def write(nic, directory, mac_of_bridge=""):
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{nic.tap}.new")
     new.write_text(text(nic), "utf-8")
+    new.chmod(0o644)  # whoever nfdhcpd is; Ganeti's daemons let nobody else read
     os.rename(new, path)
 
 
@@ -28,7 +29,7 @@ def text(nic):
     environment = nic.environment
     values = {
         "INDEV": nic.tap if nic.routed else nic.link,
-        "IP": nic.address,
+        "IP": nic.address if nic.leased else "",
         "MAC": nic.mac,
         "HOSTNAME": nic.instance,
         "TAGS": " ".join(nic.network_tags),

@@ -4,10 +4,10 @@ import json
 import re
 from ipaddress import IPv6Address, IPv6Network
 
-ROUTED = "ip-less-routed"
 FILTERED = "private-filtered"
 VXLAN = "vxlan"
 DHCP = "nfdhcpd"
+NO_DHCP4 = "snf:no-dhcp:4"
 
 # Synnefo compares the first 20 bits: a network may span clusters, whose own prefixes
 # are 24 bits long.
@@ -90,6 +90,11 @@ class Nic:
     def filtered(self):
         """Whether only its network's MAC addresses may reach it."""
         return FILTERED in self.network_tags
+
+    @property
+    def leased(self):
+        """Whether nfdhcpd answers its DHCP of IPv4."""
+        return DHCP in self.network_tags and NO_DHCP4 not in self.network_tags
 
     @property
     def segment(self):

@@ -86,8 +86,9 @@ class Cloud:
             ganeti = start(lambda: guest.result() and self._ganeti())
             api = start(lambda: self._api(postgres, rabbitmq))
             eventd = start(lambda: self._eventd(rabbitmq, ganeti))
+            nfdhcpd = start(lambda: self._nfdhcpd(ganeti))
             hardware = start(lambda: self._hardware(trial, ganeti))
-            _all([api, eventd, hardware])
+            _all([api, eventd, nfdhcpd, hardware])
         self._still_there()
 
     def up_services(self) -> None:
@@ -98,7 +99,7 @@ class Cloud:
 
     def down(self) -> None:
         """Stop all of it; what does not run is fine."""
-        ours = [daemons.cyclades(self.layout), *self._eventds]
+        ours = [daemons.cyclades(self.layout), *self._eventds, *self._nfdhcpds]
         with _together() as start:
             _all([start(daemon.stop) for daemon in ours] + [start(self.ganeti.down)])
             _all([start(self.rabbitmq.down), start(self._postgres_down)])
@@ -122,6 +123,10 @@ class Cloud:
                 Part(f"twistd snf-{one.state_file.stem}", one.pid(), "")
                 for one in self._eventds
             ),
+            *(
+                Part(f"twistd {one.state_file.stem}", one.pid(), "")
+                for one in self._nfdhcpds
+            ),
             Part(
                 "PostgreSQL",
                 _postgres_daemon_pid(self.layout, instance),
@@ -139,6 +144,11 @@ class Cloud:
     def _eventds(self) -> list[Daemon]:
         """Each node's; only the master's has anything to tell."""
         return [daemons.eventd(self.layout, node) for node in self.instance.nodes]
+
+    @property
+    def _nfdhcpds(self) -> list[Daemon]:
+        """Each node's, which answers the guests that are on it."""
+        return [daemons.nfdhcpd(self.layout, one) for one in self.ganeti.machines]
 
     def _postgres(self) -> bool:
         if self.postgres.up():
@@ -203,8 +213,20 @@ class Cloud:
         if any(started):
             self.progress.say("twistd snf-eventd", "started")
 
+    def _nfdhcpd(self, ganeti: "Future[bool]") -> None:
+        ganeti.result()
+        daemons.configure_nfdhcpd(self.layout)
+        fed = [daemons.feed_nfdhcpd(machine) for machine in self.ganeti.machines]
+        if not all(fed):
+            text = "this kernel refuses rules for nfdhcpd (NFQUEUE, physdev): servers"
+            self.progress.say("networks", f"{text} of other images get no addresses")
+        started = [daemon.start() for daemon in self._nfdhcpds]
+        if any(started):
+            self.progress.say("twistd nfdhcpd", "started")
+
     def _still_there(self) -> None:
-        for part in (daemons.cyclades(self.layout), *self._eventds):
+        ours = (daemons.cyclades(self.layout), *self._eventds, *self._nfdhcpds)
+        for part in ours:
             if part.pid() is None:
                 raise Failure(f"{part.name} ended at once", part.log)
 

@@ -3,16 +3,20 @@
 import hashlib
 import http.client
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+from attrs import evolve
+
 from snf.allinone import settings
+from snf.allinone.failure import Failure
 from snf.allinone.files import write
 from snf.allinone.layout import Instance, Layout, Node
 from snf.allinone.machine import Machine
 from snf.allinone.postgres import Postgres
 from snf.allinone.process import Daemon, clean_environment, wait_for
 from snf.allinone.rabbitmq import RabbitMQ
-from snf.allinone.scripts import CHECKOUT
+from snf.allinone.scripts import BINDINGS, CHECKOUT, QUEUES
 
 
 def cyclades(layout: Layout, plugin: str = "cyclades") -> Daemon:
@@ -24,6 +28,15 @@ def eventd(layout: Layout, node: Node) -> Daemon:
     """Return ``twistd snf-eventd`` of a node."""
     name = f"eventd{node.suffix}"
     return _twistd(layout, name, "snf-eventd", layout / f"{name}.toml")
+
+
+def nfdhcpd(layout: Layout, machine: Machine) -> Daemon:
+    """Return ``twistd nfdhcpd`` of a node, in whose namespaces only it can be started."""
+    name = f"nfdhcpd{machine.node.suffix}"
+    daemon = _twistd(layout, name, "nfdhcpd", layout / "nfdhcpd.toml")
+    namespace = machine.namespace
+    inside = namespace.holder.pid() is not None
+    return evolve(daemon, argv=tuple(namespace.command(*daemon.argv)) if inside else ())
 
 
 def configuration(layout: Layout) -> Path:
@@ -58,6 +71,25 @@ def configure_eventd(layout: Layout, rabbitmq: RabbitMQ, machine: Machine) -> No
     )
     (layout / name).mkdir(exist_ok=True)
     write(layout / f"{name}.toml", text)
+
+
+def configure_nfdhcpd(layout: Layout) -> None:
+    """Write ``nfdhcpd.toml``, which is every node's."""
+    user = _owner(CHECKOUT)
+    write(
+        layout / "nfdhcpd.toml",
+        settings.nfdhcpd(bindings=Path(BINDINGS), user=user),
+    )
+
+
+def feed_nfdhcpd(machine: Machine) -> bool:
+    """Have a node's rules for nfdhcpd; return whether the kernel takes all of them."""
+    run = machine.namespace.run
+    run("nfdhcpd: bindings", ["install", "-d", "-m", "755", BINDINGS])
+    with suppress(Failure):
+        run("nfdhcpd: rules", [QUEUES, "up"])
+        return True
+    return False
 
 
 def wait_for_api(layout: Layout, port: int, timeout_s: float = 30) -> None:
@@ -104,6 +136,14 @@ def _twistd(layout: Layout, name: str, plugin: str, config: Path) -> Daemon:
         directory=layout.state,
         version=_version(config),
     )
+
+
+def _owner(path: Path) -> str:
+    """Return who may read what is there for sure; root has few rights in nfdhcpd."""
+    try:
+        return path.owner()
+    except KeyError:
+        return "root"
 
 
 def _version(config: Path) -> str:

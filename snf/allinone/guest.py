@@ -25,7 +25,10 @@ QEMU = "/usr/bin/qemu-system-x86_64"
 _KERNEL_PACKAGE = "linux-image-cloud-amd64"
 # Downloading as the unprivileged _apt would need a directory open to it.
 _DOWNLOAD = ("apt-get", "-q", "-o", "APT::Sandbox::User=root", "download")
-_MODULES = ("virtio_pci", "virtio_net", "virtio_blk", "button", "evdev")
+_MODULES = (
+    *("virtio_pci", "virtio_net", "virtio_blk", "af_packet", "button", "evdev"),
+)
+_SCRIPTS = ("init", "lease")
 _ALIVE = b"USERLAND-UP"
 
 
@@ -56,9 +59,10 @@ class Guest:
 
         :raises Failure: Debian's kernel or busybox cannot be downloaded or unpacked.
         """
-        script = files("snf.allinone").joinpath("guest/init").read_bytes()
+        scripts = files("snf.allinone").joinpath("guest")
+        init, lease = (scripts.joinpath(name).read_bytes() for name in _SCRIPTS)
         made_from = self.directory / "init"
-        if self.ramdisk.exists() and made_from.read_bytes() == script:
+        if self.ramdisk.exists() and made_from.read_bytes() == init + lease:
             return False
         work = self.directory / "work"
         shutil.rmtree(work, ignore_errors=True)
@@ -73,7 +77,8 @@ class Guest:
         )
         content = {
             "bin/busybox": busybox.read_bytes(),
-            "init": script,
+            "bin/lease": lease,
+            "init": init,
             "mod/order": "".join(f"{name}\n" for name in modules).encode(),
             **{f"mod/{name}": data for name, data in modules.items()},
         }
@@ -81,7 +86,7 @@ class Guest:
         fresh = self.ramdisk.with_suffix(".new")
         fresh.write_bytes(gzip.compress(archive(content), compresslevel=1))
         fresh.replace(self.ramdisk)
-        made_from.write_bytes(script)
+        made_from.write_bytes(init + lease)
         shutil.rmtree(work)
         return True
 

@@ -19,14 +19,12 @@ from snf.allinone.progress import Progress
 
 SERVICES = ("postgresql", "rabbitmq-server")
 CLUSTER = (
-    *("ganeti", "qemu-system-x86", "qemu-utils", "iproute2", "nftables", "openssl"),
+    *("ganeti", "qemu-system-x86", "qemu-utils", "openssl"),
+    *("iproute2", "nftables", "iptables"),
 )
 
-# Clients that others wrote, what feeds nfdhcpd's queues, and what reads its answers: for
-# `./cloud test` only.
-TESTS = (
-    *("iptables", "isc-dhcp-client", "udhcpc", "dhcpcd-base", "systemd", "tshark"),
-)
+# Clients that others wrote, and what reads answers: for `./cloud test` only.
+TESTS = ("isc-dhcp-client", "udhcpc", "dhcpcd-base", "systemd", "tshark")
 
 _DPKG_LOCK = Path("/var/lib/dpkg/lock")
 _OTHER_APT_S = 20

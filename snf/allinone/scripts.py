@@ -18,6 +18,10 @@ ALLOCATOR = "hail1"
 _LIBRARY = "/usr/local/lib/ganeti"
 QEMU = f"{_LIBRARY}/qemu"
 """What Ganeti takes for QEMU."""
+QUEUES = f"{_LIBRARY}/network/nfdhcpd-queues"
+"""What has the kernel put guests' questions into nfdhcpd's queues."""
+BINDINGS = "/run/ganeti/nfdhcpd"
+"""Where nodes say what nfdhcpd is to answer."""
 REAPER = f"{_LIBRARY}/reaper"
 """What starts the daemon that starts guests."""
 
@@ -37,7 +41,7 @@ _ENVIRONMENT = f"""\
 export SNF_NETWORK={_LIBRARY}/network
 export SNF_NETWORK_STATE=/run/ganeti/snf-network
 export SNF_NETWORK_PROFILES=/etc/ganeti/snf-network/profiles
-export SNF_NETWORK_BINDINGS=/run/ganeti/nfdhcpd
+export SNF_NETWORK_BINDINGS={BINDINGS}
 """
 _CALL = f"#!/bin/sh\n. {_LIBRARY}/network.env\nexec {{command}}\n"
 

@@ -147,7 +147,7 @@ def _network(txn: Transaction, site: Site) -> None:
         created=now,
         name=_NETWORK,
         gateway=site.gateway,
-        dhcp=False,
+        dhcp=True,
     )
     subnets.add(txn, subnet)
     if site.public6 is None:
@@ -162,7 +162,7 @@ def _network(txn: Transaction, site: Site) -> None:
         created=now,
         name=f"{_NETWORK}6",
         gateway=gateway6,
-        dhcp=False,
+        dhcp=True,
         eui64=True,
     )
     subnets.add(txn, subnet6)

@@ -58,6 +58,11 @@ def eventd(
     )
 
 
+def nfdhcpd(*, bindings: Path, user: str) -> str:
+    """Return the text of ``nfdhcpd.toml``; the path is the one that the nodes see."""
+    return _toml({"process": {"user": user}, "bindings": {"directory": str(bindings)}})
+
+
 def _broker(url: str, password_file: Path | None) -> dict[str, str | list[str]]:
     given = {} if password_file is None else {"password_file": str(password_file)}
     return {"url": url, **given}

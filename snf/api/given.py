@@ -9,6 +9,7 @@ import msgspec
 import orjson
 from twisted.web.iweb import IRequest
 
+from snf.api.allowed import allowed
 from snf.api.dialect import header
 from snf.core import errors
 
@@ -71,11 +72,17 @@ def _named(failure: str, plain: Any, kind: Any) -> str:
     problem, place = _parted(failure)
     if "matching regex" in problem:
         problem = "Expected text that is not blank and has no control characters"
+    if problem.startswith(_NOT_AMONG):
+        values = allowed(kind, place)
+        problem = f"must be {values}" if values else problem
     inside, free, below = place.partition(_SOME_KEY)
     if free:
         place = f"{inside}.{_culprit(inside, plain, kind)}{below}".removeprefix(".")
     return f"{place or 'body'}: {problem}"
 
+
+# How msgspec begins where a value is none of those that there are.
+_NOT_AMONG = "Invalid enum value"
 
 # How msgspec names values, and after _parted keys, of an object with any keys.
 _SOME_KEY = "[...]"

@@ -206,7 +206,7 @@ def _compute(parts: Parts) -> IResource:
             edge, parts.builder, parts.instance_prefix, size, path != "v2.1"
         )
         nouns: dict[str, Any] = {
-            "images": ComputeImages(edge, size),
+            "images": ComputeImages(edge, size, path != "v2.1"),
             "limits": Limits(edge, parts.limits),
             "os-floating-ips": ComputeFloatingIPs(edge, size, parts.limits),
             "os-floating-ip-pools": Pools(edge),

@@ -22,6 +22,8 @@ _SMALLEST, _LARGEST = 30, 16
 
 # The tag by which nodes answer for a network's DHCP and neighbor discovery.
 DHCP = "nfdhcpd"
+# With it, the one by which they do so for IPv6 alone.
+NO_DHCP4 = "snf:no-dhcp:4"
 
 
 @frozen
@@ -125,6 +127,9 @@ def _tags(network: Network, subnets: Sequence[Subnet]) -> tuple[str, ...]:
         tags.append(f"vni:{network.segment}")
     if any(subnet.dhcp or subnet.version == 6 for subnet in subnets):
         tags.append(DHCP)
+        four = [subnet for subnet in subnets if subnet.version == 4]
+        if four and not any(subnet.dhcp for subnet in four):
+            tags.append(NO_DHCP4)
     if network.mtu != _USUAL_MTU:
         tags.append(f"snf:mtu:{network.mtu}")
     servers = {address: None for subnet in subnets for address in subnet.dns}

@@ -1,17 +1,17 @@
 """``snf-manage cluster``: the Ganeti clusters."""
 
 from pathlib import Path
-from uuid import UUID
 
 import click
 
 from snf.core.catalog import Cluster
-from snf.core.errors import BadRequest, NotFound
+from snf.core.errors import BadRequest
 from snf.core.placement import Capacity
+from snf.manage import names
 from snf.manage.session import Session
 from snf.manage.table import as_json, show
 from snf.rapi.endpoint import Endpoint, Tls
-from snf.storage import capacities, clusters, users
+from snf.storage import capacities, clusters
 from snf.storage.database import Transaction
 
 
@@ -81,17 +81,12 @@ def set_(
         found = clusters.named(txn, name)
         clusters.set_use(txn, found.id, drained, offline)
         if projects or all_projects:
-            clusters.keep_for(txn, found.id, [_project(txn, one) for one in projects])
+            clusters.keep_for(
+                txn, found.id, [names.project(txn, one).id for one in projects]
+            )
 
     session.run(store)
     click.echo(f"cluster {name} is set")
-
-
-def _project(txn: Transaction, name: str) -> UUID:
-    found = users.project(txn, None, name)
-    if found is None:
-        raise NotFound(f"there is no project named {name!r}")
-    return found.id
 
 
 @cluster.command()

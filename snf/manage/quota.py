@@ -2,16 +2,15 @@
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 import click
 
-from snf.core.errors import NotFound
 from snf.core.quota import Amounts, Resource
+from snf.manage import names
 from snf.manage.session import Session
 from snf.manage.table import as_json
 from snf.manage.table import show as print_table
-from snf.storage import quotas, users
+from snf.storage import quotas
 from snf.storage.database import Transaction
 
 _COLUMNS = ("resource", "used", "limit", "set here")
@@ -31,7 +30,7 @@ def show(session: Session, project: str, json: bool) -> None:
     defaults = _defaults(session)
 
     def look(txn: Transaction) -> list[tuple[Any, ...]]:
-        found = _project(txn, project)
+        found = names.project(txn, project).id
         used = quotas.used(txn, found)
         own = quotas.limits(txn, found, {})
         return [
@@ -60,7 +59,7 @@ def set_(session: Session, project: str, defaults: bool, **given: int | None) ->
     wanted = {Resource(name): most for name, most in given.items() if most is not None}
 
     def store(txn: Transaction) -> None:
-        found = _project(txn, project)
+        found = names.project(txn, project).id
         if defaults:
             quotas.forget_limits(txn, found)
         quotas.set_limits(txn, found, wanted)
@@ -82,10 +81,3 @@ def recount(session: Session) -> None:
 
 def _defaults(session: Session) -> Amounts:
     return {one: getattr(session.settings.quota, one.value) for one in Resource}
-
-
-def _project(txn: Transaction, name: str) -> UUID:
-    found = users.project(txn, None, name)
-    if found is None:
-        raise NotFound(f"there is no project named {name!r}")
-    return found.id

@@ -10,8 +10,9 @@ from attrs import evolve
 
 from snf.config import secret
 from snf.core.errors import NotFound
-from snf.core.identity import Project, Role, User
+from snf.core.identity import Role, User
 from snf.core.passwords import digest
+from snf.manage import names
 from snf.manage.session import Session
 from snf.manage.table import as_json, show
 from snf.storage import grants, users
@@ -77,7 +78,7 @@ def create(
     kept = _digest(password_file)
 
     def make(txn: Transaction) -> User:
-        home = _project(txn, project)
+        home = names.project(txn, project)
         made = User(uuid4(), name, default_project=home.id)
         users.add_user(txn, made, kept)
         users.assign(txn, made.id, home.id, Role(role))
@@ -95,7 +96,9 @@ def assign(session: Session, name: str, project: str, role: str) -> None:
     """Give the user NAME a role in PROJECT."""
 
     def give(txn: Transaction) -> None:
-        users.assign(txn, _user(txn, name).id, _project(txn, project).id, Role(role))
+        users.assign(
+            txn, names.user(txn, name).id, names.project(txn, project).id, Role(role)
+        )
 
     session.run(give)
     click.echo(f"user {name} is {role} of {project}")
@@ -108,7 +111,7 @@ def assign(session: Session, name: str, project: str, role: str) -> None:
 def set_password(session: Session, name: str, password_file: Path | None) -> None:
     """Give the user NAME another password; all tokens of the user end."""
     kept = _digest(password_file)
-    session.run(lambda txn: users.set_password(txn, _user(txn, name).id, kept))
+    session.run(lambda txn: users.set_password(txn, names.user(txn, name).id, kept))
     click.echo(f"user {name} has another password")
 
 
@@ -121,7 +124,7 @@ def revoke(session: Session, name: str, project: str, role: str) -> None:
     """Take a role in PROJECT from the user NAME, which ends the tokens for it."""
 
     def take(txn: Transaction) -> None:
-        who, where = _user(txn, name), _project(txn, project)
+        who, where = names.user(txn, name), names.project(txn, project)
         if not grants.take(txn, Holder.USER, who.id, where.id, Role(role)):
             raise NotFound(f"user {name} is not {role} of {project} (but by a group)")
 
@@ -148,7 +151,7 @@ def enable(session: Session, name: str) -> None:
 
 
 def _enable(txn: Transaction, name: str, enabled: bool) -> None:
-    users.change_user(txn, evolve(_user(txn, name), enabled=enabled))
+    users.change_user(txn, evolve(names.user(txn, name), enabled=enabled))
 
 
 def _digest(password_file: Path | None) -> str:
@@ -158,17 +161,3 @@ def _digest(password_file: Path | None) -> str:
         ask: Callable[..., str] = click.prompt
         password = ask("Password", hide_input=True, confirmation_prompt=True)
     return digest(password, secrets.token_bytes(16))
-
-
-def _user(txn: Transaction, name: str) -> User:
-    found = users.credentials(txn, None, name)
-    if found is None:
-        raise NotFound(f"there is no user named {name!r}")
-    return found.user
-
-
-def _project(txn: Transaction, name: str) -> Project:
-    found = users.project(txn, None, name)
-    if found is None:
-        raise NotFound(f"there is no project named {name!r}")
-    return found

@@ -4,6 +4,13 @@ import os
 import re
 import subprocess
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+# Tables of the older kind that are there: listing another one would make it.
+_TABLES = {
+    "iptables-legacy-save": Path("/proc/net/ip_tables_names"),
+    "ip6tables-legacy-save": Path("/proc/net/ip6_tables_names"),
+}
 
 # Rules of either kind of iptables, and of nft itself; those that are not installed, or
 # that the kernel does not have, say nothing.
@@ -24,7 +31,8 @@ _PATH = "/usr/sbin:/sbin"
 
 def rules() -> str | None:
     """Return all rules of the node that can be listed; ``None`` if none can."""
-    texts = [text for command in _LISTS if (text := _printed(command)) is not None]
+    known = (_printed(command) for command in _LISTS if _is_there(command[0]))
+    texts = [text for text in known if text is not None]
     return "\n".join(texts) if texts else None
 
 
@@ -40,6 +48,15 @@ def unfed(queues: Mapping[str, int], text: str) -> list[str]:
 def _fed(text: str) -> Iterable[int]:
     for first, last in _NUMBERS.findall(text):
         yield from range(int(first), int(last or first) + 1)
+
+
+def _is_there(program: str) -> bool:
+    if program not in _TABLES:
+        return True
+    try:
+        return "mangle" in _TABLES[program].read_text("ascii").split()
+    except OSError:
+        return False
 
 
 def _printed(command: tuple[str, ...]) -> str | None:

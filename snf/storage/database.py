@@ -70,6 +70,8 @@ _KEEPALIVES: dict[str, Any] = {
 
 _ATTEMPTS = 4
 _WAITING_AT_MOST = 1000
+_RETRY_AFTER_S = 2
+_AWAY = "The database does not answer; try again later"
 
 
 class Connection(psycopg2.extensions.connection):
@@ -174,7 +176,9 @@ class Database(Service):
             the service has been stopped.
         """
         if self._waiting >= _WAITING_AT_MOST:
-            raise Unavailable("The database is overloaded; try again later")
+            raise Unavailable(
+                "The database is overloaded; try again later", _RETRY_AFTER_S
+            )
         return await self._attempts(lambda txn: function(txn, *args, **kwargs))
 
     async def _attempts(self, function: Callable[[Transaction], _R]) -> _R:
@@ -184,9 +188,7 @@ class Database(Service):
             except _Again as again:
                 if attempt == _ATTEMPTS:
                     _log.error("database: {reason}", reason=again.reason)
-                    raise Unavailable(
-                        "The database does not answer; try again later"
-                    ) from None
+                    raise Unavailable(_AWAY, _RETRY_AFTER_S) from None
             pause = 0.05 * 3**attempt * random.uniform(0.5, 1.0)
             await deferLater(self.reactor, pause)
         raise AssertionError("unreachable")
@@ -262,7 +264,7 @@ class Database(Service):
             raise _Again(reason) from None
         if isinstance(failure, psycopg2.OperationalError):
             _log.error("database: {reason}", reason=reason)
-            raise Unavailable("The database does not answer; try again later") from None
+            raise Unavailable(_AWAY, _RETRY_AFTER_S) from None
         raise failure
 
     def _connection(self) -> Connection:

@@ -1,6 +1,7 @@
 """Images."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from attrs import frozen
@@ -25,12 +26,16 @@ _VISIBLE = _VISIBLE_TO.format("%(project)s")
 
 @frozen
 class Wanted:
-    """Which images a listing asks for; what is empty does not narrow it."""
+    """Which images a listing asks for; what is empty does not narrow it.
+
+    :ivar changed_since: Those that have changed then or later; deleted ones are no more.
+    """
 
     name: str | None = None
     ids: Sequence[UUID] | None = None
     status: str | None = None
     visibility: str | None = None
+    changed_since: datetime | None = None
     marker: UUID | None = None
 
 
@@ -78,6 +83,7 @@ def listing(
         "name": "i.name = %(name)s",
         "ids": "i.id = ANY(%(ids)s)",
         "status": "i.status = %(status)s",
+        "changed_since": "i.updated >= %(changed_since)s",
         "visibility": "i.visibility = %(visibility)s",
         "marker": "(i.created, i.id) < (SELECT m.created, m.id FROM image m"
         " WHERE m.id = %(marker)s)",

@@ -151,6 +151,7 @@ KEYS: Mapping[str, str | None] = {
 _QUICK_MS = 200
 _PATIENCE_MS = 1500
 _SLOW_AT_ONCE = 2
+_RETRY_AFTER_S = 2
 
 # The class of the advisory locks that are the places of slow searches.
 _PLACES = 0x736C6F
@@ -231,7 +232,9 @@ def _take_place(txn: Transaction) -> None:
         taken = "SELECT pg_try_advisory_xact_lock(%s, %s)"
         if one(txn, taken, (_PLACES, place)) == (True,):
             return
-    raise Unavailable("Too many are searching for what takes long; try again later")
+    raise Unavailable(
+        "Too many are searching for what takes long; try again later", _RETRY_AFTER_S
+    )
 
 
 def query(wanted: Wanted, columns: str = FULL) -> str:

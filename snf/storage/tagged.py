@@ -16,6 +16,16 @@ _CHANGE = (
 )
 
 
+def begin(
+    txn: Transaction, table: str, thing: UUID, tags: Sequence[str]
+) -> tuple[str, ...]:
+    """Give a new thing its first tags, which is no change of it; return them."""
+    kept = tuple(sorted(set(tags)))
+    if kept:
+        txn.execute(f"UPDATE {table} SET tags = %s WHERE id = %s", ([*kept], thing))
+    return kept
+
+
 def replace(
     txn: Transaction, table: str, thing: UUID, tags: Sequence[str]
 ) -> list[str]:

@@ -10,18 +10,26 @@ from snf.allinone.guest import archive, load_order
 
 
 class InitTests(SynchronousTestCase):
-    """``guest/init``, the only script that runs in it."""
+    """``guest/init``, and ``guest/lease`` that udhcpc calls in it."""
 
     def test_syntax(self):
-        """A POSIX shell parses it."""
-        script = files("snf.allinone").joinpath("guest/init")
+        """A POSIX shell parses them."""
         shell = ["busybox", "sh"] if shutil.which("busybox") else ["sh"]
-        subprocess.run([*shell, "-n", str(script)], check=True)
+        for name in ("init", "lease"):
+            script = files("snf.allinone").joinpath(f"guest/{name}")
+            subprocess.run([*shell, "-n", str(script)], check=True)
 
     def test_says(self):
         """It prints what the tests of whole servers wait for."""
         text = files("snf.allinone").joinpath("guest/init").read_text()
-        for word in ("USERLAND-UP", "NIC ", "HOSTNAME ", "READY uptime="):
+        for word in (
+            "USERLAND-UP",
+            "NIC ",
+            "ADVERTISED ",
+            "ADDRESSES ",
+            "HOSTNAME ",
+            "READY uptime=",
+        ):
             self.assertIn(f'say "{word}', text)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from snf.allinone import daemons
 from snf.allinone.layout import Instance, Layout
 from snf.allinone.machine import Machine
 
@@ -65,3 +66,5 @@ class MachineTests(SynchronousTestCase):
         """Without namespaces no daemon runs; a pid file of before proves nothing."""
         self.assertIsNone(self.first.pid("noded"))
         self.assertIsNone(self.first.sshd.pid())
+        nfdhcpd = daemons.nfdhcpd(self.layout, self.first)
+        self.assertEqual((None, ()), (nfdhcpd.pid(), nfdhcpd.argv))

@@ -37,6 +37,7 @@ class InstallTests(SynchronousTestCase):
             library / "iallocators" / "hail1",
             *(library / name for name in ("qemu", "reaper", "snf-network")),
             library / "network" / "kvm-vif-bridge",
+            library / "network" / "nfdhcpd-queues",
         ):
             self.assertTrue(os.access(path, os.X_OK), path)
         self.assertEqual([], [path for path in hooks if "." in path.name])
@@ -94,14 +95,23 @@ class QemuTests(SynchronousTestCase):
         """Its IPv6 neighbors are behind the node; IPv4 ones the node answers for."""
         self.assertEqual(
             "nic=aa:00:00:00:00:05,,198.18.20.5/24,198.18.20.1,"
-            "fd12:3456:789a:14:a800:ff:fe00:5/128,fe80::1",
+            "fd12:3456:789a:14:a800:ff:fe00:5/128,fe80::1,",
             self.word({**self.PUBLIC, **self.NETWORK}),
         )
+
+    def test_answered(self):
+        """Where nfdhcpd answers, the guest is to ask before it takes what it is told."""
+        tags = {"NETWORK_TAGS": "ip-less-routed public nfdhcpd"}
+        word = self.word({**self.PUBLIC, **self.NETWORK, **tags})
+        self.assertTrue(word.endswith("/128,fe80::1,dhcp"), word)
+        tags["NETWORK_TAGS"] += " snf:no-dhcp:4"
+        word = self.word({**self.PUBLIC, **self.NETWORK, **tags})
+        self.assertTrue(word.endswith("/128,fe80::1,ra"), word)
 
     def test_without_network(self):
         """Where Ganeti knows no network, everybody is asked for on the link."""
         self.assertEqual(
-            "nic=aa:00:00:00:00:05,,198.18.20.5/32,link,,", self.word(self.PUBLIC)
+            "nic=aa:00:00:00:00:05,,198.18.20.5/32,link,,,", self.word(self.PUBLIC)
         )
 
     def test_private(self):
@@ -114,13 +124,13 @@ class QemuTests(SynchronousTestCase):
             "NETWORK_TAGS": "vxlan vni:5 snf:mtu:1450",
         }
         self.assertEqual(
-            "nic=aa:00:00:00:00:05,1450,10.99.0.5/24,,,", self.word(private)
+            "nic=aa:00:00:00:00:05,1450,10.99.0.5/24,,,,", self.word(private)
         )
 
     def test_no_address(self):
         """A NIC may have none."""
         bare = {**self.PUBLIC, "MODE": "bridged", "IP": ""}
-        self.assertEqual("nic=aa:00:00:00:00:05,,,,,", self.word(bare))
+        self.assertEqual("nic=aa:00:00:00:00:05,,,,,,", self.word(bare))
 
 
 class ReaperTests(SynchronousTestCase):

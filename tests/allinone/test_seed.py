@@ -97,3 +97,5 @@ class FillTests(SynchronousTestCase):
         self.assertLess(IPv4Address("10.213.20.2"), subnet.pools[0].first)
         self.assertGreater(SITE.gateway, subnet.pools[0].last)
         self.assertEqual((Kind.IP_LESS_ROUTED, True), (network.kind, subnet6.eui64))
+        # Nodes are told so, and nfdhcpd by them.
+        self.assertEqual((True, True), (subnet.dhcp, subnet6.dhcp))

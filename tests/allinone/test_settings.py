@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from snf import config
 from snf.allinone import settings
+from snf.nfdhcpd.settings import Nfdhcpd
 
 
 class SettingsTests(SynchronousTestCase):
@@ -65,3 +66,12 @@ class SettingsTests(SynchronousTestCase):
             Path('/odd "state"/ganeti/var-lib/queue'), loaded.queue.directory
         )
         self.assertEqual("node1.x.cyclades.test", loaded.master.node_name)
+
+    def test_nfdhcpd(self):
+        """``nfdhcpd.toml`` says where the nodes put bindings, and who is to read them."""
+        loaded = self.load(
+            settings.nfdhcpd(bindings=Path("/run/x"), user="nobody"), Nfdhcpd
+        )
+        self.assertEqual(Path("/run/x"), loaded.bindings.directory)
+        self.assertEqual("nobody", loaded.process.user)
+        self.assertEqual((42, 45), (loaded.queues.dhcp, loaded.queues.dhcpv6))

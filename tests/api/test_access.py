@@ -9,12 +9,12 @@ from snf.api.policy import Reach, Rule
 from snf.core.identity import Role, User, includes
 from snf.core.passwords import token_digest
 from snf.testing.world import ADMIN, ALICE, BOB, PASSWORD, READER
+from tests.api.belongings import SituationTestCase
 from tests.api.case import NOW, TOKENS, Reply
 from tests.api.routes import Served, served
 from tests.api.situations import (
     ASKED,
     THINGS,
-    SituationTestCase,
     Thing,
     Unsaid,
     asked,

@@ -10,9 +10,10 @@ from attrs import define, field
 from snf.api import given
 from snf.core.identity import Role, User
 from snf.testing.world import ADMIN, ALICE
+from tests.api.belongings import SituationTestCase
 from tests.api.case import Reply
 from tests.api.routes import Served, served
-from tests.api.situations import MISSING, SituationTestCase, asked, version
+from tests.api.situations import MISSING, asked, version
 from tests.api.spoil import Spoiled, spoiled
 
 _NEWEST = "2.96"

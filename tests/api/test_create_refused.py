@@ -168,6 +168,20 @@ class RefusedTests(ApiTestCase):
         ):
             self.assert_bad(f"server.{field}", **{field: value})
 
+    def test_what_is_allowed(self) -> None:
+        """Where a field has but a few values the refusal says which."""
+        device = DEVICE | {"destination_type": "volume"}
+        for field, value, words in (
+            ("key_name", "mine", 'null or ""'),
+            ("config_drive", True, 'null, false or ""'),
+            ("availability_zone", "nova:host", '"nova"'),
+            ("block_device_mapping_v2", [device], '"local"'),
+        ):
+            reply = self.create(**{field: value})
+            self.assertEqual(400, reply.code, field)
+            self.assertIn("must be ", reply.message)
+            self.assertIn(words, reply.message)
+
     def test_block_devices(self) -> None:
         """There is one disk, local, made from the image, and gone with the server."""
         for device in (

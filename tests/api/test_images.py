@@ -1,6 +1,6 @@
 """``/compute/*/images`` and ``/image/v2/images``: the same images, in two shapes."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -64,6 +64,30 @@ class ComputeTests(ImageTestCase):
         """The plain list has ids, names and links."""
         [image] = self.call("GET", COMPUTE, by=ALICE).json["images"]
         self.assertEqual({"id", "name", "links"}, set(image))
+
+    def test_changed(self) -> None:
+        """Those changed since a time; where none has, Synnefo's versions say 304."""
+        new = self.add(updated=datetime.now(UTC))
+        for since, found in (
+            (timedelta(days=-1), [new.id]),
+            (timedelta(days=-20_000), [new.id, TINY.id]),
+            (timedelta(days=1), []),
+        ):
+            moment = datetime.now(UTC) + since
+            query = f"changes-since={moment:%Y-%m-%dT%H:%M:%SZ}"
+            for detail in ("", "/detail"):
+                self.assertEqual({*found}, {*self.ids(f"{COMPUTE}{detail}?{query}")})
+                for version in ("v1.1", "v2"):
+                    path = f"/compute/{version}/images{detail}?{query}"
+                    if found:
+                        self.assertEqual({*found}, {*self.ids(path)})
+                        continue
+                    reply = self.call("GET", path, by=ALICE)
+                    self.assertEqual((304, b""), (reply.code, reply.text))
+        for text in ("yesterday", ""):
+            reply = self.call("GET", f"{COMPUTE}?changes-since={text}", by=ALICE)
+            self.assertEqual(400, reply.code, reply.text)
+            self.assertIn("changes-since", reply.message)
 
     def test_status(self) -> None:
         """Glance's states are shown as Nova's."""

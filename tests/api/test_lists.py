@@ -249,6 +249,7 @@ class NameTests(ListTestCase):
             reply = self.listing(slow)
             self.assertEqual(503, reply.code, reply.text)
             self.assertIn("try again", reply.message)
+            self.assertEqual("2", reply.header("Retry-After"))
             self.assertEqual(1, len(self.names("name=.")))
         others.rollback()
         for _ in range(3):

@@ -228,7 +228,9 @@ class UnofferedTests(RepairTestCase):
         for name in (
             *("pause", "unpause", "suspend", "resume", "rescue", "unrescue"),
             *("shelve", "shelveOffload", "unshelve"),
-            *("createBackup", "trigger_crash_dump"),
+            *("createBackup", "createImage", "trigger_crash_dump"),
+            *("rebuild", "changePassword"),
+            *("os-getConsoleOutput", "os-getVNCConsole"),
         ):
             for argument in (None, {}, {"x": 1}):
                 for by in (ALICE, ADMIN):

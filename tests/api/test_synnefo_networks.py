@@ -308,6 +308,29 @@ class AttachmentTests(ApiTestCase):
         [gone] = [one for one in listed if one["id"] == bare]
         self.assertEqual(("DELETED", []), (gone["status"], gone["attachments"]))
 
+    def test_addresses(self) -> None:
+        """Those on a network, by its id or the public one's word, of all NICs there."""
+        server = self.server(networks=[{"uuid": str(NETWORK.id)}] * 2)
+        self.run_in(networks.add, EXTERNAL)
+        fixed = [
+            {"version": 4, "addr": address, "OS-EXT-IPS:type": "fixed"}
+            for address in ("192.0.2.10", "192.0.2.11")
+        ]
+        for path in ("/compute/v1.1/servers", "/compute/v2/servers"):
+            for word in (str(NETWORK.id), "public"):
+                reply = self.call("GET", f"{path}/{server}/ips/{word}", by=ALICE)
+                self.assertEqual(200, reply.code, reply.text)
+                self.assertEqual({"network": {str(NETWORK.id): fixed}}, reply.json)
+            # By the name it is as in OpenStack's API, whose clients call it so.
+            reply = self.call("GET", f"{path}/{server}/ips/default", by=ALICE)
+            self.assertEqual(["default"], [*reply.json])
+            for word in (str(EXTERNAL.id), str(uuid4()), "nothing"):
+                reply = self.call("GET", f"{path}/{server}/ips/{word}", by=ALICE)
+                self.assertEqual(404, reply.code, word)
+        for word in (str(NETWORK.id), "public"):
+            reply = self.call("GET", f"{SERVERS}/{server}/ips/{word}", by=ALICE)
+            self.assertEqual(404, reply.code, word)
+
     def test_openstack(self) -> None:
         """What OpenStack's version shows is OpenStack's."""
         server = self.server()

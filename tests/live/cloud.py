@@ -196,6 +196,14 @@ class LiveTestCase(TestCase):
         self.addCleanup(lambda: ensureDeferred(self._cleaned(server)))
         return server
 
+    async def booted(self) -> tuple[str, str]:
+        """Have a guest that runs; its id, and its name at Ganeti."""
+        server = await self.made(image="tiny", flavor="m1.small")
+        name = f"snf-{await self.number(server)}"
+        await serial(self.cloud, name, "READY")
+        await self.user.until(server, "ACTIVE")
+        return server, name
+
     async def _cleaned(self, server: str) -> None:
         if await self.user.show(server) is not None:
             await self.user.delete(server, 120)

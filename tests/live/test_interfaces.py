@@ -7,20 +7,12 @@ from uuid import uuid4
 from twisted.internet.threads import deferToThread
 
 from tests.live.cloud import eventually, serial
-from tests.live.test_networks import PRIVATE4, PRIVATE6, NetworksTestCase
+from tests.live.test_networks import NetworksTestCase
 from tests.node.inside import pings
 
 
 class InterfacesTestCase(NetworksTestCase):
     """A test with a server whose guest runs."""
-
-    async def booted(self) -> tuple[str, str]:
-        """Return a server whose guest runs, and the name of its instance."""
-        server = await self.made(image="tiny", flavor="m1.small")
-        name = f"snf-{await self.number(server)}"
-        await serial(self.cloud, name, "READY")
-        await self.user.until(server, "ACTIVE")
-        return server, name
 
     async def nics(self, name: str) -> list[str]:
         """Return the names of an instance's NICs at Ganeti."""
@@ -96,16 +88,6 @@ class InterfaceTests(InterfacesTestCase):
         made = await self.attach(server, network)
         addresses = [one["ip_address"] for one in made["fixed_ips"]]
         self.assertEqual(4, self.held(number))
-        typed = "".join(f"ip addr add {one} dev eth1; " for one in addresses)
-        routes = (
-            f"ip route add {PRIVATE4} dev eth1; ip -6 route add {PRIVATE6} dev eth1"
-        )
-        # The guest's kernel may not have found it yet.
-        found = "until ip link set eth1 up 2>/dev/null; do sleep 1; done"
-        await serial(
-            *(self.cloud, name, "PLUGGED"),
-            typed=f"{found}; {typed} {routes}; echo PLUG''GED\n",
-        )
         await self.heard(network, addresses)
         await self.detach(server, made["port_id"])
         self.assertEqual(2, self.held(number))

@@ -21,14 +21,6 @@ class NodesTestCase(LiveTestCase):
         if len(self.ganeti.machines) < 2:
             raise SkipTest("this cloud has one node: ./cloud up --nodes 2")
 
-    async def booted(self) -> tuple[str, str]:
-        """Have a guest that runs; its id, and its name at Ganeti."""
-        server = await self.made(image="tiny", flavor="m1.small")
-        name = f"snf-{await self.number(server)}"
-        await serial(self.cloud, name, "READY")
-        await self.user.until(server, "ACTIVE")
-        return server, name
-
     async def machine_of(self, name: str) -> Machine:
         """Return where an instance is."""
         out = await self.inside("gnt-instance", "list", "--no-headers", "-opnode", name)

@@ -18,7 +18,13 @@ from snf.core.report import JobStatus
 from snf.rapi.client import Rapi, connect
 from snf.rapi.endpoint import Endpoint, Tls
 from snf.rapi.errors import Unreachable
-from snf.testing.rapi_contract import Subject, move_tests, rapi_tests
+from snf.testing.rapi_contract import (
+    Subject,
+    instance_tests,
+    job_tests,
+    move_tests,
+    nic_tests,
+)
 
 
 def state() -> Path:
@@ -83,8 +89,16 @@ def subject(hypervisor: str) -> Callable[[TestCase], Subject]:
     return create
 
 
-class LiveRapiTests(rapi_tests(subject("fake"))):
+class LiveInstanceTests(instance_tests(subject("fake"))):
     """On instances that are nothing but an entry on their node."""
+
+
+class LiveJobTests(job_tests(subject("fake"))):
+    """What becomes of jobs."""
+
+
+class LiveNicTests(nic_tests(subject("fake"))):
+    """What nodes are told of the network."""
 
 
 class LiveMoveTests(move_tests(subject("fake"))):

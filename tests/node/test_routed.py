@@ -1,5 +1,6 @@
 """Guests of the public network: reached, reaching, and only as themselves."""
 
+import os
 import struct
 from ipaddress import ip_address
 
@@ -66,6 +67,27 @@ class RoutedTests(NodeTestCase):
         self.lab.unplug(guest, self.node)
         self.assertEqual(0, self.node.call("gc").returncode)
         self.assertFalse(path.exists())
+
+    def test_readable(self) -> None:
+        """Whoever nfdhcpd is may read it, though Ganeti's daemons keep theirs to root."""
+        before = os.umask(0o077)
+        try:
+            guest = self.routed(6)
+        finally:
+            os.umask(before)
+        path = self.node.directory / "bindings" / guest.tap
+        self.assertEqual(0o644, path.stat().st_mode & 0o777)
+
+    def test_no_dhcp(self) -> None:
+        """Where IPv4 has no DHCP there is no address to answer with; IPv6 stays."""
+        guest = self.lab.guest(self.node, "tap8", mac(8))
+        environment = self.public(guest, 8)
+        tags = f"{environment['NETWORK_TAGS']} snf:no-dhcp:4"
+        self.node.up({**environment, "NETWORK_TAGS": tags})
+        path = self.node.directory / "bindings" / guest.tap
+        said = dict(line.split("=", 1) for line in path.read_text().splitlines())
+        self.assertNotIn("IP", said)
+        self.assertEqual(ip_address(address6(8)), ip_address(said["EUI64"]))
 
     def test_no_gateway(self) -> None:
         """What Ganeti keeps of a gateway is not told where the network has none."""

@@ -13,7 +13,13 @@ from snf.rapi.client import Rapi, over
 from snf.rapi.endpoint import Endpoint, Tls
 from snf.rapi.orders import Request
 from snf.testing.ganeti import FakeGaneti
-from snf.testing.rapi_contract import Subject, move_tests, rapi_tests
+from snf.testing.rapi_contract import (
+    Subject,
+    instance_tests,
+    job_tests,
+    move_tests,
+    nic_tests,
+)
 from snf.testing.request_contract import request_tests
 
 URL = "http://ganeti.test:5080"
@@ -66,15 +72,34 @@ def understood(case: TestCase) -> Any:
     return opcode
 
 
-class FakeRapiTests(rapi_tests(subject)):
-    """What comes of requests."""
+class FakeInstanceTests(instance_tests(subject)):
+    """What becomes of instances."""
 
 
-class FakeNodesTests(rapi_tests(partial(subject, nodes=2))):
+class FakeJobTests(job_tests(subject)):
+    """What becomes of jobs."""
+
+
+class FakeNicTests(nic_tests(subject)):
+    """What nodes are told of the network."""
+
+
+_TWO = partial(subject, nodes=2)
+
+
+class TwoNodesInstanceTests(instance_tests(_TWO)):
     """The same of a cluster of two nodes."""
 
 
-class FakeMoveTests(move_tests(partial(subject, nodes=2))):
+class TwoNodesJobTests(job_tests(_TWO)):
+    """The same of a cluster of two nodes."""
+
+
+class TwoNodesNicTests(nic_tests(_TWO)):
+    """The same of a cluster of two nodes."""
+
+
+class FakeMoveTests(move_tests(_TWO)):
     """From node to node."""
 
 

@@ -223,8 +223,9 @@ class FaultTests(TestCase):
             else:
                 taken.append(call)
             self.assertLess(len(taken), 10_000)
-        with self.assertRaises(Unavailable):
+        with self.assertRaises(Unavailable) as caught:
             await refused
+        self.assertEqual(2, caught.exception.wait_s)
         self.held.set()
         answers = await gatherResults(taken)
         self.assertEqual({"held"}, set(answers))

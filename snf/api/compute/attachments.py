@@ -51,6 +51,19 @@ def _view(port: Port, profile: str) -> Json:
     return shown
 
 
+def addresses(nic: Json) -> list[Json]:
+    """Return the addresses of a NIC one by one (synnefo, attachments_to_addresses)."""
+    return [
+        {
+            "version": version,
+            "addr": nic[f"ipv{version}"],
+            "OS-EXT-IPS:type": nic["OS-EXT-IPS:type"],
+        }
+        for version in (4, 6)
+        if nic[f"ipv{version}"]
+    ]
+
+
 def named(
     txn: Transaction, call: Call, network: Network, nic: str
 ) -> tuple[UUID, UUID]:

@@ -9,6 +9,7 @@ from attrs import evolve, frozen
 
 from snf.api.call import UUID_TEXT, Call
 from snf.api.compute import versions
+from snf.api.json import Answer
 from snf.core.errors import BadRequest, Forbidden
 from snf.core.server import Observed, Status, Task, power_state, vm_state
 from snf.storage.search import KEYS, Key, Wanted
@@ -118,6 +119,26 @@ def moment(call: Call, name: str, text: str) -> datetime:
         raise BadRequest(f"{name}: must be a time, as in ISO 8601") from None
 
 
+def moment_if_any(call: Call, name: str) -> datetime | None:
+    """
+    Return a time in the query; None where it names none.
+
+    :raises BadRequest: It is none; names the parameter.
+    """
+    text = call.argument(name)
+    return None if text is None else moment(call, name, text)
+
+
+def if_changed(call: Call, page: dict[str, Any], name: str) -> Answer:
+    """Return a page of things as Synnefo does: a 304 where none of them has changed."""
+    if not page[name] and call.argument(CHANGES_SINCE) is not None:
+        return Answer(code=304)
+    return Answer(page)
+
+
+CHANGES_SINCE = "changes-since"
+
+
 def _second(call: Call, name: str, text: str) -> datetime:
     return moment(call, name, text).replace(microsecond=0)
 
@@ -196,7 +217,7 @@ _FILTERS: Mapping[str, _Filter] = {
     "tags-any": _Filter("tags_any", _tags, since=versions.TAGS),
     "not-tags": _Filter("not_tags", _tags, since=versions.TAGS),
     "not-tags-any": _Filter("not_tags_any", _tags, since=versions.TAGS),
-    "changes-since": _Filter("changed_since", moment),
+    CHANGES_SINCE: _Filter("changed_since", moment),
     "changes-before": _Filter("changed_before", moment, since=versions.CHANGED_BEFORE),
     "locked": _Filter("locked", _flag, since=versions.LOCK_REASON),
     "user_id": _Filter("user", _id, owners=_LATE),

@@ -1,6 +1,5 @@
 """``/servers/{id}/os-instance-actions``: who did what to a server, and how it ended."""
 
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -70,15 +69,13 @@ def _wanted(call: Call, server: int) -> Wanted:
     if call.since(versions.CHANGED_BEFORE):
         known |= {"changes-before"}
     call.check_known(known)
-    since, before = _moment(call, "changes-since"), _moment(call, "changes-before")
+    since, before = (
+        filters.moment_if_any(call, name)
+        for name in (filters.CHANGES_SINCE, "changes-before")
+    )
     if since is not None and before is not None and since > before:
         raise BadRequest("changes-since: must not be after changes-before")
     return Wanted(server, call.argument("marker"), since, before)
-
-
-def _moment(call: Call, name: str) -> datetime | None:
-    text = call.argument(name)
-    return None if text is None else filters.moment(call, name, text)
 
 
 def _action(call: Call, action: Action) -> Json:

@@ -230,7 +230,8 @@ class Servers:
         return search.listing(txn, wanted, call.limit(self.page_size), columns)
 
     def _answer(self, call: Call, page: dict) -> Answer:
-        asked = call.argument("changes-since") is not None
-        if self.of_synnefo and asked and not page["servers"]:
-            return Answer(code=304)
-        return Answer(page)
+        return (
+            filters.if_changed(call, page, "servers")
+            if self.of_synnefo
+            else Answer(page)
+        )

@@ -36,7 +36,7 @@ from snf.storage.subnets import SUBNETS
 
 Json = dict[str, Any]
 
-_NO_NETWORK = "Network not found."
+NO_NETWORK = "Network not found."
 _PORTS_AT_MOST = 10_000
 
 _Cidr = Annotated[str, msgspec.Meta(max_length=64)] | None
@@ -134,7 +134,7 @@ class SynnefoNetworks:
     @route(app, "GET", "/<network>")
     def show(self, txn: Transaction, call: Call, network: str) -> Json:
         """Show one."""
-        return {"network": _views(txn, call, [_find(txn, call, network)])[0]}
+        return {"network": _views(txn, call, [find(txn, call, network)])[0]}
 
     @route(app, "PUT", "/<network>", role=Role.MEMBER, body=RenameBody, code=204)
     def rename(self, txn: Transaction, call: Call, network: str) -> None:
@@ -202,19 +202,24 @@ def _public(txn: Transaction, call: Call) -> Network | None:
     return found[0] if found else None
 
 
-def _find(txn: Transaction, call: Call, network: str) -> Network:
+def find(txn: Transaction, call: Call, network: str) -> Network:
+    """
+    Return a network by its id, or by the word for the public one.
+
+    :raises NotFound: The caller sees no such network.
+    """
     if network == _PUBLIC:
         found = _public(txn, call)
     else:
-        known = identifier(network, _NO_NETWORK)
+        known = identifier(network, NO_NETWORK)
         found = lists.get(txn, NETWORKS, sight(call), known)
     if found is None:
-        raise NotFound(_NO_NETWORK)
+        raise NotFound(NO_NETWORK)
     return found
 
 
 def _own(txn: Transaction, call: Call, network: str) -> Network:
-    found = _find(txn, call, network)
+    found = find(txn, call, network)
     if found.project != call.project.id and not call.is_admin:
         raise Forbidden("Can not change a public network.")
     return found

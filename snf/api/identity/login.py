@@ -162,8 +162,8 @@ def _by_password(scope: Scope | None, sent: Password | None) -> Wanted:
         raise BadRequest("auth.identity.password.user: needs an id or a name")
     return Wanted(
         scope,
-        user_id=None if user.id is None else _id(user.id),
-        user_name=_text(user.name),
+        user_id=None if user.id is None else claimed_id(user.id),
+        user_name=claimed_name(user.name),
         domain=_domain(user.domain),
         password=user.password,
     )
@@ -173,7 +173,7 @@ def _by_credential(scope: Scope | None, sent: Credential | None) -> Wanted:
     if sent is None:
         raise BadRequest("auth.identity.application_credential: is missing")
     if sent.id is not None:
-        ref = CredentialRef(_id(sent.id), None)
+        ref = CredentialRef(claimed_id(sent.id), None)
         return Wanted(scope, password=sent.secret, credential=ref)
     user = sent.user
     if sent.name is None or user is None or (user.id is None and user.name is None):
@@ -182,11 +182,11 @@ def _by_credential(scope: Scope | None, sent: Credential | None) -> Wanted:
         )
     return Wanted(
         scope,
-        user_id=None if user.id is None else _id(user.id),
-        user_name=_text(user.name),
+        user_id=None if user.id is None else claimed_id(user.id),
+        user_name=claimed_name(user.name),
         domain=_domain(user.domain),
         password=sent.secret,
-        credential=CredentialRef(None, _text(sent.name)),
+        credential=CredentialRef(None, claimed_name(sent.name)),
     )
 
 
@@ -202,11 +202,12 @@ def _scope(scope: ScopeBody | str | None) -> Scope | None:
             raise Unauthorized("There are only project scopes.")
         raise BadRequest("auth.scope: must name a project")
     if scope.project.id is not None:
-        return Scope(project_id=_id(scope.project.id))
+        return Scope(project_id=claimed_id(scope.project.id))
     if scope.project.name is None:
         raise BadRequest("auth.scope.project: needs an id or a name")
     return Scope(
-        project_name=_text(scope.project.name), domain=_domain(scope.project.domain)
+        project_name=claimed_name(scope.project.name),
+        domain=_domain(scope.project.domain),
     )
 
 
@@ -214,16 +215,22 @@ def _domain(domain: Domain | None) -> DomainRef:
     """Return the domain that is meant: without a word, the default one."""
     if domain is None or (domain.id is None and domain.name is None):
         return HERE
-    return DomainRef(_text(domain.id), _text(domain.name))
+    return DomainRef(claimed_name(domain.id), claimed_name(domain.name))
 
 
-def _id(text: str) -> UUID:
+def claimed_id(text: str) -> UUID:
+    """
+    Return an id that somebody who logs in names.
+
+    :raises Unauthorized: It is none, and so nobody's.
+    """
     try:
         return UUID(text)
     except ValueError:
         raise Unauthorized(WHO) from None
 
 
-def _text(text: str | None) -> str | None:
+def claimed_name(text: str | None) -> str | None:
+    """Return a name that somebody who logs in gives."""
     # PostgreSQL stores no NUL, so nothing there can have such a name.
     return None if text is None else text.replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -12,9 +12,9 @@ from attrs import frozen
 from snf.api.call import Call
 from snf.api.identity.catalog import catalog
 from snf.api.identity.entrance import Entrance
-from snf.api.identity.login import WHO, Scope, Wanted
+from snf.api.identity.login import Scope, Wanted, claimed_id, claimed_name
 from snf.api.json import Edge, new_app, route
-from snf.core.errors import BadRequest, Unauthorized
+from snf.core.errors import BadRequest
 from snf.core.identity import Grant
 from snf.storage import users
 from snf.storage.database import Transaction
@@ -136,9 +136,9 @@ def _wanted(auth: Auth) -> Wanted:
     """
     scope = None
     if auth.tenantId:
-        scope = Scope(project_id=_id(auth.tenantId))
+        scope = Scope(project_id=claimed_id(auth.tenantId))
     elif auth.tenantName:
-        scope = Scope(project_name=_text(auth.tenantName))
+        scope = Scope(project_name=claimed_name(auth.tenantName))
     if auth.token is not None:
         return Wanted(scope, token=auth.token.id)
     sent = auth.passwordCredentials
@@ -148,8 +148,8 @@ def _wanted(auth: Auth) -> Wanted:
         raise BadRequest("auth.passwordCredentials: needs a username or a userId")
     return Wanted(
         scope,
-        user_id=None if sent.userId is None else _id(sent.userId),
-        user_name=None if sent.username is None else _text(sent.username),
+        user_id=None if sent.userId is None else claimed_id(sent.userId),
+        user_name=claimed_name(sent.username),
         password=sent.password,
     )
 
@@ -181,15 +181,3 @@ def _endpoint(root: str, region: str, service: _Json, project: UUID) -> _Json:
         "internalURL": url,
         "adminURL": url,
     }
-
-
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Unauthorized(WHO) from None
-
-
-def _text(text: str) -> str:
-    # PostgreSQL stores no NUL, so nothing there can have such a name.
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -5,10 +5,16 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from snf.storage import tagged
+
 # A NUL cannot be stored (neutron_lib/db/constants.py: 255 characters).
 _PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*\Z"
 Name = Annotated[str, msgspec.Meta(max_length=255, pattern=_PRINTABLE)]
 Text = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00]*\Z")]
+# neutron/extensions/tagging.py: 60 characters; a comma parts tags in filters.
+_TAG = r"^[^,\x00-\x1f\x7f]+\Z"
+_Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=60, pattern=_TAG)]
+TagList = Annotated[list[_Tag], msgspec.Meta(max_length=tagged.AT_MOST)]
 _Address = Annotated[str, msgspec.Meta(max_length=64)]
 _Mtu = Annotated[int, msgspec.Meta(ge=68, le=9216)]
 _Segment = Annotated[int, msgspec.Meta(ge=0, le=2**24 - 1)]
@@ -36,6 +42,7 @@ class NewNetwork(NetworkChanges, forbid_unknown_fields=True):
     tenant_id: str = ""
     project_id: str = ""
     availability_zone_hints: list[str] = []
+    tags: TagList = []
     network_type: str | None = msgspec.field(name="provider:network_type", default=None)
     physical_network: str | None = msgspec.field(
         name="provider:physical_network", default=None
@@ -105,6 +112,7 @@ class NewSubnet(SubnetChanges, forbid_unknown_fields=True, kw_only=True):
     ipv6_ra_mode: _Mode = None
     ipv6_address_mode: _Mode = None
     subnetpool_id: None = None
+    tags: TagList = []
     service_types: Annotated[list[str], msgspec.Meta(max_length=0)] = []
 
 

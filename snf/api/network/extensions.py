@@ -63,6 +63,10 @@ OFFERED: Mapping[str, tuple[str, str]] = {
         "Words by which to find things.",
     ),
     "standard-attr-timestamp": ("Resource timestamps", "When things were made."),
+    "tag-creation": (
+        "Tag creation extension",
+        "New things are given their tags with all else.",
+    ),
     "subnet-external-network": (
         "Subnet belongs to an external network",
         "Whether the network of a subnet leads outside.",

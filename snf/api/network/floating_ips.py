@@ -1,7 +1,5 @@
 """``/v2.0/floatingips``: public addresses that stand for addresses of ports."""
 
-from typing import Annotated
-
 import msgspec
 from attrs import frozen
 
@@ -10,17 +8,17 @@ from snf.api.call import Call
 from snf.api.json import Edge, new_app, route
 from snf.api.network import association
 from snf.api.network.association import FloatingIPNotFound
+from snf.api.network.bodies import TagList, Text
 from snf.api.network.collection import Collection, Json, owner, times
 from snf.api.policy import Reach
 from snf.core.errors import BadRequest
 from snf.core.floating_ip import FloatingIP
 from snf.core.identity import Role
 from snf.core.quota import Amounts
-from snf.storage import floating_ips
+from snf.storage import floating_ips, tagged
 from snf.storage.database import Transaction
 from snf.storage.floating_ips import FLOATING_IPS
 
-_Text = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00]*\Z")]
 _None = msgspec.UnsetType | None
 
 
@@ -32,7 +30,8 @@ class NewFloatingIP(msgspec.Struct, forbid_unknown_fields=True):
     subnet_id: str | None = None
     port_id: str | None = None
     fixed_ip_address: str | None = None
-    description: _Text = ""
+    description: Text = ""
+    tags: TagList = []
     tenant_id: str | None = None
     project_id: str | None = None
     qos_policy_id: None = None
@@ -51,7 +50,7 @@ class Changes(msgspec.Struct, forbid_unknown_fields=True):
 
     port_id: str | msgspec.UnsetType | None = msgspec.UNSET
     fixed_ip_address: str | None = None
-    description: _Text | msgspec.UnsetType = msgspec.UNSET
+    description: Text | msgspec.UnsetType = msgspec.UNSET
     qos_policy_id: _None = msgspec.UNSET
 
 
@@ -112,6 +111,7 @@ class FloatingIPs:
             ),
             self.limits,
         )
+        tagged.begin(txn, "floating_ip", new, wanted.tags)
         made = self.floating.find(txn, call, str(new))
         if wanted.port_id is not None:
             association.associate(

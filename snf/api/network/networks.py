@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from snf.api.audit import note
 from snf.api.call import UUID_TEXT, Call
@@ -25,7 +25,7 @@ from snf.core.identity import Role
 from snf.core.network import Kind, Network, Plan
 from snf.core.quota import Amounts, Resource
 from snf.core.subnet import InvalidInput
-from snf.storage import networks, quotas
+from snf.storage import networks, quotas, tagged
 from snf.storage.database import Transaction
 from snf.storage.networks import NETWORKS
 
@@ -85,8 +85,9 @@ class Maker:
         else:
             network = networks.wired(txn, network, self.plan, wanted.segmentation_id)
         networks.add(txn, network)
+        tags = tagged.begin(txn, "network", network.id, wanted.tags)
         note(txn, call, "network create", network.id)
-        return network
+        return evolve(network, tags=tags)
 
     def count(self, txn: Transaction, made: list[Network]) -> None:
         """Count new networks of one project; last, since its requests then queue up."""

@@ -13,6 +13,7 @@ from attrs import frozen
 from snf.api.audit import note
 from snf.api.call import UUID_TEXT, Call, identifier
 from snf.api.json import Edge, new_app, route
+from snf.api.network.bodies import TagList, Text
 from snf.api.network.collection import (
     Collection,
     Json,
@@ -31,7 +32,7 @@ from snf.core.identity import Role
 from snf.core.port import Fixed, Port, matched, places
 from snf.core.quota import Resource
 from snf.core.subnet import InvalidInput
-from snf.storage import firewalls, lists, plugs, subnets, users
+from snf.storage import firewalls, lists, plugs, subnets, tagged, users
 from snf.storage.database import Transaction
 from snf.storage.networks import NETWORKS
 from snf.storage.ports import PORTS
@@ -60,7 +61,6 @@ class FixedIp(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _FixedIps = Annotated[list[FixedIp], msgspec.Meta(max_length=5)]
-_Text = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00]*\Z")]
 
 
 _Groups = Annotated[list[str], msgspec.Meta(max_length=GROUPS_AT_MOST)]
@@ -73,8 +73,9 @@ class NewPort(msgspec.Struct, forbid_unknown_fields=True):
     """
 
     network_id: str
-    name: _Text = ""
-    description: _Text = ""
+    name: Text = ""
+    description: Text = ""
+    tags: TagList = []
     admin_state_up: Literal[True] = True
     fixed_ips: _FixedIps | msgspec.UnsetType = msgspec.UNSET
     mac_address: str | msgspec.UnsetType = msgspec.UNSET
@@ -104,8 +105,8 @@ class NewPortBody(msgspec.Struct, forbid_unknown_fields=True):
 class Changes(msgspec.Struct, forbid_unknown_fields=True):
     """``port`` in ``PUT /ports/{id}``."""
 
-    name: _Text | msgspec.UnsetType = msgspec.UNSET
-    description: _Text | msgspec.UnsetType = msgspec.UNSET
+    name: Text | msgspec.UnsetType = msgspec.UNSET
+    description: Text | msgspec.UnsetType = msgspec.UNSET
     admin_state_up: Literal[True] | msgspec.UnsetType = msgspec.UNSET
     fixed_ips: _FixedIps | msgspec.UnsetType = msgspec.UNSET
     device_id: str | msgspec.UnsetType = msgspec.UNSET
@@ -163,6 +164,8 @@ class Ports:
             made[port.id] = wish.project
             held.update({(wish.project, name): n for name, n in port.held.items()})
             note(txn, call, "port create", port.id)
+        for port_id, one in zip(made, asked, strict=True):
+            tagged.begin(txn, "port", port_id, one.tags)
         for project in sorted({project for project, _ in held}):
             amounts = {name: n for (whose, name), n in held.items() if whose == project}
             self.plugger.take(txn, project, amounts)

@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from snf.api.network.bodies import Text
 from snf.core import protocols
 from snf.core.errors import BadRequest
 from snf.core.firewall import ICMP, PORTED, Direction, Match
 
-Text = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00]*\Z")]
 # What was typed is sent as it is by some clients.
 _Number = (
     Annotated[int, msgspec.Meta(ge=-1, le=65535)]

@@ -11,8 +11,9 @@ from snf.api.audit import note
 from snf.api.call import UUID_TEXT, Call
 from snf.api.json import Edge, new_app, route
 from snf.api.network import limits
+from snf.api.network.bodies import Text
 from snf.api.network.collection import Collection, Json, owner, sight, times
-from snf.api.network.rules import NewRule, Text, match
+from snf.api.network.rules import NewRule, match
 from snf.api.policy import Reach
 from snf.core.errors import BadRequest, Conflict, NotFound
 from snf.core.firewall import RULES_AT_MOST, Direction, Offered, Rule

@@ -11,13 +11,13 @@ from snf.api.audit import note
 from snf.api.call import Call
 from snf.api.json import Edge, new_app, route
 from snf.api.network import limits
+from snf.api.network.bodies import TagList, Text
 from snf.api.network.collection import (
     Collection,
     Json,
     owner,
     times,
 )
-from snf.api.network.rules import Text
 from snf.api.network.security_group_rules import (
     SecurityGroupNotFound,
     shown,
@@ -28,7 +28,7 @@ from snf.core.errors import Conflict
 from snf.core.firewall import Group, Offered
 from snf.core.identity import Role
 from snf.core.quota import Amounts
-from snf.storage import security_groups
+from snf.storage import security_groups, tagged
 from snf.storage.database import Transaction
 from snf.storage.security_groups import GROUPS
 
@@ -40,6 +40,7 @@ class NewGroup(msgspec.Struct, forbid_unknown_fields=True):
 
     name: Text = ""
     description: Text = ""
+    tags: TagList = []
     stateful: Literal[True, None] = True
     project_id: str | None = None
     tenant_id: str | None = None
@@ -153,6 +154,7 @@ class SecurityGroups:
         group = uuid4()
         project = project_of(txn, call, wanted)
         made = security_groups.add(txn, group, project, wanted.name, wanted.description)
+        tagged.begin(txn, "security_group", group, wanted.tags)
         limits.take(txn, project, made, self.limits)
         note(txn, call, "security group create", group)
         return self.groups.show(txn, call, str(group))["security_group"]

@@ -37,7 +37,7 @@ from snf.core.subnet import (
     usual_gateway,
     usual_pools,
 )
-from snf.storage import networks, quotas, subnets
+from snf.storage import networks, quotas, subnets, tagged
 from snf.storage.database import Transaction
 from snf.storage.subnets import SUBNETS
 
@@ -143,8 +143,9 @@ def add(txn: Transaction, call: Call, network: Network, wanted: NewSubnet) -> Su
     if not changes.get("allocation_pools"):
         subnet = evolve(subnet, pools=usual_pools(whole, subnet.gateway))
     subnets.add(txn, subnet)
+    tags = tagged.begin(txn, "subnet", subnet.id, wanted.tags)
     note(txn, call, "subnet create", subnet.id)
-    return subnet
+    return evolve(subnet, tags=tags)
 
 
 def _check_modes(wanted: NewSubnet, whole: IPNetwork) -> None:

@@ -1,7 +1,7 @@
 """``/v2.0/{collection}/{id}/tags``: words by which owners find their things."""
 
 import re
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -9,6 +9,7 @@ from attrs import frozen
 
 from snf.api.call import Call
 from snf.api.json import Answer, Edge, new_app, route
+from snf.api.network.bodies import TagList
 from snf.api.network.collection import Collection, Json
 from snf.api.policy import Reach
 from snf.core.errors import NotFound
@@ -17,9 +18,6 @@ from snf.core.subnet import InvalidInput
 from snf.storage import tagged
 from snf.storage.database import Transaction
 
-# neutron/extensions/tagging.py: 60 characters and 50 tags; a comma parts tags in filters.
-_PATTERN = r"^[^,\x00-\x1f\x7f]+\Z"
-_Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=60, pattern=_PATTERN)]
 _FITS = re.compile(r"[^,\x00-\x1f\x7f]{1,60}")
 
 
@@ -33,7 +31,7 @@ class TagNotFound(NotFound):
 class TagsBody(msgspec.Struct, forbid_unknown_fields=True):
     """The body that sets all."""
 
-    tags: Annotated[list[_Tag], msgspec.Meta(max_length=tagged.AT_MOST)]
+    tags: TagList
 
 
 @frozen

@@ -6,8 +6,9 @@ from typing import Any
 from attrs import define, field, frozen
 from twisted.internet.interfaces import IReactorTime
 
+from snf.testing.ganeti.effects import EFFECTS
 from snf.testing.ganeti.failure import OpFailure
-from snf.testing.ganeti.machines import EFFECTS, Machines
+from snf.testing.ganeti.machines import Machines
 
 _FINAL = frozenset({"success", "error", "canceled"})
 # Finished jobs beyond this many are forgotten, as by Ganeti's watcher and cleaner.
