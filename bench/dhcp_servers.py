@@ -164,7 +164,11 @@ class Server:
             if "received packets: 2" in run(*argv, check=False):
                 return
         log = (place.directory / f"{self.name}.log").read_text()
-        raise SystemExit(f"{self.name} does not answer:\n{log}")
+        if self.queued and place.log.exists():
+            log += place.log.read_text()[-2000:]
+        raise SystemExit(
+            f"{self.name} does not answer, and ended with {process.poll()}:\n{log}"
+        )
 
 
 def _nfdhcpd(place: Place, bindings: int) -> list[str]:
