@@ -23,8 +23,8 @@ CLUSTER = (
     *("iproute2", "nftables", "iptables"),
 )
 
-# Clients that others wrote: for `./cloud test` only.
-TESTS = ("isc-dhcp-client", "udhcpc", "dhcpcd-base", "tshark")
+# Clients that others wrote, and what reads nfdhcpd's answers: for `./cloud test` only.
+TESTS = ("isc-dhcp-client", "udhcpc", "dhcpcd-base", "systemd", "tshark")
 
 _DPKG_LOCK = Path("/var/lib/dpkg/lock")
 _OTHER_APT_S = 20

@@ -32,8 +32,6 @@ class Client:
     def end(self) -> None:
         """Answer nothing more."""
         self.gone = True
-        self.waiting.clear()
-        self.link.close()
 
 
 @define(eq=False)

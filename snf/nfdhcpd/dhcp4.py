@@ -19,6 +19,8 @@ from snf.nfdhcpd.request4 import Kind, Request, parse
 from snf.nfdhcpd.responder import Answer, Packet
 from snf.nfdhcpd.settings import Dhcp
 
+_OUTCOMES = {Kind.OFFER: "offer", Kind.ACK: "ack", Kind.NAK: "nak"}
+
 
 @frozen
 class Dhcp4:
@@ -89,7 +91,8 @@ def _declined(known: Compiled, request: Request) -> Answer:
 
 def _sent(known: Compiled, kind: Kind, request: Request, packet: Packet) -> Answer:
     frame = reply(known, kind, request, _where(known, kind, request, packet))
-    return Answer(kind.name.lower(), frame)
+    # What has to go back with it may be too much.
+    return Answer(_OUTCOMES[kind], frame) if frame else Answer("malformed")
 
 
 def _where(known: Compiled, kind: Kind, request: Request, packet: Packet) -> Where:

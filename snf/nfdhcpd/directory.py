@@ -11,7 +11,8 @@ from twisted.logger import Logger
 
 from snf.nfdhcpd.binding import Binding, Invalid, completed, parse
 from snf.nfdhcpd.client import Client, Clients
-from snf.nfdhcpd.link import Link, link_local_of, mac_of, number_of
+from snf.nfdhcpd.link import Link, Outlet, mac_of, number_of
+from snf.nfdhcpd.link_local import link_local_of
 from snf.nfdhcpd.responder import Responder
 from snf.nfdhcpd.routes import of_table
 from snf.watch import CLOSE_WRITE, DELETE, MOVED_FROM, MOVED_TO, DirectoryWatch
@@ -25,8 +26,8 @@ class Directory(Service):
     """
     Keeps ``clients`` as the files of a directory say, while it runs.
 
-    A file is read in a turn of the reactor of its own: scapy takes some milliseconds for
-    each. One that makes no sense is logged and changes nothing for the others; its own
+    A file is read in a turn of the reactor of its own, so that guests are answered between
+    many. One that makes no sense is logged and changes nothing for the others; its own
     guest is not answered.
 
     :ivar told: Called with each guest whose file has been read.
@@ -42,6 +43,7 @@ class Directory(Service):
     told: Callable[[Client], None] = lambda client: None
     faulty: set[str] = field(init=False, factory=set)
     rescans: int = field(init=False, default=0)
+    _outlet: Outlet = field(init=False, factory=Outlet)
     _watch: DirectoryWatch = field(init=False)
     _due: dict[str, None] = field(init=False, factory=dict)
     _next: IDelayedCall | None = field(init=False, default=None)
@@ -63,6 +65,7 @@ class Directory(Service):
             self._next = None
         for client in list(self.clients):
             self.clients.drop(client.link.name)
+        self._outlet.close()
 
     def compile_anew(self, responders: Sequence[Responder]) -> None:
         """Have everything read again, to be answered by other responders."""
@@ -165,7 +168,8 @@ class Directory(Service):
         if mac is None:
             raise Invalid(0, f"there is no interface {binding.indev}")
         binding = evolve(binding, link_local=link_local_of(binding.indev))
-        return Client(binding, Link(name, number), self._compiled(binding, mac))
+        link = Link(name, number, self._outlet)
+        return Client(binding, link, self._compiled(binding, mac))
 
     def _compiled(self, binding: Binding, mac: bytes) -> dict[str, Any]:
         return {one.kind: one.compile(binding, mac) for one in self.responders}

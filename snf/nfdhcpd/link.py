@@ -1,15 +1,27 @@
-"""A tap as the kernel has it: its number, and the socket that answers leave by."""
+"""A tap as the kernel has it: its number, and how answers get to it."""
 
-import errno
+import ctypes
+import fcntl
 import os
 import socket
-from ipaddress import IPv6Address
-from pathlib import Path
+import struct
 
 from attrs import define, field
 
-_ADDRESSES = Path("/proc/net/if_inet6")
-_LINK_SCOPE, _DADFAILED = 0x20, 0x08  # linux/ipv6.h, linux/if_addr.h
+# packet(7): struct sockaddr_ll; netdevice(7): struct ifreq.
+_ADDRESS = struct.Struct("=HHiHBB8s")
+_REQUEST = struct.Struct("=16s24x")
+_MAC = struct.Struct("=16xH6s")
+_SIOCGIFHWADDR = 0x8927
+_ETHERNET = 1
+_LONGEST_NAME = 15
+
+_sendto = ctypes.CDLL(None, use_errno=True).sendto
+_sendto.argtypes = (
+    *(ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int),
+    *(ctypes.c_char_p, ctypes.c_uint),
+)
+_sendto.restype = ctypes.c_ssize_t
 
 
 def number_of(interface: str) -> int:
@@ -22,59 +34,49 @@ def number_of(interface: str) -> int:
 
 def mac_of(interface: str) -> bytes | None:
     """Return an interface's MAC address; ``None`` where it is not there, or has none."""
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as raw:
+    name = os.fsencode(interface)
+    if len(name) > _LONGEST_NAME:
+        return None
+    request = bytearray(_REQUEST.pack(name))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as some:
         try:
-            raw.bind((interface, 0))
+            fcntl.ioctl(some, _SIOCGIFHWADDR, request)
         except OSError:
             return None
-        mac: bytes = raw.getsockname()[4]
-        return mac if len(mac) == 6 else None
-
-
-def link_local_of(interface: str) -> IPv6Address | None:
-    """
-    Return an interface's link-local IPv6 address; ``None`` where it has none.
-
-    Of several the lowest: those that are given come before those that the kernel makes.
-    """
-    try:
-        lines = _ADDRESSES.read_text("ascii").splitlines()
-    except OSError:  # a kernel without IPv6
-        return None
-    found = []
-    for line in lines:
-        digits, _, _, scope, flags, name = line.split()
-        usable = not int(flags, 16) & _DADFAILED
-        if name == interface and int(scope, 16) == _LINK_SCOPE and usable:
-            found.append(IPv6Address(bytes.fromhex(digits)))
-    return min(found, default=None)
+    kind, mac = _MAC.unpack_from(request)
+    return mac if kind == _ETHERNET else None
 
 
 @define(eq=False)
-class Link:
+class Outlet:
     """
-    A way to send frames to a tap, for as long as it is the same one.
+    The socket that answers leave by, to whichever tap.
 
-    Of protocol 0, the socket is handed nothing that others send.
+    There is one for all taps, since the kernel takes 10 ms and more to give a socket of
+    this kind back. Of protocol 0, it is handed nothing that others send.
     """
 
-    name: str
-    number: int
     _socket: socket.socket | None = field(init=False, default=None)
 
-    def send(self, frame: bytes) -> str:
+    def send(self, number: int, frame: bytes) -> str:
         """
-        Send a frame, without waiting.
+        Send a frame to the interface with a number, without waiting.
+
+        Python's own ``sendto`` takes names, which may mean another interface by now.
 
         :return: "" or why it could not be sent, in the system's words.
         """
-        problem = self._try(frame)
-        if problem in (0, errno.EAGAIN, errno.ENOBUFS):
-            return os.strerror(problem) if problem else ""
-        # It was down, or is gone, or its name is somebody else's now.
-        self.close()
-        problem = self._try(frame)
-        return os.strerror(problem) if problem else ""
+        try:
+            if self._socket is None:
+                self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        except OSError as failure:
+            return str(failure.strerror)
+        address = _ADDRESS.pack(socket.AF_PACKET, 0, number, 0, 0, 0, b"")
+        flags = socket.MSG_DONTWAIT
+        sent = _sendto(
+            *(self._socket.fileno(), frame, len(frame), flags, address, len(address))
+        )
+        return "" if sent >= 0 else os.strerror(ctypes.get_errno())
 
     def close(self) -> None:
         """Give the socket back."""
@@ -82,26 +84,19 @@ class Link:
             self._socket.close()
             self._socket = None
 
-    def _try(self, frame: bytes) -> int:
-        try:
-            if self._socket is None:
-                self._open()
-            assert self._socket is not None
-            self._socket.send(frame)
-        except OSError as failure:
-            return failure.errno or errno.EIO
-        return 0
 
-    def _open(self) -> None:
-        """:raises OSError: The tap is not there any more."""
-        raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        try:
-            raw.setblocking(False)
-            raw.bind((self.name, 0))
-            # The name is looked up by the kernel: it must still mean the same tap after.
-            if number_of(self.name) != self.number:
-                raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
-        except OSError:
-            raw.close()
-            raise
-        self._socket = raw
+@define(eq=False)
+class Link:
+    """A way to send frames to a tap, for as long as it is the same one."""
+
+    name: str
+    number: int
+    outlet: Outlet = field(factory=Outlet)
+
+    def send(self, frame: bytes) -> str:
+        """
+        Send a frame, without waiting.
+
+        :return: "" or why it could not be sent, in the system's words.
+        """
+        return self.outlet.send(self.number, frame)

@@ -8,10 +8,9 @@ import struct
 from ipaddress import IPv6Address
 
 from attrs import frozen
-from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
-from scapy.layers.l2 import Ether
 
 from snf.nfdhcpd.binding import Binding
+from snf.nfdhcpd.frame6 import TARGET_MAC, nd_option, started
 from snf.nfdhcpd.responder import Answer, Packet
 from snf.nfdhcpd.wire6 import (
     ALL_NODES,
@@ -27,6 +26,7 @@ from snf.nfdhcpd.wire6 import (
 )
 
 _SOLICITATION, _SIZE, _CHECKSUM = 135, 24, 2
+_ADVERTISEMENT = 136
 _ROUTER, _SOLICITED, _OVERRIDE = 0x80000000, 0x40000000, 0x20000000
 
 
@@ -69,11 +69,12 @@ class Ns:
         if subnet is None or not binding.routed:
             return None
         source = source_of(binding, mac)
-        frame = bytes(
-            Ether(src=mac.hex(":"), dst=binding.mac.hex(":"))
-            / IPv6(src=str(source), dst=str(source), hlim=255)
-            / ICMPv6ND_NA(R=0, S=0, O=0, tgt=str(source))
-            / ICMPv6NDOptDstLLAddr(lladdr=mac.hex(":"))
+        # RFC 4861, 4.4: type, code and checksum; flags; the address that it is about.
+        advertisement = struct.pack("!BBHI16s", _ADVERTISEMENT, 0, 0, 0, source.packed)
+        frame = (
+            started(binding.mac, mac, source, ICMP, 255)
+            + advertisement
+            + nd_option(TARGET_MAC, mac)
         )
         beyond = 128 - subnet.prefixlen
         return Compiled(

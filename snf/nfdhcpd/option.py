@@ -38,14 +38,12 @@ class Option(IntEnum):
     END = 255
 
 
-def pieces(value: bytes) -> list[bytes]:
-    """Return the values of the options that a long value is divided into (RFC 3396)."""
-    return [value[at : at + _LONGEST] for at in range(0, len(value), _LONGEST)] or [b""]
-
-
 def encoded(code: int, value: bytes) -> bytes:
-    """Return an option as it is sent; one that is too long as several."""
-    return b"".join(bytes((code, len(one))) + one for one in pieces(value))
+    """Return an option as it is sent; one that is too long as several (RFC 3396)."""
+    if len(value) <= _LONGEST:
+        return bytes((code, len(value))) + value
+    pieces = (value[at : at + _LONGEST] for at in range(0, len(value), _LONGEST))
+    return b"".join(encoded(code, one) for one in pieces)
 
 
 def decoded(octets: bytes, found: dict[int, bytes]) -> bool:

@@ -1,29 +1,24 @@
 """DHCPv4 answers, compiled when a binding is read and patched for each packet.
 
-Scapy builds the whole answer of a guest, which takes milliseconds.  What is kept of it is
-the frame up to the options, and each option; a reply is a copy of the first with some
-fields set, and those of the options that the client asks for.
+What is kept of a guest's answer is the frame up to the options, and each option; a reply
+is a copy of the first with some fields set, and those of the options that the client asks
+for.
 """
 
 import struct
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any
 
-from attrs import frozen
-from scapy.layers.dhcp import BOOTP, DHCP
-from scapy.layers.inet import IP, UDP
-from scapy.layers.l2 import Ether
+from attrs import field, frozen
 
 from snf.nfdhcpd.binding import Binding, Route
 from snf.nfdhcpd.option import (
     Option,
     encoded,
     parse_option,
-    pieces,
     static_routes,
 )
-from snf.nfdhcpd.request4 import Kind, Request
+from snf.nfdhcpd.request4 import COOKIE, HEADER, Kind, Request
 from snf.nfdhcpd.settings import Dhcp
 
 NOWHERE = bytes(4)
@@ -35,7 +30,13 @@ SERVER_PORT, CLIENT_PORT = 67, 68
 _IP, _UDP, _BOOTP, _OPTIONS = 14, 34, 42, 282
 _LEAST_BOOTP = 300  # RFC 1542, 2.1
 _USUAL_LONGEST = 576  # RFC 2131, 2: what every client takes, with its IP header
+_LONGEST = 1500
+# Different questions of a guest whose answers are kept.
+_KEPT = 8
 _BOOTP_PATCH = struct.Struct("!I 2H 4s 4s 4s 4s 6s")
+_IP_HEADER = struct.Struct("!2B 3H 2B H 4s 4s")
+_VERSION_AND_SIZE, _DONT_FRAGMENT, _HOPS, _IS_UDP = 0x45, 0x4000, 64, 17
+_BOOTREPLY, _ETHERNET, _MAC_SIZE = 2, 1, 6
 
 # RFC 2131, table 3: every lease says these, asked for or not.
 _LEASE = (Option.LEASE, Option.RENEWAL, Option.REBINDING)
@@ -48,8 +49,10 @@ class Compiled:
 
     :ivar address: Its address, as octets.
     :ivar server: What the server calls itself, as octets.
+    :ivar longest: How many octets its link carries in a packet.
     :ivar frame: An answer up to its options.
     :ivar options: The options by their codes, as they are sent, in the usual order.
+    :ivar told: What was told of them, by what was asked; a client asks the same again.
     """
 
     mac: bytes
@@ -57,8 +60,10 @@ class Compiled:
     address: bytes
     server: bytes
     next_server: bytes
+    longest: int
     frame: bytes
     options: dict[int, bytes]
+    told: dict[tuple[bytes | None, bool, int], bytes] = field(factory=dict, eq=False)
 
 
 @frozen
@@ -76,21 +81,18 @@ def compiled(settings: Dhcp, binding: Binding, mac: bytes) -> Compiled | None:
         return None
     server = _server(settings, binding)
     next_server = binding.next_server or IPv4Address(settings.next_server or 0)
-    options = _options(settings, binding, server)
-    boot = BOOTP(
-        op=2,
-        xid=0,
-        chaddr=binding.mac,
-        siaddr=str(next_server),
-        sname=(binding.server_name or settings.server_name).encode(),
-        file=(binding.boot_file or settings.boot_file).encode(),
-    )
-    frame = bytes(
-        Ether(src=_text(mac), dst=_text(binding.mac))
-        / IP(src=str(server), dst=str(binding.ip), id=0, flags="DF", ttl=64)
-        / UDP(sport=SERVER_PORT, dport=CLIENT_PORT)
-        / boot
-        / DHCP(options=[*options, "end"])
+    ip = (_VERSION_AND_SIZE, 0, 0, 0, _DONT_FRAGMENT, _HOPS, _IS_UDP, 0)
+    frame = (
+        *(binding.mac, mac, b"\x08\0"),
+        _IP_HEADER.pack(*ip, server.packed, binding.ip.packed),
+        struct.pack("!4H", SERVER_PORT, CLIENT_PORT, 0, 0),
+        HEADER.pack(
+            *(_BOOTREPLY, _ETHERNET, _MAC_SIZE, 0, 0, 0, 0),
+            *(NOWHERE, NOWHERE, next_server.packed, NOWHERE, binding.mac),
+            (binding.server_name or settings.server_name).encode(),
+            (binding.boot_file or settings.boot_file).encode(),
+            COOKIE,
+        ),
     )
     return Compiled(
         binding.mac,
@@ -98,14 +100,15 @@ def compiled(settings: Dhcp, binding: Binding, mac: bytes) -> Compiled | None:
         binding.ip.packed,
         server.packed,
         next_server.packed,
-        frame[:_OPTIONS],
-        _pieces(frame[_OPTIONS:]),
+        max(_USUAL_LONGEST, min(binding.mtu or _LONGEST, _LONGEST)),
+        b"".join(frame),
+        _options(settings, binding, server),
     )
 
 
 def reply(known: Compiled, kind: Kind, request: Request, where: Where) -> bytes:
     """
-    Return a frame that answers a client.
+    Return a frame that answers a client; an empty one if its link would not carry it.
 
     Fields as of RFC 2131, table 3; the client's identifier (RFC 6842) and the relay's
     options (RFC 3046, 2.2) go back as they came.
@@ -135,7 +138,7 @@ def reply(known: Compiled, kind: Kind, request: Request, where: Where) -> bytes:
     )
     frame += b"\x35\x01" + bytes((kind,)) + known.options[Option.SERVER]
     _add_options(frame, known, kind, request, leases)
-    return _finished(frame)
+    return _finished(frame) if len(frame) - _IP <= known.longest else b""
 
 
 def _add_options(
@@ -147,21 +150,32 @@ def _add_options(
             tail += encoded(given, request.options[given])
     if kind is not Kind.NAK:
         # 1 for the end of the options.
-        room = _longest(request) - (len(frame) - _IP) - len(tail) - 1
-        for code in _asked(known, request, leases):
-            piece = known.options[code]
-            if len(piece) <= room:
-                frame += piece
-                room -= len(piece)
+        room = _longest(known, request) - (len(frame) - _IP) - len(tail) - 1
+        frame += _told(known, request.options.get(Option.PARAMETERS), leases, room)
     frame += tail
     frame.append(Option.END)
 
 
-def _asked(known: Compiled, request: Request, leases: bool) -> Iterable[int]:
+def _told(known: Compiled, wanted: bytes | None, leases: bool, room: int) -> bytes:
+    """Return the options that a client is told, as many as there is room for."""
+    asked = wanted, leases, room
+    told = known.told.get(asked)
+    if told is None:
+        told = b""
+        for code in _asked(known, wanted, leases):
+            piece = known.options[code]
+            if len(told) + len(piece) <= room:
+                told += piece
+        if len(known.told) == _KEPT:
+            known.told.clear()
+        known.told[asked] = told
+    return told
+
+
+def _asked(known: Compiled, wanted: bytes | None, leases: bool) -> Iterable[int]:
     """Yield the codes of what a client is told, the most important first."""
     if leases:
         yield from _LEASE
-    wanted = request.options.get(Option.PARAMETERS)
     told = {Option.SERVER, *_LEASE}
     # RFC 2132, 3.3: before the router.
     first = (Option.NETMASK,) if Option.NETMASK in known.options else ()
@@ -171,11 +185,11 @@ def _asked(known: Compiled, request: Request, leases: bool) -> Iterable[int]:
             yield code
 
 
-def _longest(request: Request) -> int:
+def _longest(known: Compiled, request: Request) -> int:
     """Return how many octets the client takes in a packet, with the IP header."""
     text = request.options.get(Option.LONGEST, b"")
     asked = int.from_bytes(text, "big") if len(text) == 2 else 0
-    return min(max(asked, _USUAL_LONGEST), 1500)
+    return min(max(asked, _USUAL_LONGEST), known.longest)
 
 
 def _finished(frame: bytearray) -> bytes:
@@ -213,58 +227,52 @@ def _server(settings: Dhcp, binding: Binding) -> IPv4Address:
     return IPv4Address(settings.server_ip)
 
 
-def _options(
-    settings: Dhcp, binding: Binding, server: IPv4Address
-) -> list[tuple[Any, ...]]:
-    """Return all that a guest may be told, as scapy takes it, in the usual order."""
+def _options(settings: Dhcp, binding: Binding, server: IPv4Address) -> dict[int, bytes]:
+    """Return all that a guest may be told, as it is sent, in the usual order."""
     further = dict(map(parse_option, settings.options)) | dict(binding.options)
-    found: list[tuple[Any, ...]] = [
-        ("server_id", str(server)),
-        ("lease_time", settings.lease_s),
-        ("renewal_time", settings.renewal_s),
-        ("rebinding_time", settings.rebinding),
-    ]
     own = {**_of_subnet(binding), **_of_host(settings, binding)}
-    found += [
-        (name, *value) for code, (name, value) in own.items() if code not in further
-    ]
+    found = {
+        Option.SERVER: server.packed,
+        Option.LEASE: _seconds(settings.lease_s),
+        Option.RENEWAL: _seconds(settings.renewal_s),
+        Option.REBINDING: _seconds(settings.rebinding),
+        **{code: value for code, value in own.items() if code not in further},
+    }
     routes = static_routes(_routes(binding))
     if routes and Option.ROUTES not in further:
         further[Option.ROUTES] = routes
-    for code, value in further.items():
-        found += [(code, piece) for piece in pieces(value)]
-    return found
+    found |= further
+    return {int(code): encoded(code, value) for code, value in found.items()}
 
 
-_Named = dict[int, tuple[str, tuple[Any, ...]]]
-
-
-def _of_subnet(binding: Binding) -> _Named:
+def _of_subnet(binding: Binding) -> dict[int, bytes]:
     subnet = binding.subnet or IPv4Network((binding.ip or 0, 32))
-    found: _Named = {Option.NETMASK: ("subnet_mask", (str(subnet.netmask),))}
+    found: dict[int, bytes] = {Option.NETMASK: subnet.netmask.packed}
     router = _router(binding)
     if router is not None:
-        found[Option.ROUTER] = ("router", (str(router),))
+        found[Option.ROUTER] = router.packed
     if subnet.prefixlen < 31:
-        broadcast = str(subnet.broadcast_address)
-        found[Option.BROADCAST] = ("broadcast_address", (broadcast,))
+        found[Option.BROADCAST] = subnet.broadcast_address.packed
     if binding.mtu is not None:
-        found[Option.MTU] = ("interface-mtu", (binding.mtu,))
+        found[Option.MTU] = struct.pack("!H", binding.mtu)
     return found
 
 
-def _of_host(settings: Dhcp, binding: Binding) -> _Named:
-    found: _Named = {Option.HOSTNAME: ("hostname", (binding.hostname.encode(),))}
+def _of_host(settings: Dhcp, binding: Binding) -> dict[int, bytes]:
+    found: dict[int, bytes] = {Option.HOSTNAME: binding.hostname.encode()}
     domain = binding.domain or settings.domain or binding.hostname.partition(".")[2]
     if domain:
-        found[Option.DOMAIN] = ("domain", (domain.encode(),))
-    servers = tuple(map(str, binding.nameservers4)) or settings.nameservers
-    if servers:
-        found[Option.NAMESERVERS] = ("name_server", servers)
-    ntp = tuple(map(str, binding.ntp)) or settings.ntp_servers
-    if ntp:
-        found[Option.NTP] = ("NTP_server", ntp)
+        found[Option.DOMAIN] = domain.encode()
+    servers = binding.nameservers4 or map(IPv4Address, settings.nameservers)
+    ntp = binding.ntp or map(IPv4Address, settings.ntp_servers)
+    for code, addresses in ((Option.NAMESERVERS, servers), (Option.NTP, ntp)):
+        if value := b"".join(one.packed for one in addresses):
+            found[code] = value
     return found
+
+
+def _seconds(value: int) -> bytes:
+    return struct.pack("!I", value)
 
 
 def _router(binding: Binding) -> IPv4Address | None:
@@ -285,18 +293,3 @@ def _routes(binding: Binding) -> Iterable[Route]:
     yield from binding.routes
     if router is not None and (outside or binding.routes):
         yield IPv4Network("0.0.0.0/0"), router
-
-
-def _pieces(field: bytes) -> dict[int, bytes]:
-    """Return each option of a field as it is in there."""
-    found: dict[int, bytes] = {}
-    at = 0
-    while field[at] != Option.END:
-        code, length = field[at], field[at + 1]
-        found[code] = found.get(code, b"") + field[at : at + 2 + length]
-        at += 2 + length
-    return found
-
-
-def _text(mac: bytes) -> str:
-    return mac.hex(":")

@@ -1,30 +1,16 @@
 """DHCPv6 answers, compiled when a binding is read and patched for each packet.
 
-Scapy builds an answer with everything in it.  What is kept is the frame up to the options,
-and each option; a reply is a copy of the first with some fields set, and what belongs to
-its message.
+What is kept is the frame up to the options, and each option; a reply is a copy of the first
+with some fields set, and what belongs to its message.
 """
 
 import struct
 from collections.abc import Iterable, Sequence
 
 from attrs import frozen
-from scapy.layers.dhcp6 import (
-    DUID_LL,
-    DHCP6_Reply,
-    DHCP6OptDNSDomains,
-    DHCP6OptDNSServers,
-    DHCP6OptIAAddress,
-    DHCP6OptPref,
-    DHCP6OptRapidCommit,
-    DHCP6OptServerId,
-    DHCP6OptStatusCode,
-)
-from scapy.layers.inet6 import UDP as Udp
-from scapy.layers.inet6 import IPv6
-from scapy.layers.l2 import Ether
 
 from snf.nfdhcpd.binding import Binding
+from snf.nfdhcpd.frame6 import addresses, dhcp_option, names, started
 from snf.nfdhcpd.request6 import Ia, Kind, Option, Request
 from snf.nfdhcpd.settings import Ipv6
 from snf.nfdhcpd.wire6 import (
@@ -56,6 +42,7 @@ _TIMES = struct.Struct("!2I")
 _NAMES = 640
 _MOST_STALE = 4
 _HEAD = 4  # code and length of an option
+_DUID_LL, _ETHERNET = 3, 1  # RFC 8415, 11.4
 
 
 @frozen
@@ -90,32 +77,33 @@ def compiled(settings: Ipv6, binding: Binding, mac: bytes) -> Compiled | None:
     if binding.subnet6 is None:
         return None
     source = source_of(binding, mac)
-    server = DHCP6OptServerId(duid=DUID_LL(lladdr=mac.hex(":")))
-    frame = bytes(
-        Ether(src=mac.hex(":"), dst=binding.mac.hex(":"))
-        / IPv6(src=str(source), dst=str(source), hlim=64)
-        / Udp(sport=SERVER_PORT, dport=CLIENT_PORT)
-        / DHCP6_Reply()
+    duid = struct.pack("!2H6s", _DUID_LL, _ETHERNET, mac)
+    frame = (
+        started(binding.mac, mac, source, UDP, 64)
+        + struct.pack("!4H", SERVER_PORT, CLIENT_PORT, 0, 0)
+        + bytes((Kind.REPLY, 0, 0, 0))
     )
     lease = b""
     if binding.eui64 is not None:
-        lease = _lease(str(binding.eui64), settings.lease_s)
+        times = (settings.lease_s, settings.lease_s)
+        value = struct.pack("!16s2I", binding.eui64.packed, *times)
+        lease = dhcp_option(Option.ADDRESS, value)
     return Compiled(
         binding.mac,
         binding.any_mac,
         binding.eui64.packed if binding.eui64 is not None else b"",
-        bytes(server)[4:],
+        duid,
         frame,
-        bytes(server),
+        dhcp_option(Option.SERVER, duid),
         lease,
         _TIMES.pack(settings.renewal_s, settings.rebinding),
         _names(settings, binding),
         {
-            code: bytes(DHCP6OptStatusCode(statuscode=code, statusmsg=text.encode()))
+            code: dhcp_option(Option.STATUS, struct.pack("!H", code) + text.encode())
             for code, text in _WORDS.items()
         },
-        bytes(DHCP6OptPref(prefval=255)),
-        bytes(DHCP6OptRapidCommit()),
+        dhcp_option(Option.PREFERENCE, b"\xff"),
+        dhcp_option(Option.RAPID_COMMIT, b""),
     )
 
 
@@ -175,18 +163,14 @@ def _ia(ia: Ia, inner: bytes) -> bytes:
     return _IA.pack(ia.code, 4 + len(inner), ia.identifier) + inner
 
 
-def _lease(address: str, lease_s: int) -> bytes:
-    return bytes(DHCP6OptIAAddress(addr=address, preflft=lease_s, validlft=lease_s))
-
-
 def _names(settings: Ipv6, binding: Binding) -> bytes:
     given = tuple(map(str, binding.nameservers6)) or settings.nameservers
     found = b""
     servers = servers_within(given, _NAMES - _HEAD)
     if servers:
-        found = bytes(DHCP6OptDNSServers(dnsservers=servers))
+        found = dhcp_option(Option.NAMESERVERS, addresses(servers))
     domains = domains_of(binding, settings.domains)
     domains = domains_within(domains, _NAMES - len(found) - _HEAD)
     if domains:
-        found += bytes(DHCP6OptDNSDomains(dnsdomains=domains))
+        found += dhcp_option(Option.DOMAINS, names(domains))
     return found

@@ -9,8 +9,9 @@ from snf.nfdhcpd.option import Option, decoded
 
 _UDP = 17
 _SERVER_PORT = 67
-_FIXED = struct.Struct("!4B I 2H 4s 4s 4s 4s 16s 64s 128s 4s")
-_COOKIE = b"\x63\x82\x53\x63"
+# Of BOOTP, with the cookie that options follow.
+HEADER = struct.Struct("!4B I 2H 4s 4s 4s 4s 16s 64s 128s 4s")
+COOKIE = b"\x63\x82\x53\x63"
 _BOOTREQUEST = 1
 _ETHERNET = 1
 _MORE_OR_OFFSET = 0x3FFF
@@ -51,16 +52,16 @@ class Request:
 def parse(packet: bytes) -> Request | None:
     """Return a client's message, from the IP header on; ``None`` if it is none."""
     body = _udp_body(packet)
-    if body is None or len(body) < _FIXED.size:
+    if body is None or len(body) < HEADER.size:
         return None
-    fields = _FIXED.unpack_from(body)
+    fields = HEADER.unpack_from(body)
     operation, hardware_type, length, _, transaction, _, flags = fields[:7]
     client, _, _, relay, hardware, server_name, boot_file, cookie = fields[7:]
     if (operation, hardware_type, length) != (_BOOTREQUEST, _ETHERNET, 6):
         return None
-    if cookie != _COOKIE:
+    if cookie != COOKIE:
         return None
-    options = _options(body[_FIXED.size :], boot_file, server_name)
+    options = _options(body[HEADER.size :], boot_file, server_name)
     if options is None or len(options.get(Option.KIND, b"")) != 1:
         return None
     return Request(

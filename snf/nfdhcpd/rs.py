@@ -1,23 +1,25 @@
 """Router solicitations and advertisements (RFC 4861, 6; RFC 8106)."""
 
-from typing import Any
+import struct
 
 from attrs import frozen
-from scapy.layers.inet6 import (
-    ICMPv6ND_RA,
-    ICMPv6NDOptDNSSL,
-    ICMPv6NDOptMTU,
-    ICMPv6NDOptPrefixInfo,
-    ICMPv6NDOptRDNSS,
-    ICMPv6NDOptSrcLLAddr,
-    IPv6,
-)
-from scapy.layers.l2 import Ether
 
 from snf.nfdhcpd.binding import Binding
+from snf.nfdhcpd.frame6 import (
+    DOMAINS,
+    MTU,
+    PREFIX,
+    SERVERS,
+    SOURCE_MAC,
+    addresses,
+    names,
+    nd_option,
+    started,
+)
 from snf.nfdhcpd.responder import Answer, Packet
 from snf.nfdhcpd.settings import Ipv6
 from snf.nfdhcpd.wire6 import (
+    ALL_NODES,
     ALL_NODES_MAC,
     BODY,
     ICMP,
@@ -42,6 +44,13 @@ _VALID_S, _PREFERRED_S = 2_592_000, 604_800
 _HEAD, _PADDING = 8, 7
 
 _SOLICITATION, _SIZE, _CHECKSUM = 133, 8, 2
+
+# RFC 4861, 4.2: type, code, checksum; hops, flags, lifetime; two times that it leaves open.
+_ADVERTISEMENT = struct.Struct("!BBH BBH II")
+_KIND, _HOPS, _MANAGED, _OTHER = 134, 64, 0x80, 0x40
+# RFC 4861, 4.6.2
+_PREFIX = struct.Struct("!BBIII16s")
+_ON_LINK, _AUTONOMOUS = 0x80, 0x40
 
 
 @frozen
@@ -70,7 +79,8 @@ class Rs:
         """See ``Responder``."""
         if binding.subnet6 is None:
             return None
-        frame = bytearray(bytes(self._advertisement(binding, mac)))
+        frame = bytearray(self._advertisement(binding, mac))
+        frame[IP + 24 : BODY] = ALL_NODES
         return Compiled(binding.mac, binding.any_mac, finish(frame, ICMP, _CHECKSUM))
 
     def answer(self, known: Compiled, packet: Packet) -> Answer:
@@ -87,52 +97,45 @@ class Rs:
         frame[IP + 24 : BODY] = asked.source
         return Answer("ra", finish(frame, ICMP, _CHECKSUM))
 
-    def _advertisement(self, binding: Binding, mac: bytes) -> Any:
+    def _advertisement(self, binding: Binding, mac: bytes) -> bytes:
         # On a bridge a router is somebody else, who says so himself.
         routes = binding.routed and not binding.private
+        flags = _MANAGED if self.mode == "dhcpv6" else 0
+        flags |= _OTHER if self.mode != "slaac" else 0
+        lifetime = LIFETIME_S if routes else 0
         packet = (
-            Ether(src=mac.hex(":"), dst=ALL_NODES_MAC.hex(":"))
-            / IPv6(src=str(source_of(binding, mac)), dst="ff02::1", hlim=255)
-            / ICMPv6ND_RA(
-                chlim=64,
-                M=int(self.mode == "dhcpv6"),
-                O=int(self.mode != "slaac"),
-                prf=0,
-                routerlifetime=LIFETIME_S if routes else 0,
-            )
-            / ICMPv6NDOptSrcLLAddr(lladdr=mac.hex(":"))
+            started(ALL_NODES_MAC, mac, source_of(binding, mac), ICMP, 255)
+            + _ADVERTISEMENT.pack(_KIND, 0, 0, _HOPS, flags, lifetime, 0, 0)
+            + nd_option(SOURCE_MAC, mac)
         )
         if binding.mtu is not None and binding.mtu >= LONGEST:
-            packet /= ICMPv6NDOptMTU(mtu=binding.mtu)
-        return self._with_names(self._with_prefix(packet, binding), binding)
+            packet += nd_option(MTU, struct.pack("!HI", 0, binding.mtu))
+        return self._with_names(packet + self._prefix(binding), binding)
 
-    def _with_prefix(self, packet: Any, binding: Binding) -> Any:
+    def _prefix(self, binding: Binding) -> bytes:
         subnet = binding.subnet6
         assert subnet is not None
         alone = self.mode != "dhcpv6" and subnet.prefixlen == 64
         if binding.routed and not alone:
-            return packet
+            return b""
         # What is routed is reached by its router, whoever else has the prefix.
-        return packet / ICMPv6NDOptPrefixInfo(
-            prefix=str(subnet.network_address),
-            prefixlen=subnet.prefixlen,
-            L=int(not binding.routed),
-            A=int(alone),
-            validlifetime=_VALID_S,
-            preferredlifetime=_PREFERRED_S,
-        )
+        flags = (0 if binding.routed else _ON_LINK) | (_AUTONOMOUS if alone else 0)
+        times = (_VALID_S, _PREFERRED_S, 0)
+        network = subnet.network_address.packed
+        return nd_option(PREFIX, _PREFIX.pack(subnet.prefixlen, flags, *times, network))
 
-    def _with_names(self, packet: Any, binding: Binding) -> Any:
+    def _with_names(self, packet: bytes, binding: Binding) -> bytes:
+        head = struct.pack("!HI", 0, LIFETIME_S)
         given = tuple(map(str, binding.nameservers6)) or self.settings.nameservers
         servers = servers_within(given, _room(packet) - _HEAD)
         if servers:
-            packet /= ICMPv6NDOptRDNSS(lifetime=LIFETIME_S, dns=servers)
+            packet += nd_option(SERVERS, head + addresses(servers))
         domains = domains_of(binding, self.settings.domains)
         domains = domains_within(domains, _room(packet) - _HEAD - _PADDING)
         if domains:
-            packet /= ICMPv6NDOptDNSSL(lifetime=LIFETIME_S, searchlist=domains)
+            packet += nd_option(DOMAINS, head + names(domains))
         return packet
 
 
-def _room(packet: Any) -> int:
+def _room(packet: bytes) -> int:
     return LONGEST - (len(packet) - IP)

@@ -1,6 +1,5 @@
 """The parts of nfdhcpd, put together."""
 
-import resource
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -12,7 +11,6 @@ from twisted.application.internet import StreamServerEndpointService
 from twisted.application.service import MultiService
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.logger import Logger
-from twisted.web.server import Site
 
 from snf.nfdhcpd import feeding, privileges
 from snf.nfdhcpd.advertiser import Advertiser
@@ -22,12 +20,12 @@ from snf.nfdhcpd.counters import Metric, dropped, exposition, of_packets
 from snf.nfdhcpd.dhcp4 import Dhcp4
 from snf.nfdhcpd.dhcp6 import Dhcp6
 from snf.nfdhcpd.directory import Directory
-from snf.nfdhcpd.metrics import Textfile, pages
 from snf.nfdhcpd.ns import Ns
 from snf.nfdhcpd.queue import Queue
 from snf.nfdhcpd.responder import Responder
 from snf.nfdhcpd.rs import Rs
 from snf.nfdhcpd.settings import OFF, Nfdhcpd
+from snf.nfdhcpd.textfile import Textfile
 from snf.toml import ConfigError
 
 _QUEUES_FILE = Path("/proc/net/netfilter/nfnetlink_queue")
@@ -98,9 +96,6 @@ class Server(MultiService):
         with suppress(OSError):
             self._counts = _QUEUES_FILE.open("rb", buffering=0)
         self._warn_of_unfed()
-        # A socket a guest that has asked.
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         try:
             privileges.drop(self.settings.process.user)
         except privileges.Refused as problem:
@@ -241,11 +236,15 @@ class Server(MultiService):
     def _show(self) -> None:
         settings = self.settings.metrics
         if settings.port:
+            # 3 MB that a node without Prometheus can do without.
+            from snf.nfdhcpd.metrics import site
+
             endpoint = TCP4ServerEndpoint(
                 self.reactor, settings.port, interface="127.0.0.1"
             )
-            site = Site(pages(self.metrics))
-            StreamServerEndpointService(endpoint, site).setServiceParent(self)
+            StreamServerEndpointService(endpoint, site(self.metrics)).setServiceParent(
+                self
+            )
         if settings.textfile is not None:
             Textfile(
                 self.reactor, settings.textfile, settings.textfile_s, self.metrics

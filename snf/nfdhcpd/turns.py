@@ -10,9 +10,11 @@ from twisted.internet.interfaces import IDelayedCall
 from snf.nfdhcpd.client import Client
 from snf.nfdhcpd.responder import Packet, Responder
 
-# Packets of one guest that wait; what comes beyond is dropped, and no loss: clients ask
-# again, and nobody asks that often.
-WAITING = 64
+# Packets that wait, of all guests together; what comes beyond is dropped, and no loss:
+# clients ask again, and nobody asks that often.
+WAITING = 1024
+# Packets of one guest that wait in any case.
+_LEAST = 4
 # Packets answered before the reactor looks after others: some 30 us each.
 _AT_ONCE = 32
 
@@ -28,17 +30,25 @@ class Turns:
     clock: Any
     answer: Callable[[Client, Responder, Packet], None]
     _ring: deque[Client] = field(init=False, factory=deque)
+    _waiting: int = field(init=False, default=0)
     _next: IDelayedCall | None = field(init=False, default=None)
 
     def has_room(self, client: Client) -> bool:
-        """Return whether a packet of the guest's may be added."""
-        return len(client.waiting) < WAITING
+        """
+        Return whether a packet of the guest's may be added.
+
+        It has as many waiting as there are places left at most. So one that floods is
+        given half of them, and several leave a share of their own to all others.
+        """
+        own = len(client.waiting)
+        return own < _LEAST or own < WAITING - self._waiting
 
     def add(self, client: Client, responder: Responder, packet: Packet) -> None:
         """Have a packet answered."""
         if not client.waiting:
             self._ring.append(client)
         client.waiting.append((responder, packet))
+        self._waiting += 1
         if self._next is None:
             self._next = self.clock.callLater(0, self._some)
 
@@ -48,6 +58,7 @@ class Turns:
             self._next.cancel()
             self._next = None
         self._ring.clear()
+        self._waiting = 0
 
     def _some(self) -> None:
         self._next = None
@@ -56,8 +67,11 @@ class Turns:
             if not ring:
                 return
             client = ring.popleft()
-            if not client.waiting:  # it ended meanwhile
+            if client.gone:
+                self._waiting -= len(client.waiting)
+                client.waiting.clear()
                 continue
+            self._waiting -= 1
             responder, packet = client.waiting.popleft()
             if client.waiting:
                 ring.append(client)

@@ -3,12 +3,11 @@
 import re
 import signal
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 from snf.nfdhcpd.privileges import NET_ADMIN, NET_RAW
 from tests.nfdhcpd.case import LEASE, GuestsTestCase
+from tests.nfdhcpd.flood import Flood
 from tests.nfdhcpd.guest import Reply, message
 from tests.node.inside import sends, sniffer
 from tests.node.lab import ROUTER4, Guest
@@ -191,7 +190,7 @@ class FloodTests(GuestsTestCase):
         flooder, other = self.routed(1), self.routed(2)
         for tap in ("tap1", "tap2"):
             self.logged(f"{tap} (")
-        with self.flood(flooder):
+        with Flood(flooder.namespace, flooder.device, self.frame(flooder)):
             for _ in range(20):
                 reply = self.ask(other, self.discover(other))
                 self.assertEqual("198.18.1.2", reply.boot.yiaddr)
@@ -204,7 +203,7 @@ class FloodTests(GuestsTestCase):
         self.start()
         flooder = self.routed_guest(1)
         other = self.routed_guest(2, IP="198.18.1.8")
-        with self.flood(flooder):
+        with Flood(flooder.namespace, flooder.device, self.frame(flooder)):
             # Clients ask again when they hear nothing, and are started again when they
             # give up.
             told = any(self.is_told(other, "ip=198.18.1.8") for _ in range(6))
@@ -221,42 +220,7 @@ class FloodTests(GuestsTestCase):
         except AssertionError:
             return False
 
-    def flood(self, guest: Guest) -> "Flood":
-        """Return what asks for a guest as fast as it can, as long as it is entered."""
+    def frame(self, guest: Guest) -> bytes:
+        """Return what the guest floods with."""
         source = bytes.fromhex(guest.mac.replace(":", ""))
-        frame = b"\xff" * 6 + source + b"\x08\0" + self.discover(guest)
-        return Flood(guest, frame)
-
-
-class Flood:
-    """Sends a frame from a guest as fast as it can, in a process of its own."""
-
-    def __init__(self, guest: Guest, frame: bytes) -> None:
-        self.guest = guest
-        self.frame = frame
-
-    def __enter__(self) -> None:
-        code = (
-            "import socket, sys\n"
-            "raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\n"
-            "raw.bind((sys.argv[1], 0))\n"
-            "frame = bytes.fromhex(sys.argv[2])\n"
-            "print('ready', flush=True)\n"
-            "while True:\n"
-            "    try:\n"
-            "        raw.send(frame)\n"
-            "    except OSError:\n"
-            "        pass\n"
-        )
-        argv = ["ip", "netns", "exec", self.guest.namespace, sys.executable, "-c", code]
-        self.process = subprocess.Popen(
-            [*argv, self.guest.device, self.frame.hex()], stdout=subprocess.PIPE
-        )
-        assert self.process.stdout is not None
-        self.process.stdout.readline()
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        return b"\xff" * 6 + source + b"\x08\0" + self.discover(guest)

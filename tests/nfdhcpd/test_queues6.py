@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from snf.nfdhcpd.feeding import unfed
 from tests.nfdhcpd.case import QUEUES
-from tests.nfdhcpd.test_daemon import Flood
+from tests.nfdhcpd.flood import Flood
 from tests.nfdhcpd.test_fuzz6 import WHOLE
 from tests.nfdhcpd.test_kernel6 import Guests6TestCase
 from tests.node.inside import sends
@@ -146,7 +146,8 @@ class FloodTests(Guests6TestCase):
         flooder, other = guests
         self.in_guest(other, "ip", "link", "set", "eth0", "down")
         for kind in sorted(WHOLE):
-            with Flood(flooder, frame_of(flooder, WHOLE[kind][0])):
+            frame = frame_of(flooder, WHOLE[kind][0])
+            with Flood(flooder.namespace, flooder.device, frame):
                 self.in_guest(other, "ip", "link", "set", "eth0", "up")
                 self.configured(other, 2)
                 self.in_guest(other, "ip", "link", "set", "eth0", "down")

@@ -42,8 +42,8 @@ class TurnsTests(SynchronousTestCase):
     def test_flood(self) -> None:
         """Who comes while another floods is answered after one packet of his."""
         flooder, other = client("tap1"), client("tap2")
-        for _ in range(WAITING):
-            self.assertTrue(self.add(flooder))
+        while self.add(flooder):
+            pass
         self.assertTrue(self.add(other))
         self.clock.advance(0)
         self.assertEqual(
@@ -51,14 +51,43 @@ class TurnsTests(SynchronousTestCase):
         )
 
     def test_bound(self) -> None:
-        """A guest has so many packets waiting, and no more."""
+        """A guest has half of all places, and can have them again."""
         flooder = client("tap1")
-        taken = [self.add(flooder) for _ in range(WAITING + 10)]
-        self.assertEqual([True] * WAITING + [False] * 10, taken)
+        for _ in range(2):
+            taken = [self.add(flooder) for _ in range(WAITING)]
+            half = WAITING // 2
+            self.assertEqual([True] * half + [False] * half, taken)
+            self.through()
+            self.assertEqual(half, len(self.answered))
+            self.answered.clear()
+
+    def test_floods(self) -> None:
+        """However many flood, there is an end to what waits, and others have places."""
+        flooders = [client(f"tap{number}") for number in range(2, 60)]
+        for _ in range(WAITING):
+            for one in flooders:
+                self.add(one)
+        waiting = sum(len(one.waiting) for one in flooders)
+        self.assertTrue(waiting <= WAITING, waiting)
+        other = client("tap1")
+        self.assertEqual([True] * 4, [self.add(other) for _ in range(4)])
+        self.through()
+        self.assertEqual(waiting + 4, len(self.answered))
+
+    def test_ended(self) -> None:
+        """The places of one that ends are others' again."""
+        gone, other = client("tap1"), client("tap2")
+        while self.add(gone):
+            pass
+        gone.end()
+        self.through()
+        for _ in range(WAITING // 2):
+            self.assertTrue(self.add(other))
+
+    def through(self) -> None:
+        """Have all that waits answered."""
         while self.clock.getDelayedCalls():
             self.clock.advance(0)
-        self.assertEqual(WAITING, len(self.answered))
-        self.assertTrue(self.add(flooder))
 
     def test_order(self) -> None:
         """Packets of one guest keep their order."""
@@ -66,8 +95,7 @@ class TurnsTests(SynchronousTestCase):
         for number in range(40):
             for who in both:
                 self.add(who, bytes((number,)))
-        while self.clock.getDelayedCalls():
-            self.clock.advance(0)
+        self.through()
         for who in both:
             seen = [
                 packet[0] for name, packet in self.answered if name == who.link.name
@@ -86,12 +114,12 @@ class TurnsTests(SynchronousTestCase):
         self.patch(self.clock, "callLater", noted)
         for number in range(8):
             who = client(f"tap{number}")
-            for _ in range(WAITING):
+            for _ in range(64):
                 self.add(who)
         self.clock.advance(0)
-        self.assertEqual(8 * WAITING, len(self.answered))
+        self.assertEqual(8 * 64, len(self.answered))
         for before, after in pairwise(turns):
-            self.assertTrue(0 < after - before < WAITING)
+            self.assertTrue(0 < after - before < 64)
 
     def test_gone(self) -> None:
         """Who ends is not answered, and keeps nobody else from it."""
