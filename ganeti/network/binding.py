@@ -39,10 +39,17 @@ def text(nic):
         "SUBNET6": environment["NETWORK_SUBNET6"],
         "EUI64": nic.address6,
         "MTU": nic.mtu,
-        "NAMESERVERS": ",".join(nic.network_words("snf:dns")),
+        "NAMESERVERS": ",".join(_servers(nic)),
         "ROUTES": ",".join(nic.network_words("snf:route")),
     }
     return "".join(f"{key}={value}\n" for key, value in values.items() if value)
+
+
+def _servers(nic):
+    # Tags are in no order, so each says its number; an operator's own may have none.
+    words = [word.rpartition("@") for word in nic.network_words("snf:dns")]
+    words.sort(key=lambda word: int(word[0]) if word[0].isdecimal() else 0)
+    return [address for _, _, address in words]
 
 
 def _gateway(nic, key, family):

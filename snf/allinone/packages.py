@@ -23,7 +23,7 @@ CLUSTER = (
     *("iproute2", "nftables", "iptables"),
 )
 
-# Clients that others wrote, and what reads answers: for `./cloud test` only.
+# Clients that others wrote, and what reads nfdhcpd's answers: for `./cloud test` only.
 TESTS = ("isc-dhcp-client", "udhcpc", "dhcpcd-base", "systemd", "tshark")
 
 _DPKG_LOCK = Path("/var/lib/dpkg/lock")

@@ -133,7 +133,8 @@ def _tags(network: Network, subnets: Sequence[Subnet]) -> tuple[str, ...]:
     if network.mtu != _USUAL_MTU:
         tags.append(f"snf:mtu:{network.mtu}")
     servers = {address: None for subnet in subnets for address in subnet.dns}
-    tags += [f"snf:dns:{address}" for address in servers]
+    # Ganeti keeps tags in no order, and clients ask the first server first.
+    tags += [f"snf:dns:{number}@{one}" for number, one in enumerate(servers, 1)]
     tags += [
         f"snf:route:{route.destination}@{route.via}"
         for subnet in subnets

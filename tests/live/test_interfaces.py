@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from twisted.internet.threads import deferToThread
 
-from tests.live.cloud import eventually, serial
+from tests.live.cloud import eventually
 from tests.live.test_networks import NetworksTestCase
 from tests.node.inside import pings
 

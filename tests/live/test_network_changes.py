@@ -10,14 +10,13 @@ from tests.live.test_networks import PRIVATE4
 
 _BINDINGS = "/run/ganeti/nfdhcpd"
 _BEFORE = {"gateway_ip": "10.99.0.1", "dns_nameservers": ["192.0.2.53"]}
-_AFTER = {"gateway_ip": "10.99.0.2", "dns_nameservers": ["192.0.2.54", "192.0.2.55"]}
+_AFTER = {"gateway_ip": "10.99.0.2", "dns_nameservers": ["192.0.2.55", "192.0.2.54"]}
 
 
 def _holds(binding: dict[str, str], subnet: dict[str, Any]) -> bool:
     """Return whether a binding says what a subnet has."""
-    # They are tags of the network, which Ganeti keeps in no order.
-    servers = set(binding.get("NAMESERVERS", "").split(","))
-    return servers == set(subnet["dns_nameservers"]) and (
+    servers = binding.get("NAMESERVERS", "").split(",")
+    return servers == subnet["dns_nameservers"] and (
         binding.get("GATEWAY") == subnet["gateway_ip"]
     )
 

@@ -20,7 +20,7 @@ _CHANGED = evolve(
     dns=(ip_address("192.0.2.54"), ip_address("192.0.2.55")),
     routes=(Route("10.0.0.0/8", ip_address("198.51.100.9")),),
 )
-_TAGS = ["snf:dns:192.0.2.54", "snf:dns:192.0.2.55", "snf:mtu:1400"]
+_TAGS = ["snf:dns:1@192.0.2.54", "snf:dns:2@192.0.2.55", "snf:mtu:1400"]
 
 
 class ChangeTests(PortTestCase):
@@ -69,7 +69,9 @@ class ChangeTests(PortTestCase):
         await self.change(RANGE, mtu=1500)
         await self.until(self.known)
         self.assertEqual("198.51.100.1", self.told()["gateway"])
-        self.assertEqual(["nfdhcpd", "snf:dns:192.0.2.53"], sorted(self.told()["tags"]))
+        self.assertEqual(
+            ["nfdhcpd", "snf:dns:1@192.0.2.53"], sorted(self.told()["tags"])
+        )
 
     async def test_names(self) -> None:
         """Of what only we know nobody is told anything."""

@@ -239,7 +239,7 @@ class LifeTests(PortTestCase):
         await self.until(ended)
 
 
-_DNS = "snf:dns:192.0.2.53"
+_DNS = "snf:dns:1@192.0.2.53"
 
 
 class FailureTests(PortTestCase):

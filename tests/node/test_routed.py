@@ -89,6 +89,17 @@ class RoutedTests(NodeTestCase):
         self.assertNotIn("IP", said)
         self.assertEqual(ip_address(address6(8)), ip_address(said["EUI64"]))
 
+    def test_name_servers(self) -> None:
+        """They are told in the order of their numbers, whatever that of the tags is."""
+        guest = self.lab.guest(self.node, "tap9", mac(9))
+        environment = self.public(guest, 9)
+        told = "snf:dns:10@192.0.2.55 snf:dns:2@2001:db8::53 snf:dns:192.0.2.53"
+        tags = f"{told} {environment['NETWORK_TAGS']}"
+        self.node.up({**environment, "NETWORK_TAGS": tags})
+        path = self.node.directory / "bindings" / guest.tap
+        said = dict(line.split("=", 1) for line in path.read_text().splitlines())
+        self.assertEqual("192.0.2.53,2001:db8::53,192.0.2.55", said["NAMESERVERS"])
+
     def test_no_gateway(self) -> None:
         """What Ganeti keeps of a gateway is not told where the network has none."""
         guest = self.lab.guest(self.node, "tap7", mac(7))

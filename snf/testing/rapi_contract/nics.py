@@ -66,7 +66,7 @@ class _NicTests(SubjectTestCase):
             wired,
             gateway4=ip_address("10.213.77.9"),
             gateway6=ip_address("fe80::1"),
-            tags=("private", "vni:77", "snf:mtu:1400", "snf:dns:2001:db8::53"),
+            tags=("private", "vni:77", "snf:mtu:1400", "snf:dns:1@2001:db8::53"),
         )
         no_gateway = evolve(another, gateway4=None, gateway6=None)
         try:

@@ -84,7 +84,7 @@ class Subject:
             gateway4=ip_address("10.213.77.1"),
             range6=IPv6Network("2001:db8:77::/64"),
             gateway6=ip_address("2001:db8:77::1"),
-            tags=("private", "nfdhcpd", "vni:77", "snf:dns:192.0.2.53"),
+            tags=("private", "nfdhcpd", "vni:77", "snf:dns:1@192.0.2.53"),
         )
 
     def name(self, server: int) -> str:
