@@ -67,19 +67,20 @@ def summary(output: str, code: int) -> Count:
 
 def groups(tests: Path, apart: Sequence[str]) -> list[list[str]]:
     """
-    Return the names of all tests below a package in two groups to run at once.
+    Return the names of all tests below a package in groups to run at once.
 
     :param tests: The package's directory.
-    :param apart: The packages in it that mostly wait, for a cloud to do something.
+    :param apart: The packages in it that are a group each.
     """
     package = tests.name
-    waiting = [f"{package}.{name}" for name in sorted(apart)]
     modules = {
         path.stem if path.is_file() else path.name
         for path in tests.iterdir()
         if path.match("test_*.py") or (path / "__init__.py").is_file()
     }
-    return [waiting, [f"{package}.{name}" for name in sorted(modules - {*apart})]]
+    together = sorted(modules - {*apart})
+    every = [*([name] for name in apart), together]
+    return [[f"{package}.{name}" for name in group] for group in every]
 
 
 @define

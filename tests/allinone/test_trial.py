@@ -70,17 +70,15 @@ class GroupTests(SynchronousTestCase):
     def test_all_once(self):
         """Each package and module of tests is in one group; what is apart is first."""
         tests = Path(self.mktemp())
-        for name in ("slow", "quick", "notes"):
+        for name in ("slow", "slower", "quick"):
             (tests / name).mkdir(parents=True)
-        for name in (
-            "slow/__init__.py",
-            "quick/__init__.py",
-            "test_docs.py",
-            "case.py",
-        ):
+            (tests / name / "__init__.py").touch()
+        (tests / "notes").mkdir()
+        for name in ("test_docs.py", "case.py"):
             (tests / name).touch()
-        waiting, others = groups(tests, ["slow"])
-        self.assertEqual([f"{tests.name}.slow"], waiting)
+        slow, slower, others = groups(tests, ["slow", "slower"])
+        self.assertEqual([f"{tests.name}.slow"], slow)
+        self.assertEqual([f"{tests.name}.slower"], slower)
         self.assertEqual([f"{tests.name}.quick", f"{tests.name}.test_docs"], others)
 
 
