@@ -17,7 +17,7 @@ from snf.rapi.client import Rapi
 from snf.rapi.jobs import Job
 from snf.rapi.orders import Request, after, firewall, request
 
-_STEP_S = 0.2
+STEP_S = 0.2
 _LONGEST_S = 120.0
 
 
@@ -60,8 +60,8 @@ class Subject:
             [job] = await self.rapi.jobs([number])
             if job.status.final:
                 return job
-            await self.pause(_STEP_S)
-            waited += _STEP_S
+            await self.pause(STEP_S)
+            waited += STEP_S
         raise AssertionError(f"job {number} has not ended within {_LONGEST_S} s")
 
     async def do(self, kind: Kind, server: int, **more: Any) -> Job:
