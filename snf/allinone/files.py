@@ -32,7 +32,7 @@ def password(path: Path) -> str:
     user who called sudo, if the file is one of a cloud user (``user-NAME``).
     """
     if not path.exists():
-        write(path, secrets.token_urlsafe(18) + "\n", 0o600)
+        write(path, secrets.token_hex(16) + "\n", 0o600)
         caller = os.environ.get("SUDO_UID", "")
         if path.name.startswith("user-") and os.getuid() == 0 and caller.isdigit():
             os.chown(path, int(caller), -1)

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +125,7 @@ def _api(
             instance_prefix=settings.ganeti.instance_prefix,
             verify=checker.verify,
             digest=checker.digest,
-            new_token=partial(secrets.token_urlsafe, 32),
+            new_token=new_token,
             builder=Builder(
                 limits=limits,
                 firewall=Offered(
@@ -198,3 +197,10 @@ def _submitter(
 
 def _graphs(settings: Stats, secret: str | None) -> Graphs:
     return Graphs(settings.url, secret or "", settings.refresh_s)
+
+
+def new_token() -> str:
+    """Return what nobody can guess, and no command takes for one of its options."""
+    while (token := secrets.token_urlsafe(32)).startswith("-"):
+        pass
+    return token

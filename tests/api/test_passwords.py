@@ -47,6 +47,7 @@ class CheckerTests(TestCase):
 
     async def test_polite(self) -> None:
         """The threads have less of a right to the processor than the reactor has."""
+        self.checker.pool.adjustPoolsize(1, 1)
         self.checker.startService()
         own = os.getpriority(os.PRIO_PROCESS, 0)
         for _ in range(2):

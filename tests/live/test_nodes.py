@@ -1,10 +1,13 @@
 """What operators do with a cluster's nodes, and what becomes of the nodes: no news."""
 
+from functools import partial
+
 from twisted.internet import reactor
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SkipTest
 
+from snf.allinone.failure import Failure
 from snf.allinone.machine import Machine
 from snf.eventd.mark import MarkFile
 from tests.live.cloud import LiveTestCase, eventually, kill, serial
@@ -103,11 +106,19 @@ class PowerCutTests(NodesTestCase):
         await self.runs(server, name, master)
 
         await self.restart_daemons()
-        await self.inside("gnt-node", "add", "--readd", "--no-ssh-key-check", node)
+        await eventually(partial(self.added, node), "the node is back", 60, 2)
         await self.inside("gnt-node", "migrate", "-f", master.node.name)
         await self.runs(server, name, victim)
         await self.user.until(server, "ACTIVE")
         await serial(self.cloud, name, "AWAKE", typed="echo AWA''KE\n")
+
+    async def added(self, node: str) -> bool:
+        """Return whether a node could be added again: its daemons take a moment."""
+        try:
+            await self.inside("gnt-node", "add", "--readd", "--no-ssh-key-check", node)
+        except Failure:
+            return False
+        return True
 
 
 class MasterTests(NodesTestCase):
