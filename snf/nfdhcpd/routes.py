@@ -18,6 +18,8 @@ from pathlib import Path
 
 from attrs import frozen
 
+from snf.nfdhcpd.netlink import attributes, listed
+
 _TABLES = (
     Path("/etc/iproute2/rt_tables"),
     *sorted(Path("/etc/iproute2/rt_tables.d").glob("*.conf")),
@@ -27,14 +29,10 @@ _TABLES = (
 _WELL_KNOWN = {"default": 253, "main": 254, "local": 255}
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
-_HEADER = struct.Struct("=IHHII")
 _ROUTE = struct.Struct("=8BI")
-_ATTRIBUTE = struct.Struct("=HH")
-_GETROUTE, _DONE, _ERROR = 26, 3, 2
-_REQUEST_DUMP = 0x301
+_GETROUTE = 26
 _DESTINATION, _DEVICE, _GATEWAY, _TABLE = 1, 4, 5, 15
 _UNICAST = 1
-_TIMEOUT_S = 1.0
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -93,34 +91,17 @@ def _all(family: int) -> Iterator[_Route]:
     :raises OSError: The kernel does not say.
     """
     body = _ROUTE.pack(_FAMILIES[family], 0, 0, 0, 0, 0, 0, 0, 0)
-    size = _HEADER.size + len(body)
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
-        netlink.settimeout(_TIMEOUT_S)
-        netlink.bind((0, 0))
-        netlink.send(_HEADER.pack(size, _GETROUTE, _REQUEST_DUMP, 1, 0) + body)
-        while True:
-            answer = netlink.recv(65_536)
-            at = 0
-            while at < len(answer):
-                length, kind, _, _, _ = _HEADER.unpack_from(answer, at)
-                if kind in (_DONE, _ERROR):
-                    return
-                route = _parsed(answer[at + _HEADER.size : at + length], family)
-                if route is not None:
-                    yield route
-                at += length + 3 & ~3
+    for message in listed(_GETROUTE, body):
+        route = _parsed(message, family)
+        if route is not None:
+            yield route
 
 
 def _parsed(message: bytes, family: int) -> _Route | None:
     _, bits, _, _, table, _, _, kind, _ = _ROUTE.unpack_from(message)
     if kind != _UNICAST:
         return None
-    found: dict[int, bytes] = {}
-    at = _ROUTE.size
-    while at + _ATTRIBUTE.size <= len(message):
-        length, name = _ATTRIBUTE.unpack_from(message, at)
-        found[name] = message[at + _ATTRIBUTE.size : at + length]
-        at += length + 3 & ~3
+    found = attributes(message, _ROUTE.size)
     destination = None
     if bits:
         # Guests' own addresses are in these tables, too.
