@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from attrs import frozen
+from attrs import fields, frozen
 from psycopg2.extras import Json
 
 from snf.core.catalog import Image
@@ -16,11 +16,16 @@ from snf.storage.rows import arguments, every, narrowed, one
 _COLUMNS = (
     "i.id, i.name, i.os, i.created, i.updated, i.project_id, i.status, i.visibility,"
     " i.disk_format, i.container_format, i.min_disk_gib, i.min_ram_mib, i.size_bytes,"
-    " i.properties, i.os_parameters, i.hypervisor"
+    " i.properties, i.os_parameters, i.hypervisor, i.sha256, i.hash_algo, i.hash_value,"
+    " i.checksum, i.virtual_size_bytes, i.protected, i.hidden, i.tags"
 )
 
-# Whose images a project sees: everybody's public ones, and its own.
-_VISIBLE_TO = "(i.visibility = 'public' OR i.project_id = {})"
+# Which images a project may use: its own, everybody's, and those that are shared with it.
+_VISIBLE_TO = (
+    "i.deleted IS NULL AND (i.visibility IN ('public', 'community')"
+    " OR i.project_id = {0} OR i.visibility = 'shared' AND EXISTS (SELECT FROM"
+    " image_member m WHERE m.image_id = i.id AND m.project_id = {0}))"
+)
 _VISIBLE = _VISIBLE_TO.format("%(project)s")
 
 
@@ -100,10 +105,8 @@ def listing(
 def add(txn: Transaction, image: Image) -> None:
     """Store a new image."""
     txn.execute(
-        "INSERT INTO image (id, name, os, created, updated, project_id, status,"
-        " visibility, disk_format, container_format, min_disk_gib, min_ram_mib,"
-        " size_bytes, properties, os_parameters, hypervisor) VALUES (%s, %s, %s, %s,"
-        " %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        f"INSERT INTO image ({_COLUMNS.replace('i.', '')})"
+        f" VALUES ({', '.join(['%s'] * len(fields(Image)))})",
         (
             image.id,
             image.name,
@@ -121,5 +124,13 @@ def add(txn: Transaction, image: Image) -> None:
             Json(dict(image.properties)),
             Json(dict(image.os_parameters)),
             image.hypervisor,
+            image.sha256,
+            image.hash_algo,
+            image.hash_value,
+            image.checksum,
+            image.virtual_size_bytes,
+            image.protected,
+            image.hidden,
+            list(image.tags),
         ),
     )
