@@ -26,6 +26,7 @@ from snf.api.compute.history import History
 from snf.api.compute.hosts import Hypervisors, Services, Zones
 from snf.api.compute.images import Images as ComputeImages
 from snf.api.compute.interfaces import Interfaces
+from snf.api.compute.keypairs import KeyPairs
 from snf.api.compute.limits import Limits
 from snf.api.compute.metadata import Meta, Metadata
 from snf.api.compute.migrations import Migrations
@@ -35,6 +36,7 @@ from snf.api.compute.quotas import QuotaSets
 from snf.api.compute.security_groups import Groups as ComputeSecurityGroups
 from snf.api.compute.security_groups import OfServer as SecurityGroupsOfServer
 from snf.api.compute.server_groups import ServerGroups
+from snf.api.compute.server_password import ServerPassword
 from snf.api.compute.servers import Servers
 from snf.api.compute.stats import NO_GRAPHS, Graphs, Stats
 from snf.api.compute.synnefo_networks import SynnefoNetworks
@@ -77,9 +79,11 @@ from snf.api.network.security_groups import SecurityGroups
 from snf.api.network.subnets import Subnets
 from snf.api.network.tags import Tags as NetworkTags
 from snf.api.network.zones import Zones as NetworkZones
+from snf.api.node.guests import Guests
 from snf.api.site import ApiSite, Branch, Noun, Nouns
 from snf.config import Api, Identity
 from snf.core.network import USUAL, Plan
+from snf.core.node_keys import NodeKeys
 from snf.core.quota import NO_LIMITS, Amounts
 from snf.storage.database import Database
 
@@ -96,6 +100,8 @@ class Parts:
     :ivar limits: What a project may have for which an operator has set nothing.
     :ivar graphs: What draws graphs of servers.
     :ivar plan: The networks that there may be.
+    :ivar keys: What signs URLs for nodes, and opens what they fetch; None where they
+        are given none.
     :ivar keystone: A Keystone that knows the accounts; None when they are our own.
     """
 
@@ -111,6 +117,7 @@ class Parts:
     limits: Amounts = NO_LIMITS
     graphs: Graphs = NO_GRAPHS
     plan: Plan = USUAL
+    keys: NodeKeys | None = None
     keystone: Authority | None = None
 
     @property
@@ -131,6 +138,7 @@ def site(parts: Parts) -> ApiSite:
         "compute": _compute(parts),
         "image": _image(parts),
         "network": _network(parts),
+        "node": _node(parts),
     }
     if parts.keystone is None:
         services["identity"] = _identity(parts)
@@ -208,6 +216,7 @@ def _compute(parts: Parts) -> IResource:
         nouns: dict[str, Any] = {
             "images": ComputeImages(edge, size, path != "v2.1"),
             "limits": Limits(edge, parts.limits),
+            "os-keypairs": KeyPairs(edge, size),
             "os-floating-ips": ComputeFloatingIPs(edge, size, parts.limits),
             "os-floating-ip-pools": Pools(edge),
             "os-networks": ComputeNetworks(edge, size),
@@ -271,6 +280,7 @@ def _of_a_server(parts: Parts, edge: Edge, version: str) -> dict[str, Any]:
         "os-instance-actions": History(edge, size),
         "os-interface": Interfaces(edge, parts.builder.plugger),
         "os-security-groups": SecurityGroupsOfServer(edge),
+        "os-server-password": ServerPassword(edge),
         "stats": Stats(edge, parts.instance_prefix, parts.graphs),
         "tags": Tags(edge),
         "topology": Topology(edge),
@@ -322,6 +332,11 @@ def _network(parts: Parts) -> IResource:
         children[known[name].collection] = Nouns(noun, {"tags": tags})
     v2 = Branch(edge, children, Noun(Contents(edge, discovery.network_v2)))
     return Branch(edge, {"v2.0": v2}, _document(edge, discovery.network))
+
+
+def _node(parts: Parts) -> IResource:
+    edge = parts.edge("/node/v1", dialect.Identity())
+    return Branch(edge, {"v1": Branch(edge, {"guest": Noun(Guests(edge, parts.keys))})})
 
 
 # Where things are stored, if not in what has their name.

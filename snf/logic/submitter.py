@@ -30,6 +30,7 @@ from snf.core.report import JobReport
 from snf.logic import tagging
 from snf.logic.connections import Connections
 from snf.logic.dispatcher import fold
+from snf.logic.guests import GuestTeller, Nodes
 from snf.logic.telling import Teller
 from snf.logic.wiring import Wirer
 from snf.rapi.client import Rapi
@@ -65,6 +66,7 @@ class Submitter(Service):
 
     :param claimant: The advisory lock that shows that this process is alive.
     :param alive: Whether that lock is held: nothing is claimed or submitted without it.
+    :param nodes: How nodes get what they need for a disk.
     """
 
     clock: IReactorTime
@@ -74,10 +76,12 @@ class Submitter(Service):
     ganeti: Ganeti
     claimant: int
     alive: Callable[[], bool]
+    nodes: Nodes = field(default=Nodes(""))
     _lanes: dict[int, _Lane] = field(init=False, factory=dict)
     _loop: LoopingCall = field(init=False)
     _wirer: Wirer = field(init=False)
     _teller: Teller = field(init=False)
+    _guests: GuestTeller = field(init=False)
     _looking: bool = field(init=False, default=False)
     _look_again: bool = field(init=False, default=False)
     _moment: IDelayedCall | None = field(init=False, default=None)
@@ -88,6 +92,7 @@ class Submitter(Service):
         self._loop.clock = self.clock
         self._wirer = Wirer(self.clock, self.database)
         self._teller = Teller(self.clock, self.connections, self._wirer)
+        self._guests = GuestTeller(self.clock, self.database, self.nodes)
 
     def startService(self) -> None:
         super().startService()
@@ -228,6 +233,7 @@ class Submitter(Service):
         if order.kind is Kind.FIREWALL:
             return await tagging.retag(rapi, self.database, order, name), ()
         order = await tagging.protected(self.database, order)
+        told = await self._guests.parameters(order)
         timeout_s = self.ganeti.shutdown_timeout_s
         asked = request(
             order,
@@ -236,6 +242,7 @@ class Submitter(Service):
             after,
             needs_success=needed is not None,
             hotplug=hotplug,
+            parameters=told,
         )
         return await rapi.submit(asked), ()
 
