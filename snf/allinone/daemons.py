@@ -54,6 +54,7 @@ def configure_cyclades(
         broker=rabbitmq.url if rabbitmq else "memory:",
         broker_password=rabbitmq.password_file if rabbitmq else None,
         port=instance.api_port,
+        images=(layout / "images").absolute(),
     )
     write(configuration(layout), text)
 

@@ -24,6 +24,7 @@ from snf.api.compute.floating_ips import FloatingIPs as ComputeFloatingIPs
 from snf.api.compute.floating_ips import Pools
 from snf.api.compute.history import History
 from snf.api.compute.hosts import Hypervisors, Services, Zones
+from snf.api.compute.image_metadata import ImageMeta, ImageMetadata
 from snf.api.compute.images import Images as ComputeImages
 from snf.api.compute.interfaces import Interfaces
 from snf.api.compute.keypairs import KeyPairs
@@ -56,8 +57,14 @@ from snf.api.identity.roles import Assignments, GroupGrants, Roles, UserGrants
 from snf.api.identity.services import Endpoints, Regions
 from snf.api.identity.services import Services as IdentityServices
 from snf.api.identity.tokens import Tokens
-from snf.api.image.images import Images
+from snf.api.image.data import File, Imports, Stage
+from snf.api.image.images import Actions, Images
+from snf.api.image.info import Info
+from snf.api.image.members import Members
 from snf.api.image.schemas import Schemas
+from snf.api.image.tags import Tags as ImageTags
+from snf.api.image.tasks import OfImage as TasksOfImage
+from snf.api.image.tasks import Tasks
 from snf.api.json import Edge
 from snf.api.network import (
     floating_ips,
@@ -80,12 +87,29 @@ from snf.api.network.subnets import Subnets
 from snf.api.network.tags import Tags as NetworkTags
 from snf.api.network.zones import Zones as NetworkZones
 from snf.api.node.guests import Guests
+from snf.api.node.images import Images as NodeImages
 from snf.api.site import ApiSite, Branch, Noun, Nouns
+from snf.api.streams import streamed
 from snf.config import Api, Identity
 from snf.core.network import USUAL, Plan
 from snf.core.node_keys import NodeKeys
 from snf.core.quota import NO_LIMITS, Amounts
+from snf.images.web import Web
 from snf.storage.database import Database
+
+
+@frozen
+class Files:
+    """What takes the data of images.
+
+    :ivar web: Fetches what users name by URL; None where that is not offered.
+    """
+
+    intake: Any  # an Intake
+    web: Web | None = None
+
+
+NO_FILES = Files(None)
 
 
 @frozen
@@ -103,6 +127,7 @@ class Parts:
     :ivar keys: What signs URLs for nodes, and opens what they fetch; None where they
         are given none.
     :ivar keystone: A Keystone that knows the accounts; None when they are our own.
+    :ivar files: What takes and keeps the data of images.
     """
 
     clock: IReactorTime
@@ -119,6 +144,7 @@ class Parts:
     plan: Plan = USUAL
     keys: NodeKeys | None = None
     keystone: Authority | None = None
+    files: Files = NO_FILES
 
     @property
     def authority(self) -> Authority:
@@ -145,7 +171,7 @@ def site(parts: Parts) -> ApiSite:
     root = partial(discovery.cloud, identity=edge.authority.uri)
     tree = Branch(edge, services, _document(edge, root, 300))
     proxies = tuple(map(ip_network, parts.api.trusted_proxies))
-    return ApiSite(tree, edge, parts.clock, parts.api.max_body_bytes, proxies)
+    return ApiSite(tree, edge, parts.clock, parts.api.max_body_bytes, proxies, streamed)
 
 
 def _identity(parts: Parts) -> IResource:
@@ -214,7 +240,6 @@ def _compute(parts: Parts) -> IResource:
             edge, parts.builder, parts.instance_prefix, size, path != "v2.1"
         )
         nouns: dict[str, Any] = {
-            "images": ComputeImages(edge, size, path != "v2.1"),
             "limits": Limits(edge, parts.limits),
             "os-keypairs": KeyPairs(edge, size),
             "os-floating-ips": ComputeFloatingIPs(edge, size, parts.limits),
@@ -238,6 +263,10 @@ def _compute(parts: Parts) -> IResource:
             {
                 "servers": Nouns(servers, _of_a_server(parts, edge, path)),
                 "flavors": Nouns(Flavors(edge, size), _of_a_flavor(edge)),
+                "images": Nouns(
+                    ComputeImages(edge, size, path != "v2.1"),
+                    {"meta": ImageMeta(edge), "metadata": ImageMetadata(edge)},
+                ),
                 **{name: Noun(noun) for name, noun in nouns.items()},
             },
             _document(edge, discovery.compute_version(path)),
@@ -289,8 +318,26 @@ def _of_a_server(parts: Parts, edge: Edge, version: str) -> dict[str, Any]:
 
 def _image(parts: Parts) -> IResource:
     edge = parts.edge("/image", dialect.Image())
-    images = Images(edge, parts.api.page_size)
-    v2 = Branch(edge, {"images": Noun(images), "schemas": Noun(Schemas(edge))})
+    size, files = parts.api.page_size, parts.files
+    methods = ("glance-direct", *(() if files.web is None else ("web-download",)))
+    of_an_image: dict[str, Any] = {
+        "actions": Actions(edge),
+        "file": File(edge, files.intake),
+        "import": Imports(edge, files.intake, files.web),
+        "members": Members(edge),
+        "stage": Stage(edge, files.intake),
+        "tags": ImageTags(edge),
+        "tasks": TasksOfImage(edge),
+    }
+    v2 = Branch(
+        edge,
+        {
+            "images": Nouns(Images(edge, size, methods), of_an_image),
+            "info": Noun(Info(edge, methods, parts.limits)),
+            "schemas": Noun(Schemas(edge)),
+            "tasks": Noun(Tasks(edge, size)),
+        },
+    )
     versions = _document(edge, discovery.image)
     return Branch(
         edge, {"v2": v2, "versions": versions}, _document(edge, discovery.image, 300)
@@ -336,7 +383,12 @@ def _network(parts: Parts) -> IResource:
 
 def _node(parts: Parts) -> IResource:
     edge = parts.edge("/node/v1", dialect.Identity())
-    return Branch(edge, {"v1": Branch(edge, {"guest": Noun(Guests(edge, parts.keys))})})
+    nouns = {
+        "guest": Guests(edge, parts.keys),
+        "images": NodeImages(edge, parts.keys, parts.files.intake),
+    }
+    v1 = Branch(edge, {name: Noun(noun) for name, noun in nouns.items()})
+    return Branch(edge, {"v1": v1})
 
 
 # Where things are stored, if not in what has their name.

@@ -26,6 +26,7 @@ class SettingsTests(SynchronousTestCase):
                 broker="amqp://cyclades@127.0.0.1:5/cyclades",
                 broker_password=Path("/state/secrets/rabbitmq"),
                 port=9000,
+                images=Path("/state/images"),
             ),
             config.Cyclades,
         )
@@ -34,6 +35,7 @@ class SettingsTests(SynchronousTestCase):
         self.assertEqual(Path("/state/secrets/postgres"), loaded.database.password_file)
         self.assertEqual("amqp://cyclades@127.0.0.1:5/cyclades", loaded.broker.url)
         self.assertIn("reconciler", loaded.services.run)
+        self.assertEqual(Path("/state/images"), loaded.images.directory)
 
     def test_memory_bus(self):
         """A bus inside the process has no password."""
@@ -44,6 +46,7 @@ class SettingsTests(SynchronousTestCase):
                 broker="memory:",
                 broker_password=None,
                 port=9000,
+                images=Path("/state/images"),
             ),
             config.Cyclades,
         )

@@ -24,6 +24,8 @@ from snf.testing.world import (
 from tests.api.case import ROOT
 from tests.api.routes import Served
 
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH3VeXs5nuZTt2RGnN0b3hMMackYvg2ZImjhLmFOGof3 me"
+
 MISSING = "00000000-0000-4000-8000-00000000dead"
 
 # What each user has, by the kind of thing: the user's own, or the user's project's.
@@ -74,9 +76,12 @@ THINGS: Mapping[str, Thing] = {
     f"{_COMPUTE}/flavors/{{flavor}}": Thing("flavor"),
     f"{_COMPUTE}/flavors/{{flavor}}/os-extra_specs/{{key}}": _KEY,
     f"{_COMPUTE}/images/{{image}}": Thing("image"),
+    f"{_COMPUTE}/images/{{image}}/meta/{{key}}": _KEY,
+    f"{_COMPUTE}/images/{{image}}/metadata/{{key}}": _KEY,
     f"{_COMPUTE}/os-floating-ips/{{floating}}": Thing("floating_ip"),
     f"{_COMPUTE}/os-hypervisors/{{hypervisor}}": Thing("cluster"),
     f"{_COMPUTE}/networks/{{network}}": Thing("network"),
+    f"{_COMPUTE}/os-keypairs/{{keypair}}": Thing("keypair", missing="nothing"),
     f"{_COMPUTE}/os-networks/{{network}}": Thing("network"),
     f"{_COMPUTE}/os-tenant-networks/{{network}}": Thing("network"),
     f"{_COMPUTE}/os-quota-sets/{{project}}": _LIMITED,
@@ -111,7 +116,13 @@ THINGS: Mapping[str, Thing] = {
     f"{_V3}/users/{{user}}": _USER,
     f"{_V3}/users/{{user}}/application_credentials/{{credential}}": Thing("credential"),
     "/image/v2/images/{image}": Thing("image"),
+    "/image/v2/images/{image}/members/{member}": Thing("project"),
+    "/image/v2/images/{image}/tags/{tag}": _TAG,
+    "/image/v2/tasks/{task}": Thing("task"),
     "/image/v2/schemas/{schema}": Thing(always="image", missing="nothing"),
+    # Who has no signature is not told what there is.
+    "/node/v1/guest/{order}": Thing(always=MISSING, missing_code=403),
+    "/node/v1/images/{sha256}": Thing(always="0" * 64, missing_code=403),
     f"{_V2}/extensions/{{extension}}": Thing(always="provider", missing="nothing"),
     f"{_V2}/floatingips/{{item}}": Thing("floating_ip"),
     f"{_V2}/floatingips/{{item}}/tags/{{tag}}": _TAG,
@@ -162,6 +173,19 @@ _NEW_SERVER = {
     "networks": [{"uuid": str(NETWORK.id)}],
     "metadata": {"k": "v"},
 }
+_NEW_IMAGE = {
+    "name": "new",
+    "disk_format": "qcow2",
+    "container_format": "bare",
+    "visibility": "private",
+    "protected": False,
+    "os_hidden": False,
+    "min_disk": 1,
+    "min_ram": 64,
+    "tags": ["t"],
+    "k": "v",
+}
+_QUEUED = {"image": Thing("queued image")}
 _NEW_FLAVOR = {"name": "new", "vcpus": 1, "ram": 128, "disk": 1}
 _GROUP = uuid5(UUID(int=0x5EC), "alice")
 _NEW_RULE = {
@@ -214,6 +238,9 @@ ASKED: Mapping[str, Asked] = {
         also=({"remove": {"attachment": MISSING}}, {"remove": {"serverRef": MISSING}}),
         code=404,
     ),
+    f"POST {_COMPUTE}/os-keypairs": Asked(
+        {"keypair": {"name": "new", "public_key": PUBLIC_KEY}}
+    ),
     f"PUT {_COMPUTE}/os-quota-sets/{{project}}": Asked(_ROOM),
     f"POST {_COMPUTE}/os-server-groups": Asked(
         {"server_group": {"name": "new", "policies": ["affinity"]}}
@@ -244,6 +271,8 @@ ASKED: Mapping[str, Asked] = {
             {"os-resetState": {"state": "active"}},
             {"SNF:suspend": None},
             {"forceDelete": None},
+            {"rebuild": {"imageRef": str(TINY.id), "metadata": {"k": "v"}}},
+            {"changePassword": {"adminPass": "p"}},
         ),
     ),
     f"POST {_COMPUTE}/servers/{{server}}/meta": Asked(_METADATA),
@@ -265,6 +294,8 @@ ASKED: Mapping[str, Asked] = {
             },
         ),
     ),
+    "GET /node/v1/guest/{order}": Asked(code=403),
+    "GET /node/v1/images/{sha256}": Asked(code=403),
     # None is under way.
     f"GET {_COMPUTE}/servers/{{server}}/migrations/{{migration}}": Asked(code=404),
     # Nothing draws graphs unless it is configured.
@@ -308,6 +339,34 @@ ASKED: Mapping[str, Asked] = {
     ),
     f"POST {_V3}/users/{{user}}/password": Asked(
         {"user": {"original_password": world.PASSWORD, "password": "other"}}
+    ),
+    f"POST {_COMPUTE}/images/{{image}}/meta": Asked(_METADATA),
+    f"PUT {_COMPUTE}/images/{{image}}/meta/{{key}}": Asked(_META, makes=_MADE_KEY),
+    f"POST {_COMPUTE}/images/{{image}}/metadata": Asked(_METADATA),
+    f"PUT {_COMPUTE}/images/{{image}}/metadata": Asked(_METADATA),
+    f"PUT {_COMPUTE}/images/{{image}}/metadata/{{key}}": Asked(_META, makes=_MADE_KEY),
+    "POST /image/v2/images": Asked(_NEW_IMAGE),
+    "PATCH /image/v2/images/{image}": Asked(
+        [{"op": "replace", "path": "/name", "value": "new"}],
+        also=(
+            [{"op": "add", "path": "/os", "value": "linux"}],
+            [{"op": "remove", "path": "/k"}],
+        ),
+    ),
+    # There is no data in these images, and none is sent.
+    "GET /image/v2/images/{image}/file": Asked(code=204),
+    "PUT /image/v2/images/{image}/file": Asked(url=_QUEUED, code=400),
+    "PUT /image/v2/images/{image}/stage": Asked(url=_QUEUED, code=400),
+    "POST /image/v2/images/{image}/import": Asked(
+        {"method": {"name": "glance-direct"}},
+        also=({"method": {"name": "web-download", "uri": "http://127.0.0.1/"}},),
+        url=_QUEUED,
+        code=409,
+    ),
+    "POST /image/v2/images/{image}/members": Asked({"member": str(EMPTY_PROJECT.id)}),
+    "PUT /image/v2/images/{image}/members/{member}": Asked({"status": "accepted"}),
+    "PUT /image/v2/images/{image}/tags/{tag}": Asked(
+        url={"tag": Thing(always="new")}, makes=frozenset({"tag"})
     ),
     f"POST {_V2}/ports": Asked(
         {"port": {"network_id": str(NETWORK.id)}},

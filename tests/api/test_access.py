@@ -83,7 +83,9 @@ def expected(case: Case) -> int:
         return 403
     if case.without:
         return about[case.without].missing_code
-    if rule.reach is Reach.OWN or (rule.reach is Reach.WIDE and not _is_admin(caller)):
+    if rule.reach in (Reach.OWN, Reach.MINE) or (
+        rule.reach is Reach.WIDE and not _is_admin(caller)
+    ):
         return 404
     return asked(case.one).code or case.one.code
 
@@ -184,6 +186,7 @@ class AccessTests(SituationTestCase):
         """Return the answer to what is then undone."""
         whose = BOB if case.others else case.caller.user
         sent = dict(self.headers[case.caller.name])
+        sent["Content-Type"] = case.one.route.content_type
         if asked(case.one).subject:
             sent["X-Subject-Token"] = sent.get("X-Auth-Token", "")
         with self.database.rehearsal():
