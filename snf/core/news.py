@@ -210,8 +210,11 @@ def _rebuilt(life: Life, report: JobReport) -> Life:
             continue
         reinstalled = report.opcode == "OP_INSTANCE_REINSTALL"
         if order.state is State.DONE or (reinstalled and _succeeds(report)):
-            image, time = order.reinstall.image, report.time
-            return evolve(life, image=image, fault=None, launched=time, progress=100)
+            image = order.reinstall.image
+            launched = max(life.launched or 0.0, report.time)
+            return evolve(
+                life, image=image, fault=None, launched=launched, progress=100
+            )
         if reinstalled and not _untouched(report):
             message = report.error or "The disk could not be made anew"
             fault = Fault(message, report.time)

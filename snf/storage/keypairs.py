@@ -13,7 +13,8 @@ _COLUMNS = "id, user_id, name, type, public_key, fingerprint, created"
 
 
 def _from_row(row: tuple) -> KeyPair:
-    return KeyPair(*row[:3], Type(row[3]), *row[4:])
+    values = (*row[:3], Type(row[3]), *row[4:])
+    return KeyPair(*values)
 
 
 def missing(name: str, user: UUID) -> str:

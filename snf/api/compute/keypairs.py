@@ -14,7 +14,6 @@ from snf.api.compute.view import precise
 from snf.api.json import Answer, Edge, new_app, route
 from snf.api.policy import Reach
 from snf.core.errors import BadRequest, Forbidden, NotFound
-from snf.core.identity import Role
 from snf.core.keypair import KeyPair, Type, check_name, fingerprint
 from snf.storage import keypairs
 from snf.storage.database import Transaction
@@ -67,7 +66,7 @@ class KeyPairs:
             page["keypairs_links"] = [{"rel": "next", "href": href}]
         return page
 
-    @route(app, "POST", "/", role=Role.MEMBER, body=NewBody)
+    @route(app, "POST", "/", body=NewBody)
     def create(self, txn: Transaction, call: Call) -> Answer:
         """Take one in, or make one, of which the private half is told only now."""
         wanted: NewKeyPair = call.body.keypair
@@ -108,7 +107,7 @@ class KeyPairs:
             }
         }
 
-    @route(app, "DELETE", "/<keypair>", role=Role.MEMBER, code=202)
+    @route(app, "DELETE", "/<keypair>", code=202)
     def delete(self, txn: Transaction, call: Call, keypair: str) -> Answer:
         """Delete one; guests that have it keep it."""
         user = _whose(call)

@@ -206,13 +206,13 @@ def _tell(
 
 
 def _rename(txn: Transaction, server: Server, wanted: Rebuild) -> None:
-    changes = {
+    changes: dict[str, str | None] = {
         name: getattr(wanted, name) or None
         for name in ("name", "description", "hostname", "key_name")
         if getattr(wanted, name) is not msgspec.UNSET
     }
-    if changes.get("name"):
-        changes["name"] = changes["name"].strip()
+    if wanted.name is not msgspec.UNSET:
+        changes["name"] = wanted.name.strip()
     if changes:
         servers.change(txn, server.id, changes)
     if wanted.metadata is not msgspec.UNSET:
