@@ -60,8 +60,8 @@ class GlanceTestCase(ApiTestCase):
 class Client:
     """A client's connection, on which it writes as it likes."""
 
-    def __init__(self, site: Any) -> None:
-        self.transport = StringTransport(
+    def __init__(self, site: Any, transport: StringTransport | None = None) -> None:
+        self.transport = transport or StringTransport(
             peerAddress=IPv4Address("TCP", "192.0.2.99", 4)
         )
         self.connection = site.buildProtocol(None)
@@ -136,6 +136,8 @@ class DataTestCase(GlanceTestCase):
     def tidy(self, days: float = 0) -> None:
         """Have the keeper put things in order, some days from now."""
         self.clock.advance(days * 24 * 3600)
+        if days:
+            self._logged_in.clear()
         keeper = Keeper(
             self.clock,
             self.database,

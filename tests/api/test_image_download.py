@@ -4,10 +4,22 @@ import hashlib
 import os
 from typing import Any
 
+from twisted.internet.testing import StringTransport
+
 from snf.core.identity import User
 from snf.testing.world import ADMIN, ALICE, BOB
 from tests.api.case import Reply
 from tests.api.images import DATA, IMAGES, Client, DataTestCase
+
+
+class Slow(StringTransport):
+    """A client's connection that takes nothing more after each piece."""
+
+    def write(self, data: bytes) -> None:
+        """Take a piece."""
+        super().write(data)
+        if self.producer is not None:
+            self.producer.pauseProducing()
 
 
 class DownloadTests(DataTestCase):
@@ -55,14 +67,16 @@ class DownloadTests(DataTestCase):
     def test_slow_client(self) -> None:
         """No more is read than the client takes."""
         image = self.full()
-        client = Client(self.site)
-        request = (
-            f"GET {IMAGES}/{image}/file HTTP/1.1\r\n"
-            f"X-Auth-Token: {self.token(ALICE)}\r\n\r\n"
+        client = Client(self.site, Slow())
+        client.write(
+            (
+                f"GET {IMAGES}/{image}/file HTTP/1.1\r\n"
+                f"X-Auth-Token: {self.token(ALICE)}\r\n\r\n"
+            ).encode()
         )
-        client.connection.pauseProducing()
-        client.write(request.encode())
-        client.connection.resumeProducing()
+        self.assertLess(len(client.read), len(DATA) // 2)
+        while len(client.read) < len(DATA):
+            client.connection._channel.resumeProducing()
         self.assertTrue(client.read.endswith(DATA[-1000:]))
 
     def test_lost(self) -> None:

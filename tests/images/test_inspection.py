@@ -170,7 +170,7 @@ class MaliciousTests(InspectionTestCase):
         data = self.directory / "backed.vmdk"
         base = self.made("vmdk")
         self.qemu_img("create", "-f", "vmdk", "-b", str(base), "-F", "vmdk", str(data))
-        self.refused("vmdk", data.read_bytes().replace(b"CID=", b"/ID="))
+        self.assertIn("difference", self.refused("vmdk", data))
 
     def test_data_file(self) -> None:
         """Nor is one that has the data."""
@@ -237,9 +237,8 @@ class MaliciousTests(InspectionTestCase):
                 continue
             whole = self.made(kind, options).read_bytes()
             for length in (1, 511, 600, 70_000, len(whole) // 2):
-                if claimed in ("vmdk", "vhdx") and length > 70_000:
-                    continue  # nobody looks there but who reads the whole disk
-                self.refused(claimed, whole[:length])
+                with self.subTest(kind=kind, options=options, length=length):
+                    self.refused(claimed, whole[:length])
 
     def test_wild_tables(self) -> None:
         """Tables that lead nowhere take neither time nor room."""
