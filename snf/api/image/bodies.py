@@ -150,7 +150,8 @@ def _format(name: str, known: tuple[str, ...]) -> Any:
                 f"Attribute {name} can be only replaced for a queued image."
             )
         wanted = None if value is None else _one_of(name, value, known)
-        return evolve(image, **{name: wanted})
+        changed: dict[str, Any] = {name: wanted}
+        return evolve(image, **changed)
 
     return read
 
