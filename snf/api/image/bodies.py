@@ -46,9 +46,10 @@ class NewMember(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class MemberStatus(msgspec.Struct, forbid_unknown_fields=True):
-    """The body that says what a member thinks of an image."""
+    """The body that says what a member thinks; openstacksdk names the member again."""
 
     status: Literal["pending", "accepted", "rejected"]
+    member: str | None = None
 
 
 class Method(msgspec.Struct, forbid_unknown_fields=True):
