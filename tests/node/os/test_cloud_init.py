@@ -119,17 +119,18 @@ class CloudInitTests(DriveTestCase):
         for line in (
             f"iface {first} inet static",
             "address 192.0.2.7/24",
-            "gateway 192.0.2.1",
             f"iface {first} inet6 static",
             "address 2001:db8::7/64",
-            "gateway 2001:db8::1",
             "mtu 1450",
             f"iface {second} inet dhcp",
         ):
             self.assertIn(line, text)
         self.assertIn("198.51.100.0", text)
         self.assertIn("192.0.2.53", text)
-        self.assertIn(f"iface {second} inet6", text)
+        # Of its own lines there are two ways, as of those for gateways.
+        self.assertRegex(text, rf"iface {second} inet6 auto|accept_ra 1")
+        self.assertRegex(text, r"(gateway|default gw) 192\.0\.2\.1\b")
+        self.assertRegex(text, r"(gateway|default gw) 2001:db8::1\b")
 
     def test_password(self) -> None:
         """The user of the image gets the password, as a hash that is right."""

@@ -17,6 +17,7 @@ from tests.node.os.case import (
     packed,
     run,
 )
+from tests.node.os.test_drive import FIXED
 
 _DEFAULTS = """
 import dataclasses, json, sys
@@ -76,6 +77,9 @@ class ParameterTests(OsTestCase):
         """A guest's data that are none, without a word of them."""
         texts = ["x", base64.b64encode(b"x").decode(), packed({})]
         texts.append(packed({**GUEST, "version": 2}))
+        for wrong in ({"address": "x"}, {"prefix": 33}, {"routes": [{}]}):
+            nic = {**FIXED, "ips": [{**FIXED["ips"][0], **wrong}]}
+            texts.append(packed({**GUEST, "interfaces": [nic]}))
         texts.append(packed(GUEST)[:-8])
         for name in GUEST:
             if name not in ("admin_pass", "user_data", "availability_zone"):
