@@ -23,7 +23,7 @@ from tests.node.os.test_drive import file
 RELEASE = "bookworm"
 MIRROR = "http://deb.debian.org/debian"
 PACKAGES = (
-    *("systemd-sysv", "udev", "dbus", "sudo", "iproute2", "ifupdown", "e2fsprogs"),
+    *("systemd-sysv", "udev", "dbus", "sudo", "iproute2", "netplan.io", "e2fsprogs"),
     *("linux-image-cloud-amd64", "openssh-server", "cloud-init", "cloud-guest-utils"),
 )
 ADDRESS = "10.0.2.99"
@@ -76,7 +76,7 @@ class DebianTests(OsTestCase):
         }
         self.create(**self.share(image, "qcow2"), guest=packed(guest))
         port = self.boot()
-        said = self.ask(private, port, "sudo cloud-init status --wait; hostname")
+        said = self.ask(private, port, "sudo cloud-init status --wait --long; hostname")
         self.assertIn("status: done", said)
         self.assertEqual("web", said.splitlines()[-1])
         for command, words in (
@@ -152,9 +152,9 @@ class DebianTests(OsTestCase):
         run(tool("extlinux"), "--install", str(place))
         (place / "extlinux.conf").write_text(_EXTLINUX)
         (place / "etc/fstab").write_text("/dev/vda1 / ext4 errors=remount-ro 0 1\n")
-        (place / "etc/network/interfaces").write_text(
-            "source /etc/network/interfaces.d/*\n"
-        )
+        # There are no others in so small a Debian.
+        own = place / "etc/cloud/cloud.cfg.d/90_image.cfg"
+        own.write_text("locale: C.UTF-8\n")
         (place / "etc/machine-id").write_text("")
         for key in (place / "etc/ssh").glob("ssh_host_*"):
             key.unlink()
