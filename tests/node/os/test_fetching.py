@@ -3,6 +3,8 @@
 import contextlib
 import os
 import signal
+import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -136,6 +138,26 @@ class FetchTests(FetchTestCase):
         self.origin.close()
         self.settings["fetch"]["attempts"] = 2
         self.assertIn("Connection refused", self.refused(**parameters))
+
+    def test_no_http(self) -> None:
+        """A server that says something else, or nothing."""
+        self.settings["fetch"]["attempts"] = 1
+        parameters = self.offer(self.raw())
+        for said, words in ((b"SSH-2.0-x\r\n", "HTTP"), (b"", "closed connection")):
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                port = server.getsockname()[1]
+
+                def answer(server: socket.socket = server, said: bytes = said) -> None:
+                    asked, _ = server.accept()
+                    with asked:
+                        asked.recv(65536)
+                        asked.sendall(said)
+
+                thread = threading.Thread(target=answer)
+                thread.start()
+                url = f"http://127.0.0.1:{port}/x?signature={SIGNATURE}"
+                self.assertIn(words, self.refused(**{**parameters, "image_url": url}))
+                thread.join()
 
     def test_silent(self) -> None:
         """A server that sends no more."""
