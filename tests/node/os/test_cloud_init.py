@@ -52,7 +52,15 @@ class CloudInitTests(DriveTestCase):
         work = self.home / "work"
         macs = [nic["mac"] for nic in guest["interfaces"]]
         done = subprocess.run(
-            ["/usr/bin/python3", str(_READER), name, str(drive), str(work), *macs],
+            [
+                "/usr/bin/python3",
+                "-P",
+                str(_READER),
+                name,
+                str(drive),
+                str(work),
+                *macs,
+            ],
             env={
                 "PATH": os.environ["PATH"],
                 "PYTHONPATH": str(self.cloud_init / _PACKAGES),
