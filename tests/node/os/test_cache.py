@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from tests.node.os.case import GUEST, MIB, PASSWORD, Started, packed, run
+from tests.node.os.case import GUEST, MIB, PASSWORD, Started, packed, require_root, run
 from tests.node.os.origin import SIGNATURE
 from tests.node.os.test_fetching import FetchTestCase
 
@@ -147,6 +147,7 @@ class RoomTests(FetchTestCase):
 
     def test_full_file_system(self) -> None:
         """Where other things have taken the room, that is said at once."""
+        require_root()
         self.cache.mkdir()
         run("mount", "-t", "tmpfs", "-o", "size=10m", "tmpfs", str(self.cache))
         self.addCleanup(run, "umount", str(self.cache))
@@ -163,6 +164,7 @@ class RoomTests(FetchTestCase):
 
     def test_filled_meanwhile(self) -> None:
         """Where they take it while it is fetched, nothing is written to the disk."""
+        require_root()
         self.cache.mkdir()
         run("mount", "-t", "tmpfs", "-o", "size=10m", "tmpfs", str(self.cache))
         self.addCleanup(run, "umount", str(self.cache))

@@ -86,7 +86,7 @@ class DebianTests(OsTestCase):
             ("ip -4 -br addr show eth0", f"{ADDRESS}/24"),
             ("ip route", "default via 10.0.2.2 dev eth0"),
             ("cat /sys/class/net/eth0/mtu", "1400"),
-            ("cloud-init query platform", "openstack"),
+            ("cloud-init query platform", "configdrive"),
             ("sudo cloud-init query ds.meta_data.meta.role", "front"),
         ):
             said = self.ask(private, port, command)
