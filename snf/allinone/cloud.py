@@ -5,11 +5,11 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 
 from attrs import evolve, frozen
 
-from snf.allinone import daemons, packages
+from snf.allinone import daemons, images, packages
 from snf.allinone.failure import Failure
 from snf.allinone.ganeti import RAPI_USER, Ganeti
 from snf.allinone.guest import Guest, hardware_serves
@@ -20,12 +20,12 @@ from snf.allinone.process import Daemon
 from snf.allinone.progress import Progress
 from snf.allinone.public import TABLE, bridges_are_filtered
 from snf.allinone.rabbitmq import RabbitMQ
-from snf.allinone.seed import Site, seed
+from snf.allinone.seed import Site, seed, transaction
 from snf.core.catalog import Cluster
 from snf.core.network import Kind
 
-_WORKERS = 6
-_NEEDED_MIB = 300
+_WORKERS = 7
+_NEEDED_MIB = 400
 """A new one takes about 100, and RabbitMQ takes no messages with less than 100 free."""
 
 
@@ -40,12 +40,16 @@ class Part:
 
 @frozen(slots=False)
 class Cloud:
-    """One all-in-one.  ``durable=False`` is for tests: a power cut loses data."""
+    """One all-in-one.  ``durable=False`` is for tests: a power cut loses data.
+
+    ``images`` are to be there beside its own.
+    """
 
     layout: Layout
     instance: Instance
     progress: Progress
     durable: bool = True
+    images: tuple[images.Source, ...] = ()
 
     @cached_property
     def postgres(self) -> Postgres:
@@ -85,10 +89,11 @@ class Cloud:
             trial = start(lambda: guest.result() and self._try_hardware())
             ganeti = start(lambda: guest.result() and self._ganeti())
             api = start(lambda: self._api(postgres, rabbitmq))
+            own = start(lambda: self._images(guest, api))
             eventd = start(lambda: self._eventd(rabbitmq, ganeti))
             nfdhcpd = start(lambda: self._nfdhcpd(ganeti))
             hardware = start(lambda: self._hardware(trial, ganeti))
-            _all([api, eventd, nfdhcpd, hardware])
+            _all([api, own, eventd, nfdhcpd, hardware])
         self._still_there()
 
     def up_services(self) -> None:
@@ -166,8 +171,17 @@ class Cloud:
 
     def _guest(self) -> bool:
         if self.guest.build():
-            self.progress.say("guest", "kernel and RAM disk built")
+            self.progress.say("guest", "kernel, RAM disk and disk built")
         return True
+
+    def _images(self, guest: "Future[bool]", api: "Future[None]") -> None:
+        guest.result()
+        api.result()
+        for source in (images.tiny(self.guest.disk), *self.images):
+            begin = partial(transaction, self.postgres)
+            say = partial(self.progress.say, "image")
+            if images.have(begin, self.layout, source, say):
+                self.progress.say("image", f"{source.name}: there")
 
     def _try_hardware(self) -> bool:
         if self.instance.kvm is not None:

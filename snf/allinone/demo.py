@@ -5,12 +5,13 @@ PostgreSQL comes from a wheel; the bus is inside the process.
 
 import os
 import shutil
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from attrs import frozen
 
-from snf.allinone import daemons
+from snf.allinone import daemons, images
 from snf.allinone.bridge import BRIDGE
 from snf.allinone.cloud import Part
 from snf.allinone.failure import Failure
@@ -19,7 +20,7 @@ from snf.allinone.layout import Instance, Layout
 from snf.allinone.postgres import Postgres
 from snf.allinone.process import Daemon
 from snf.allinone.progress import Progress
-from snf.allinone.seed import Site, seed
+from snf.allinone.seed import Site, seed, transaction
 from snf.core.catalog import Cluster
 from snf.core.network import Kind
 
@@ -64,6 +65,9 @@ class Demo:
         if postgres.up():
             self.progress.say("PostgreSQL", "ready")
         seed(postgres, self.layout, self._site())
+        begin = partial(transaction, postgres)
+        say = partial(self.progress.say, "image")
+        images.have(begin, self.layout, images.tiny(None), say)
         daemons.configure_cyclades(self.layout, self.instance, postgres, None)
         if self.daemon.start():
             daemons.wait_for_api(self.layout, self.instance.api_port)

@@ -19,12 +19,15 @@ from snf.allinone.progress import Progress
 
 SERVICES = ("postgresql", "rabbitmq-server")
 CLUSTER = (
-    *("ganeti", "qemu-system-x86", "qemu-utils", "openssl"),
+    *("ganeti", "qemu-system-x86", "qemu-utils", "openssl", "e2fsprogs"),
     *("iproute2", "nftables", "iptables"),
 )
 
-# Clients that others wrote, and what reads nfdhcpd's answers: for `./cloud test` only.
-TESTS = ("isc-dhcp-client", "udhcpc", "dhcpcd-base", "systemd", "tshark")
+# Clients that others wrote, and what reads what is made here: for `./cloud test` only.
+TESTS = (
+    *("isc-dhcp-client", "udhcpc", "dhcpcd-base", "systemd", "tshark"),
+    *("openssh-client", "jq"),
+)
 
 _DPKG_LOCK = Path("/var/lib/dpkg/lock")
 _OTHER_APT_S = 20

@@ -63,6 +63,11 @@ def nfdhcpd(*, bindings: Path, user: str) -> str:
     return _toml({"process": {"user": user}, "bindings": {"directory": str(bindings)}})
 
 
+def nodes_os(*, images: str, cache: str) -> str:
+    """Return the text of ``snf-os.toml``; the paths are those that the nodes see."""
+    return _toml({"images": {"directory": images}, "cache": {"directory": cache}})
+
+
 def _broker(url: str, password_file: Path | None) -> dict[str, str | list[str]]:
     given = {} if password_file is None else {"password_file": str(password_file)}
     return {"url": url, **given}

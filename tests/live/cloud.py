@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -189,6 +189,10 @@ class LiveTestCase(TestCase):
         self.cloud = running_cloud()
         self.user = User(self.cloud)
         self.admin = User(self.cloud, "admin")
+
+    def later(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> None:
+        """Have something done after the test, whatever becomes of it."""
+        self.addCleanup(lambda: ensureDeferred(function(*arguments)))
 
     async def made(self, **how: str) -> str:
         """Ask for a server, which is deleted after the test."""

@@ -1,0 +1,145 @@
+"""Images that users bring: from a file to a guest that is theirs."""
+
+import base64
+import subprocess
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from twisted.internet.threads import deferToThread
+
+from snf.allinone.images import NAME
+from tests.live.cloud import LiveTestCase, eventually, serial
+
+_SSH = (
+    *("ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"),
+    *("-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"),
+    *("-o", "ConnectTimeout=20"),
+)
+
+
+class ImagesTestCase(LiveTestCase):
+    """A test with a directory, an SSH key and its key pair."""
+
+    timeout = 400
+
+    async def setUp(self) -> None:
+        super().setUp()
+        self.directory = Path(self.mktemp()).absolute()
+        self.directory.mkdir(parents=True)
+        self.name = f"live-{uuid4().hex[:6]}"
+        self.key = self.directory / "key"
+        making = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)]
+        subprocess.run(making, check=True)
+        public = str(self.key.with_suffix(".pub"))
+        client = self.user.openstack
+        await client("keypair", "create", "--public-key", public, self.name)
+        self.addCleanup(client, "keypair", "delete", self.name)
+
+    def file(self, name: str, content: str) -> str:
+        """Return the path of a new file."""
+        path = self.directory / name
+        path.write_text(content)
+        return str(path)
+
+    async def uploaded(self) -> str:
+        """Upload the small guest's disk as an image of the user's own; its id."""
+        made = await self.user.openstack(
+            *("image", "create", "--disk-format", "qcow2", "--min-disk", "1"),
+            *("--property", "OS=linux", "--property", "OSFAMILY=linux"),
+            *("--property", "USERS=root", "--file", str(self.cloud.guest.disk)),
+            *("-f", "json", self.name),
+        )
+        self.addCleanup(self.user.openstack, "image", "delete", made["id"])
+        shown = await self.user.openstack("image", "show", "-f", "json", made["id"])
+        self.assertEqual("active", shown["status"])
+        return made["id"]
+
+    async def server(self, image: str, *options: str, name: str = "") -> dict[str, Any]:
+        """Make a server from an image with the test's key, and wait until it is up."""
+        made = await self.user.openstack(
+            *("server", "create", "--flavor", "m1.small", "--image", image),
+            *("--key-name", self.name, *options, "--wait", "-f", "json"),
+            name or self.name,
+        )
+        self.later(self._cleaned, made["id"])
+        self.assertEqual("ACTIVE", made["status"], made)
+        return made
+
+    async def inside_guest(self, server: str, command: str) -> str:
+        """Return what a command prints in a guest, reached at its IPv4 address by SSH."""
+        shown = await self.user.show(server)
+        assert shown is not None
+        four, _ = [one["addr"] for one in shown["addresses"]["default"]]
+        whole = [*_SSH, "-i", str(self.key), f"root@{four}", command]
+
+        async def said() -> str | None:
+            done = await deferToThread(
+                subprocess.run, whole, capture_output=True, text=True, timeout=60
+            )
+            return done.stdout if done.returncode == 0 else None
+
+        return await eventually(said, f"ssh {four}: {command}", 120, 1)
+
+
+class OwnImageTests(ImagesTestCase):
+    """The first proof: an image, a key, a guest."""
+
+    async def test_own(self) -> None:
+        """It comes up with key, host name, file and user data; no secret stays behind."""
+        image = await self.uploaded()
+        secrets = {name: f"{name}-{uuid4().hex}" for name in ("file", "data")}
+        script = f"#!/bin/sh\necho {secrets['data']} on $(hostname)\n"
+        made = await self.server(
+            image,
+            *("--user-data", self.file("data", script)),
+            *("--file", f"/etc/greeting={self.file('greeting', secrets['file'])}"),
+        )
+        secrets["password"] = made["adminPass"]
+        number = await self.number(made["id"])
+        await serial(self.cloud, f"snf-{number}", "USER-DATA exit=0", 120)
+        seen = await self.inside_guest(
+            made["id"], "hostname; cat /etc/greeting; echo; cat /var/log/user-data.log"
+        )
+        self.assertEqual(
+            [self.name, secrets["file"], f"{secrets['data']} on {self.name}"],
+            seen.splitlines(),
+        )
+        found = await deferToThread(self._left_behind, secrets.values())
+        self.assertEqual([], found)
+        await self.user.delete(made["id"], 120)
+
+    async def test_public(self) -> None:
+        """The cloud's own image does as well; without a disk it is refused."""
+        made = await self.server(NAME)
+        self.assertEqual("root\n", await self.inside_guest(made["id"], "id -un"))
+        body = {"name": self.name, **await self.user.ids("m1.tiny", NAME)}
+        reply = await self.user.call("POST", "/compute/v2.1/servers", {"server": body})
+        self.assertEqual(400, reply.code, reply.json)
+
+    def _left_behind(self, secrets: Iterable[str]) -> list[str]:
+        """Return where one of these is to be found that is not a guest's own disk."""
+        wanted = []
+        for secret in secrets:
+            plain = secret.encode()
+            # In base64 it looks different at each of three offsets.
+            shifted = (base64.b64encode(bytes(by) + plain)[4:-4] for by in range(3))
+            wanted += [plain, *shifted]
+        state = self.cloud.layout.state
+        places = [state / "log", state / "run"]
+        for machine in self.cloud.ganeti.machines:
+            places += [machine.data, machine.home / "log", machine.spool]
+            places.append(machine.namespace.path("/run/ganeti"))
+        files = [path for place in places for path in place.rglob("*")]
+        files += Path("/proc").glob("[0-9]*/cmdline")
+        files += self.cloud.ganeti.home.glob("etc/**/*")
+        found = []
+        for path in files:
+            with suppress(OSError):
+                if path.is_file() and not path.is_symlink():
+                    content = path.read_bytes()
+                    found += [str(path) for one in wanted if one in content]
+        self.assertGreater(len(files), 100)
+        return found
