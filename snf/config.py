@@ -162,16 +162,19 @@ class Quota:
     subnets: int = -1
     server_groups: int = -1
     server_group_members: int = -1
+    image_bytes: int = -1
 
     def check(self) -> None:
         for field in fields(Quota):
             most = getattr(self, field.name)
             _at_least(field.name, most, -1)
-            if most > _MOST:
-                raise ValueError(f"{field.name}: must be at most {_MOST}")
+            largest = _MOST_BYTES if field.name.endswith("_bytes") else _MOST
+            if most > largest:
+                raise ValueError(f"{field.name}: must be at most {largest}")
 
 
 _MOST = 2**31 - 1
+_MOST_BYTES = 2**60
 
 _PROFILES = ("protected", "limited", "unprotected")
 
@@ -255,6 +258,47 @@ def _mac_prefixes(ends: tuple[str, ...]) -> None:
         raise ValueError(
             "mac_prefixes: must be the first and the last, with the same first octet"
         )
+
+
+@frozen
+class Images:
+    """``[images]``: the data of images that users bring.
+
+    Sizes are in bytes.
+
+    :ivar directory: Where it is kept; all processes that serve the API share it.
+    :ivar max_bytes: What one image may have.
+    :ivar max_virtual_bytes: What the disk in one may have.
+    :ivar staged_hours: How long data that was staged waits to be imported.
+    :ivar web_download: Whether users may have images fetched by URL.
+    :ivar web_ports: Of the servers from which that may be.
+    :ivar web_allowed: Networks that may be fetched from although they are not public.
+    :ivar web_denied: Public networks that may not be fetched from.
+    :ivar web_timeout_s: How long fetching one may take.
+    """
+
+    directory: Path = Path("/var/lib/cyclades/images")
+    max_bytes: int = 2**40
+    max_virtual_bytes: int = 2**41
+    staged_hours: int = 24
+    web_download: bool = True
+    web_ports: tuple[int, ...] = (80, 443)
+    web_allowed: tuple[str, ...] = ()
+    web_denied: tuple[str, ...] = ()
+    web_timeout_s: int = 21_600
+
+    def check(self) -> None:
+        if not self.directory.is_absolute():
+            raise ValueError("directory: must be an absolute path")
+        for key in ("max_bytes", "max_virtual_bytes"):
+            _within(key, getattr(self, key), 1024 * 1024, _MOST_BYTES)
+        _within("staged_hours", self.staged_hours, 1, 24 * 365)
+        _within("web_timeout_s", self.web_timeout_s, 1, 7 * 24 * 3600)
+        for port in self.web_ports:
+            _within("web_ports", port, 1, 65_535)
+        for key in ("web_allowed", "web_denied"):
+            for network in getattr(self, key):
+                _network(key, network)
 
 
 @frozen
@@ -357,6 +401,7 @@ class Cyclades:
     keystone: Keystone = Keystone()
     quota: Quota = Quota()
     network: Network = Network()
+    images: Images = Images()
     stats: Stats = Stats()
     ganeti: Ganeti = Ganeti()
     submitter: Submitter = Submitter()

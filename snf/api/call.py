@@ -11,6 +11,7 @@ from uuid import UUID
 from attrs import field, frozen
 
 from snf.api.compute.versions import Version
+from snf.api.streams import Body
 from snf.core.errors import BadRequest, Forbidden, NotFound
 from snf.core.identity import Grant, Project, Role
 
@@ -29,6 +30,8 @@ class Call:
     :ivar subject: The token that the request is about (``X-Subject-Token``).
     :ivar repeat_key: What the request has in common with those that repeat it
         (``X-Idempotency-Key``).
+    :ivar byte_range: Which part of a file is wanted (``Range``).
+    :ivar stream: The body, where it is read while it comes.
     :ivar place: The project that the URL names, if it names one.
     """
 
@@ -43,6 +46,8 @@ class Call:
     token: str | None = field(default=None, repr=False)
     subject: str | None = field(default=None, repr=False)
     repeat_key: str | None = None
+    byte_range: str | None = None
+    stream: Body | None = None
     place: UUID | None = None
     known: Grant | None = None
 

@@ -78,6 +78,7 @@ TITLES = {
     409: "Conflict",
     410: "Gone",
     413: "Request Entity Too Large",
+    416: "Requested Range Not Satisfiable",
     429: "Too Many Requests",
     500: "Internal Server Error",
     501: "Not Implemented",

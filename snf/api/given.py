@@ -42,9 +42,15 @@ def arguments(request: IRequest) -> Mapping[str, list[str]]:
     return said
 
 
-def body(request: IRequest, kind: type) -> Any:
+# What JSON is sent as, where nothing else is said.
+JSON = "application/json"
+
+
+def body(request: IRequest, kind: Any, content_type: str = JSON) -> Any:
     """
     Return what a request's JSON holds, as an instance of a msgspec type.
+
+    :param content_type: What it has to be sent as.
 
     :raises BadRequest: It is not JSON, or not of that type; names the field.
     :raises TooLarge: It was, so that it has been thrown away.
@@ -52,9 +58,9 @@ def body(request: IRequest, kind: type) -> Any:
     refusal: errors.TooLarge | None = getattr(request, "too_large", None)
     if refusal is not None:
         raise refusal
-    content_type = header(request, "Content-Type") or "application/json"
-    if content_type.split(";")[0].strip().lower() != "application/json":
-        raise errors.BadRequest("Content-Type: must be application/json")
+    given = header(request, "Content-Type") or content_type
+    if given.split(";")[0].strip().lower() != content_type:
+        raise errors.BadRequest(f"Content-Type: must be {content_type}")
     try:
         plain = orjson.loads(request.content.read())
     except orjson.JSONDecodeError:

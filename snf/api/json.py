@@ -28,6 +28,7 @@ from snf.api.authority import Authority, Lookup
 from snf.api.call import Call
 from snf.api.compute.versions import Version
 from snf.api.dialect import Dialect, header, keystone_fault
+from snf.api.files import Sending
 from snf.api.policy import Reach, Rule
 from snf.core import errors
 from snf.core.identity import Role
@@ -47,6 +48,7 @@ CODES: Mapping[type[errors.SnfError], int] = {
     errors.Conflict: 409,
     errors.Gone: 410,
     errors.TooLarge: 413,
+    errors.BadRange: 416,
     errors.TooMany: 429,
     errors.NotOffered: 501,
     errors.Unavailable: 503,
@@ -74,6 +76,7 @@ class Route:
     :ivar since: The microversion from which on there is such a route.
     :ivar until: The last one in which there is.
     :ivar body: The msgspec type of the request's JSON; None where none is read.
+    :ivar content_type: What that is sent as.
     """
 
     method: str
@@ -83,6 +86,7 @@ class Route:
     since: Version | None = None
     until: Version | None = None
     body: Any = None
+    content_type: str = given.JSON
 
     @property
     def role(self) -> Role | None:
@@ -114,10 +118,11 @@ def route(
     role: Role | None = Role.READER,
     scoped: bool = True,
     reach: Reach | None = None,
-    body: type | None = None,
+    body: Any = None,
     code: int = 200,
     since: Version | None = None,
     until: Version | None = None,
+    content_type: str = given.JSON,
 ) -> Callable[[Callable], Callable]:
     """
     Have a method answer a route: ``f(self, txn, call, **url) -> JSON or Answer``.
@@ -132,10 +137,11 @@ def route(
     :param code: The status when it succeeds.
     :param since: The first microversion that has the route.
     :param until: The last one that has it.
+    :param content_type: What the request's JSON is sent as.
     """
 
     rule = policy.rule(role, scoped, reach)
-    described = Route(method, url, rule, code, since, until, body)
+    described = Route(method, url, rule, code, since, until, body, content_type)
 
     def decorate(function: Callable) -> Callable:
         @app.route(url, methods=[method])
@@ -186,7 +192,7 @@ class Edge:
                 and header(request, "X-Auth-Token") is None
             ):
                 raise errors.Unauthorized(_WHO)
-            call = self._call(request, request_id, version, described.body)
+            call = self._call(request, request_id, version, described)
             result = await work(call, **params)
         except errors.SnfError as refusal:
             return self.refuse(request, refusal)
@@ -194,7 +200,7 @@ class Edge:
             raise  # the client hung up: there is nobody to answer
         except Exception:
             return self.broken(request, Failure())
-        return self._success(request, version, described.code, result)
+        return await self._success(request, version, described.code, result)
 
     def refuse(self, request: IRequest, refusal: errors.SnfError) -> bytes:
         """Answer with a refusal."""
@@ -233,7 +239,7 @@ class Edge:
         return self.refuse(request, errors.NoSuchPlace(_NO_SUCH_URL))
 
     def _call(
-        self, request: IRequest, request_id: str, version: Version, body: type | None
+        self, request: IRequest, request_id: str, version: Version, described: Route
     ) -> Call:
         project: str = getattr(request, "project", "")
         return Call(
@@ -244,19 +250,27 @@ class Edge:
             address=getattr(request, "origin", ""),
             version=version,
             arguments=given.arguments(request),
-            body=None if body is None else given.body(request, body),
+            body=None
+            if described.body is None
+            else given.body(request, described.body, described.content_type),
             token=header(request, "X-Auth-Token"),
             subject=header(request, "X-Subject-Token"),
             repeat_key=header(request, "X-Idempotency-Key"),
+            byte_range=header(request, "Range"),
+            stream=getattr(request, "stream", None),
             place=UUID(project) if project else None,
         )
 
-    def _success(
+    async def _success(
         self, request: IRequest, version: Version, code: int, result: Any
     ) -> bytes:
         answer = result if isinstance(result, Answer) else Answer(result)
         for name, value in answer.headers.items():
             request.setHeader(name, value)
+        if isinstance(answer.body, Sending):
+            self._begin_answer(request, version, answer.code or code)
+            await answer.body.to(request)
+            return b""
         return self._write(request, version, answer.code or code, answer.body)
 
     def _fault(self, request: IRequest, code: int, kind: str, message: str) -> bytes:
@@ -275,10 +289,7 @@ class Edge:
     def _write(
         self, request: IRequest, version: Version | None, code: int, body: Any
     ) -> bytes:
-        request.setResponseCode(code)
-        for name, value in self.dialect.headers(version, begin(request)).items():
-            request.setHeader(name, value)
-        request.setHeader("Server", "Cyclades")
+        self._begin_answer(request, version, code)
         written = b""
         if body is not None:
             request.setHeader("Content-Type", "application/json")
@@ -286,6 +297,14 @@ class Edge:
         if code not in _BODILESS:
             request.setHeader("Content-Length", str(len(written)))
         return written if request.method != b"HEAD" else b""
+
+    def _begin_answer(
+        self, request: IRequest, version: Version | None, code: int
+    ) -> None:
+        request.setResponseCode(code)
+        for name, value in self.dialect.headers(version, begin(request)).items():
+            request.setHeader(name, value)
+        request.setHeader("Server", "Cyclades")
 
 
 # RFC 9110, section 8.6: these say nothing of a length.

@@ -1,6 +1,6 @@
 """The tree of URLs, and the limits on what is read from a client."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from io import BytesIO
 from typing import Any
@@ -13,6 +13,7 @@ from twisted.web.server import Request, Site
 
 from snf.api.call import UUID_TEXT
 from snf.api.json import Edge, begin
+from snf.api.streams import Body
 from snf.core import proxy
 from snf.core.errors import BadRequest, TooLarge
 
@@ -21,6 +22,9 @@ _log = Logger()
 # A body beyond the limit is read and thrown away, so that the client gets to read the
 # refusal; one this many times beyond it is cut off.
 _PATIENCE = 16
+
+# So much of a body that is read while it comes is thrown away after a refusal.
+_UNREAD_AT_MOST = 16 * 1024 * 1024
 
 
 class LimitedRequest(Request):
@@ -32,9 +36,24 @@ class LimitedRequest(Request):
     too_large: TooLarge | None = None
     # The id of the project in the URL, as the client wrote it.
     project = ""
+    # What is read while it comes; None where the whole body is there at once.
+    stream: Body | None = None
     _discarded = 0
+    _answered = False
+    _beginning: Any = None
+    _head: tuple[bytes, bytes, bytes]
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        if self.stream is not None:
+            answered = self._answered
+            self.stream.end()
+            self._begin()
+            if answered:
+                super()._cleanup()
+            return
+        self._read(command, path, version)
+
+    def _read(self, command: bytes, path: bytes, version: bytes) -> None:
         # Twisted would parse a form here, and hang up on a malformed one; no API of
         # ours takes forms, so theirs is made a type that nobody knows.
         kind = (self.requestHeaders.getRawHeaders(b"content-type") or [b""])[0]
@@ -45,13 +64,78 @@ class LimitedRequest(Request):
     def gotLength(self, length: int | None) -> None:
         # Twisted sets it only when the whole request has come.
         self.site = self.channel.site
+        if self.site.streams(self.channel._command, self.channel._path):
+            self._stream(length)
+            return
         limit = self.site.max_body_bytes
         super().gotLength(min(length or 0, limit))
         if length is not None and length > limit:
             self._discard(0)
 
-    def handleContentChunk(self, data: bytes) -> None:
+    def _stream(self, length: int | None) -> None:
+        """Have the body read while it comes, by whoever answers the request."""
+        super().gotLength(0)
+        headers = self.requestHeaders
+        expected = (headers.getRawHeaders(b"expect") or [b""])[0].lower()
+        # Twisted would tell every client to go on, before anybody has looked at it.
+        headers.removeHeader(b"expect")
+        waits = expected == b"100-continue" and self.channel._version == b"HTTP/1.1"
+        self.stream = Body(
+            self.channel.transport,
+            length,
+            self.channel._send100Continue if waits else None,
+        )
+        self._head = (self.channel._command, self.channel._path, self.channel._version)
+        # Not at once: the channel is in the middle of something.
+        self._beginning = self.site.clock.callLater(0, self._begin)
+
+    def _begin(self) -> None:
+        """Have somebody answer, if nobody does yet."""
+        if self._beginning is not None:
+            if self._beginning.active():
+                self._beginning.cancel()
+            self._beginning = None
+            self._read(*self._head)
+
+    def connectionLost(self, reason: Failure) -> None:
+        if self.stream is not None:
+            if self._beginning is not None and self._beginning.active():
+                self._beginning.cancel()
+            self._beginning = None
+            self.stream.lost()
+        super().connectionLost(reason)
+
+    def write(self, data: bytes) -> None:
         if (
+            self.stream is not None
+            and not self.stream.ended
+            and not self.startedWriting
+        ):
+            # Whatever else comes is not read as another request.
+            self.responseHeaders.setRawHeaders(b"connection", [b"close"])
+            self.channel.persistent = False
+        super().write(data)
+
+    def _cleanup(self) -> None:
+        """
+        Be done with the request, once its body has come.
+
+        A client gets to read a refusal only if its body is read meanwhile: where a
+        connection is closed on it, its system may throw away the answer.
+        """
+        if self.stream is None or self.stream.ended or self._answered:
+            super()._cleanup()
+            return
+        self._answered = True
+        self.stream.discard()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        if self.stream is not None:
+            self._begin()
+            self.stream.take(data)
+            if self._answered and self.stream.discarded > _UNREAD_AT_MOST:
+                self.channel.forceAbortClient()
+        elif (
             self._discarded
             or self.content.tell() + len(data) > self.site.max_body_bytes
         ):
@@ -92,6 +176,8 @@ class ApiSite(Site):
     """A site that limits bodies and logs a line for each request.
 
     :param proxies: The networks of reverse proxies that are believed who the client is.
+    :param streams: Whether the body of a request is read while it comes, by its method
+        and what it asks for.
     """
 
     requestFactory = LimitedRequest
@@ -103,12 +189,14 @@ class ApiSite(Site):
         clock: IReactorTime,
         max_body_bytes: int,
         proxies: Collection[proxy.Network] = (),
+        streams: Callable[[bytes, bytes], bool] = lambda method, path: False,
     ) -> None:
         super().__init__(tree, requestFactory=LimitedRequest, reactor=clock)
         self.edge = edge
         self.clock = clock
         self.max_body_bytes = max_body_bytes
         self.proxies = proxies
+        self.streams = streams
 
     def log(self, request: Any) -> None:
         """Log a request; its query is left out, since it may hold a token."""

@@ -54,8 +54,14 @@ from snf.api.identity.roles import Assignments, GroupGrants, Roles, UserGrants
 from snf.api.identity.services import Endpoints, Regions
 from snf.api.identity.services import Services as IdentityServices
 from snf.api.identity.tokens import Tokens
-from snf.api.image.images import Images
+from snf.api.image.data import File, Imports, Stage
+from snf.api.image.images import Actions, Images
+from snf.api.image.info import Info
+from snf.api.image.members import Members
 from snf.api.image.schemas import Schemas
+from snf.api.image.tags import Tags as ImageTags
+from snf.api.image.tasks import OfImage as TasksOfImage
+from snf.api.image.tasks import Tasks
 from snf.api.json import Edge
 from snf.api.network import (
     floating_ips,
@@ -78,10 +84,26 @@ from snf.api.network.subnets import Subnets
 from snf.api.network.tags import Tags as NetworkTags
 from snf.api.network.zones import Zones as NetworkZones
 from snf.api.site import ApiSite, Branch, Noun, Nouns
+from snf.api.streams import streamed
 from snf.config import Api, Identity
 from snf.core.network import USUAL, Plan
 from snf.core.quota import NO_LIMITS, Amounts
+from snf.images.web import Web
 from snf.storage.database import Database
+
+
+@frozen
+class Files:
+    """What takes the data of images.
+
+    :ivar web: Fetches what users name by URL; None where that is not offered.
+    """
+
+    intake: Any  # an Intake
+    web: Web | None = None
+
+
+NO_FILES = Files(None)
 
 
 @frozen
@@ -97,6 +119,7 @@ class Parts:
     :ivar graphs: What draws graphs of servers.
     :ivar plan: The networks that there may be.
     :ivar keystone: A Keystone that knows the accounts; None when they are our own.
+    :ivar files: What takes and keeps the data of images.
     """
 
     clock: IReactorTime
@@ -112,6 +135,7 @@ class Parts:
     graphs: Graphs = NO_GRAPHS
     plan: Plan = USUAL
     keystone: Authority | None = None
+    files: Files = NO_FILES
 
     @property
     def authority(self) -> Authority:
@@ -137,7 +161,7 @@ def site(parts: Parts) -> ApiSite:
     root = partial(discovery.cloud, identity=edge.authority.uri)
     tree = Branch(edge, services, _document(edge, root, 300))
     proxies = tuple(map(ip_network, parts.api.trusted_proxies))
-    return ApiSite(tree, edge, parts.clock, parts.api.max_body_bytes, proxies)
+    return ApiSite(tree, edge, parts.clock, parts.api.max_body_bytes, proxies, streamed)
 
 
 def _identity(parts: Parts) -> IResource:
@@ -279,8 +303,26 @@ def _of_a_server(parts: Parts, edge: Edge, version: str) -> dict[str, Any]:
 
 def _image(parts: Parts) -> IResource:
     edge = parts.edge("/image", dialect.Image())
-    images = Images(edge, parts.api.page_size)
-    v2 = Branch(edge, {"images": Noun(images), "schemas": Noun(Schemas(edge))})
+    size, files = parts.api.page_size, parts.files
+    methods = ("glance-direct", *(() if files.web is None else ("web-download",)))
+    of_an_image: dict[str, Any] = {
+        "actions": Actions(edge),
+        "file": File(edge, files.intake),
+        "import": Imports(edge, files.intake, files.web),
+        "members": Members(edge),
+        "stage": Stage(edge, files.intake),
+        "tags": ImageTags(edge),
+        "tasks": TasksOfImage(edge),
+    }
+    v2 = Branch(
+        edge,
+        {
+            "images": Nouns(Images(edge, size, methods), of_an_image),
+            "info": Noun(Info(edge, methods, parts.limits)),
+            "schemas": Noun(Schemas(edge)),
+            "tasks": Noun(Tasks(edge, size)),
+        },
+    )
     versions = _document(edge, discovery.image)
     return Branch(
         edge, {"v2": v2, "versions": versions}, _document(edge, discovery.image, 300)

@@ -1,6 +1,6 @@
 """What servers are made of: flavors, images, clusters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -28,6 +28,15 @@ class Image:
 
     ``os`` is Ganeti's OS definition and variant; ``hypervisor`` is None for the
     cluster's default.
+
+    :ivar project: Whose it is; None for the operator's.
+    :ivar sha256: Of its data, by which the file is found; None when there is none: the
+        OS definition knows by itself what to install, or nothing has been uploaded yet.
+    :ivar virtual_size_bytes: Of the disk in it; None when that is not known.
+    :ivar checksum: The MD5 of its data.
+    :ivar hash_value: Another hash of its data, by ``hash_algo``.
+    :ivar protected: Whether it cannot be deleted.
+    :ivar hidden: Whether lists leave it out.
     """
 
     id: UUID
@@ -38,14 +47,22 @@ class Image:
     project: UUID | None = None
     status: str = "active"
     visibility: str = "public"
-    disk_format: str = "raw"
-    container_format: str = "bare"
+    disk_format: str | None = "raw"
+    container_format: str | None = "bare"
     min_disk_gib: int = 0
     min_ram_mib: int = 0
     size_bytes: int = 0
     properties: Mapping[str, str] = field(factory=dict)
     os_parameters: Mapping[str, str] = field(factory=dict)
     hypervisor: str | None = None
+    sha256: str | None = None
+    hash_algo: str | None = None
+    hash_value: str | None = None
+    checksum: str | None = None
+    virtual_size_bytes: int | None = None
+    protected: bool = False
+    hidden: bool = False
+    tags: Sequence[str] = ()
 
 
 @frozen

@@ -53,6 +53,10 @@ class TooLarge(SnfError):
     """The request's body is larger than the server takes."""
 
 
+class BadRange(SnfError):
+    """The part of a file that is asked for is not in it."""
+
+
 class TooMany(SnfError):
     """The caller has tried too often; ``wait_s`` says for how many seconds to wait."""
 

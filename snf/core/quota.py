@@ -25,6 +25,8 @@ class Resource(Enum):
     SERVER_GROUPS = "server_groups"
     # Of each server group by itself: a project has no number of them.
     SERVER_GROUP_MEMBERS = "server_group_members"
+    # Of the data of images, also while it comes.
+    IMAGE_BYTES = "image_bytes"
 
     @property
     def word(self) -> str:

@@ -239,7 +239,13 @@ def counted(txn: Transaction) -> Mapping[tuple[UUID, Resource], int]:
         " UNION ALL SELECT n.project_id, 'networks', count(*) FROM network n"
         f" WHERE {_OWNED} GROUP BY 1 UNION ALL SELECT n.project_id, 'subnets', count(*)"
         " FROM subnet s JOIN network n ON n.id = s.network_id"
-        f" WHERE {_OWNED} GROUP BY 1",
+        f" WHERE {_OWNED} GROUP BY 1"
+        " UNION ALL SELECT project_id, 'image_bytes', sum(amount) FROM ("
+        "SELECT project_id, size_bytes amount FROM image WHERE sha256 IS NOT NULL"
+        " AND project_id IS NOT NULL AND deleted IS NULL"
+        " UNION ALL SELECT i.project_id, u.counted_bytes FROM image_upload u"
+        " JOIN image i ON i.id = u.image_id WHERE u.state IN ('running', 'staged')"
+        " AND i.project_id IS NOT NULL) held GROUP BY 1",
     )
     return {(project, Resource(name)): int(amount) for project, name, amount in rows}
 

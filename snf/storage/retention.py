@@ -12,7 +12,7 @@ def remove_old(txn: Transaction, before: datetime) -> bool:
     """
     Remove some of what ended before a time; whether there may be more.
 
-    That is activity, who had which address, servers that have been deleted, and of
+    That is images and how they got their data, activity, who had which address, servers that have been deleted, and of
     those that have not what was ordered.  These keep the order of their build.
     """
     removed = [
@@ -21,6 +21,8 @@ def remove_old(txn: Transaction, before: datetime) -> bool:
         _remove(txn, "server_action", "started < %s AND " + _SETTLED, before),
         _remove(txn, "orders", "ended < %s AND " + _UNTOLD, before),
         _remove_servers(txn, before),
+        _remove(txn, "image_upload", "updated < %s AND " + _ENDED, before),
+        _remove(txn, "image", "deleted < %s AND " + _UNUSED, before),
     ]
     return max(removed) == _BATCH
 
@@ -33,6 +35,10 @@ _UNTOLD = (
     "kind <> 'create'"
     " AND NOT EXISTS (SELECT FROM server_action a WHERE a.order_id = it.id)"
 )
+
+
+_ENDED = "state IN ('success', 'failure')"
+_UNUSED = "NOT EXISTS (SELECT FROM server s WHERE s.image_id = it.id)"
 
 
 def _remove(txn: Transaction, table: str, condition: str, before: datetime) -> int:

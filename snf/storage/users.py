@@ -178,7 +178,11 @@ _OWNED = (
         "SELECT project_id FROM server"
         " WHERE project_id = ANY(%(ids)s) AND deleted IS NULL",
     ),
-    ("images", "SELECT project_id FROM image WHERE project_id = ANY(%(ids)s)"),
+    (
+        "images",
+        "SELECT project_id FROM image"
+        " WHERE project_id = ANY(%(ids)s) AND deleted IS NULL",
+    ),
     ("networks", "SELECT project_id FROM network WHERE project_id = ANY(%(ids)s)"),
     # Also those that some node may still have: their address is not free yet.
     (

@@ -1,103 +1,193 @@
-"""``/v2/images``: images as Glance shows them (read only)."""
+"""``/v2/images``: images as Glance shows, makes and changes them."""
 
 from typing import Any
-from uuid import UUID
+from urllib.parse import unquote
+from uuid import uuid4
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from snf.api.call import Call, identifier
-from snf.api.json import Edge, new_app, route
+from snf.api.audit import note
+from snf.api.call import Call
+from snf.api.image import bodies, filters, view
+from snf.api.image.bodies import Change, Changes, NewImage
+from snf.api.image.owned import find, own
+from snf.api.json import Answer, Edge, new_app, route
+from snf.api.policy import Reach
 from snf.core.catalog import Image
-from snf.core.errors import NotFound
-from snf.storage import images
+from snf.core.errors import BadRequest, Conflict, Forbidden
+from snf.core.identity import Role
+from snf.core.image import (
+    OS,
+    Status,
+    check_name,
+    check_removable,
+    deactivated,
+    is_base,
+    reactivated,
+)
+from snf.core.quota import Resource
+from snf.storage import image_lists, images, quotas, uploads, users
 from snf.storage.database import Transaction
 
-_MISSING = "No image found with ID {}"
+# What a JSON patch is sent as (glance/api/v2/images.py).
+PATCH = "application/openstack-images-v2.1-json-patch"
 
 
 @frozen
 class Images:
-    """``/images``."""
+    """``/images``.
+
+    :ivar methods: By which images can be imported.
+    """
 
     app = new_app()
+    reach = Reach.WIDE
 
     edge: Edge
     page_size: int
+    methods: tuple[str, ...]
 
     @route(app, "GET", "/")
     def listing(self, txn: Transaction, call: Call) -> dict:
-        """List them, newest first."""
-        found = images.listing(
-            txn, _project(call), _wanted(call), call.limit(self.page_size)
-        )
+        """List them, newest first unless told."""
+        size = call.limit(self.page_size)
+        try:
+            found = image_lists.listing(txn, filters.wanted(call), size)
+        except filters.Nothing:
+            found = []
         answer: dict[str, Any] = {
-            "images": [_view(image) for image in found],
-            "first": "/v2/images",
+            "images": [view.image(image) for image in found],
+            "first": filters.first_page(call),
             "schema": "/v2/schemas/images",
         }
-        if found and len(found) == call.limit(self.page_size):
+        if found and len(found) == size:
             answer["next"] = f"/v2/images?{call.page_after(found[-1].id)}"
         return answer
+
+    @route(app, "POST", "/", role=Role.MEMBER, body=NewImage, code=201)
+    def create(self, txn: Transaction, call: Call) -> Answer:
+        """Make one, whose data is still to come."""
+        given = dict(call.body)
+        made = Image(
+            id=bodies.image_id(given.pop("id", str(uuid4()))),
+            name="",
+            os=OS,
+            created=call.now,
+            updated=call.now,
+            project=call.project.id,
+            status=Status.QUEUED.value,
+            visibility="shared",
+            disk_format=None,
+            container_format=None,
+        )
+        for name, value in given.items():
+            made = bodies.with_value(call, made, name, value)
+        _check_owner(txn, made)
+        bodies.check_counts(made)
+        images.add(txn, made)
+        note(txn, call, "image create", made.id)
+        return Answer(
+            view.image(made),
+            headers={
+                "Location": f"{call.base}/v2/images/{made.id}",
+                "OpenStack-image-import-methods": ",".join(self.methods),
+            },
+        )
 
     @route(app, "GET", "/<image>")
     def show(self, txn: Transaction, call: Call, image: str) -> dict:
         """Show one."""
-        try:
-            return _view(images.get(txn, _project(call), identifier(image, _MISSING)))
-        except NotFound:
-            raise NotFound(_MISSING.format(image)) from None
+        return view.image(find(txn, call, image))
+
+    @route(app, "PATCH", "/<image>", role=Role.MEMBER, body=Changes, content_type=PATCH)
+    def update(self, txn: Transaction, call: Call, image: str) -> dict:
+        """Change one, by a JSON patch."""
+        found = own(txn, call, image, "modify")
+        changed = found
+        for one in call.body:
+            changed = _changed(call, changed, one)
+        if changed != found:
+            if changed.project != found.project:
+                _check_owner(txn, changed)
+                _count_anew(txn, found, changed)
+            bodies.check_counts(changed)
+            changed = evolve(changed, updated=call.now)
+            images.change(txn, changed)
+            note(txn, call, "image update", changed.id)
+        return view.image(changed)
+
+    @route(app, "DELETE", "/<image>", role=Role.MEMBER, code=204)
+    def delete(self, txn: Transaction, call: Call, image: str) -> None:
+        """Delete one; servers that were made from it go on."""
+        found = own(txn, call, image, "delete")
+        check_removable(found)
+        uploads.drop(txn, found.id, call.now)
+        if found.project is not None and found.sha256 is not None:
+            quotas.put_back(txn, found.project, Resource.IMAGE_BYTES, found.size_bytes)
+        images.remove(txn, found.id, call.now)
+        note(txn, call, "image delete", found.id)
 
 
-def _project(call: Call) -> UUID | None:
-    return call.grant.project_id
+@frozen
+class Actions:
+    """``/images/{id}/actions``."""
+
+    app = new_app()
+    reach = Reach.WIDE
+
+    edge: Edge
+
+    @route(app, "POST", "/<image>/actions/deactivate", role=Role.MEMBER, code=204)
+    def deactivate(self, txn: Transaction, call: Call, image: str) -> None:
+        """Let nobody but admins have the data of one."""
+        found = own(txn, call, image, "deactivate")
+        _set_status(txn, call, found, deactivated(found))
+
+    @route(app, "POST", "/<image>/actions/reactivate", role=Role.MEMBER, code=204)
+    def reactivate(self, txn: Transaction, call: Call, image: str) -> None:
+        """Let all who see one have its data again."""
+        found = own(txn, call, image, "reactivate")
+        _set_status(txn, call, found, reactivated(found))
 
 
-def _wanted(call: Call) -> images.Wanted:
-    return images.Wanted(
-        name=call.argument("name"),
-        ids=_ids(call.argument("id")),
-        status=call.argument("status"),
-        visibility=call.argument("visibility"),
-        marker=call.marker(),
-    )
+def _set_status(txn: Transaction, call: Call, image: Image, status: str) -> None:
+    if image.status != status:
+        images.change(txn, evolve(image, status=status, updated=call.now))
+        note(txn, call, f"image {status}", image.id)
 
 
-def _ids(text: str | None) -> list[UUID] | None:
-    """Return the ids that a filter names: one, or several as ``in:ID,ID``."""
-    if text is None:
-        return None
-    wanted = []
-    for word in text.removeprefix("in:").split(","):
-        try:
-            wanted.append(identifier(word.strip('"'), ""))
-        except NotFound:
-            continue  # nothing has such an id
-    return wanted
+def _changed(call: Call, image: Image, change: Change) -> Image:
+    """Return an image to which one operation of a patch has been done."""
+    name = unquote(change.path[1:]).replace("~1", "/").replace("~0", "~")
+    if change.op == "remove":
+        return _without(image, name)
+    check_name(name)
+    if change.op == "replace" and not is_base(name) and name not in image.properties:
+        raise Conflict(f"Property {name} does not exist.")
+    return bodies.with_value(call, image, name, change.value)
 
 
-def _view(image: Image) -> dict[str, Any]:
-    return {
-        **image.properties,
-        "id": str(image.id),
-        "name": image.name,
-        "status": image.status,
-        "visibility": image.visibility,
-        "owner": image.project and str(image.project),
-        "disk_format": image.disk_format,
-        "container_format": image.container_format,
-        "min_disk": image.min_disk_gib,
-        "min_ram": image.min_ram_mib,
-        "size": image.size_bytes,
-        "virtual_size": None,
-        "checksum": None,
-        "protected": False,
-        "os_hidden": False,
-        "os_hash_algo": None,
-        "os_hash_value": None,
-        "tags": [],
-        "created_at": f"{image.created:%Y-%m-%dT%H:%M:%SZ}",
-        "updated_at": f"{image.updated:%Y-%m-%dT%H:%M:%SZ}",
-        "self": f"/v2/images/{image.id}",
-        "file": f"/v2/images/{image.id}/file",
-        "schema": "/v2/schemas/image",
-    }
+def _without(image: Image, name: str) -> Image:
+    check_name(name)
+    if is_base(name):
+        raise Forbidden(f"Property {name} may not be removed.")
+    if name not in image.properties:
+        raise Conflict(f"Property {name} does not exist.")
+    left = {key: value for key, value in image.properties.items() if key != name}
+    return evolve(image, properties=left)
+
+
+def _check_owner(txn: Transaction, image: Image) -> None:
+    if image.project is None or users.project(txn, image.project, None) is None:
+        raise BadRequest(f"owner: there is no project {image.project}")
+
+
+def _count_anew(txn: Transaction, before: Image, after: Image) -> None:
+    """Have the bytes of an image count for its new owner, however many it may have."""
+    if before.sha256 is None:
+        return
+    # In the order in which everybody does.
+    for project in sorted({before.project, after.project} - {None}, key=str):
+        amount = after.size_bytes if project == after.project else -before.size_bytes
+        if project is not None:
+            quotas.count_in(txn, project, {Resource.IMAGE_BYTES: amount})
