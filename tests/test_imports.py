@@ -38,7 +38,7 @@ MAY_IMPORT = {
         "nfdhcpd",
         "config",
     },
-    "allinone": {"core", "storage"},
+    "allinone": {"core", "storage", "images"},
     "testing": {"core", "storage", "rapi", "keystone", "bus", "eventd"},
 }
 

@@ -11,6 +11,7 @@ from attrs import evolve
 from snf.allinone import settings
 from snf.allinone.failure import Failure
 from snf.allinone.files import write
+from snf.allinone.images import store
 from snf.allinone.layout import Instance, Layout, Node
 from snf.allinone.machine import Machine
 from snf.allinone.postgres import Postgres
@@ -54,6 +55,7 @@ def configure_cyclades(
         broker=rabbitmq.url if rabbitmq else "memory:",
         broker_password=rabbitmq.password_file if rabbitmq else None,
         port=instance.api_port,
+        images=store(layout).directory,
     )
     write(configuration(layout), text)
 

@@ -17,6 +17,7 @@ def cyclades(
     broker: str,
     broker_password: Path | None,
     port: int,
+    images: Path,
 ) -> str:
     """Return the text of ``cyclades.toml``: every service in one process."""
     return _toml(
@@ -28,6 +29,7 @@ def cyclades(
                 "listen": f"tcp:{port}:interface=127.0.0.1",
                 "public_url": f"http://127.0.0.1:{port}",
             },
+            "images": {"directory": str(images)},
             # Of what users make nothing has to be there on the nodes before.
             "network": {
                 "user_kinds": [Kind.VXLAN.value],

@@ -1,5 +1,6 @@
 """The configuration files that the all-in-one writes."""
 
+import tomllib
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -26,6 +27,7 @@ class SettingsTests(SynchronousTestCase):
                 broker="amqp://cyclades@127.0.0.1:5/cyclades",
                 broker_password=Path("/state/secrets/rabbitmq"),
                 port=9000,
+                images=Path("/state/images"),
             ),
             config.Cyclades,
         )
@@ -34,6 +36,7 @@ class SettingsTests(SynchronousTestCase):
         self.assertEqual(Path("/state/secrets/postgres"), loaded.database.password_file)
         self.assertEqual("amqp://cyclades@127.0.0.1:5/cyclades", loaded.broker.url)
         self.assertIn("reconciler", loaded.services.run)
+        self.assertEqual(Path("/state/images"), loaded.images.directory)
 
     def test_memory_bus(self):
         """A bus inside the process has no password."""
@@ -44,6 +47,7 @@ class SettingsTests(SynchronousTestCase):
                 broker="memory:",
                 broker_password=None,
                 port=9000,
+                images=Path("/state/images"),
             ),
             config.Cyclades,
         )
@@ -66,6 +70,13 @@ class SettingsTests(SynchronousTestCase):
             Path('/odd "state"/ganeti/var-lib/queue'), loaded.queue.directory
         )
         self.assertEqual("node1.x.cyclades.test", loaded.master.node_name)
+
+    def test_nodes_os(self):
+        """``snf-os.toml`` says where nodes find images, and keep what they fetch."""
+        text = settings.nodes_os(images="/srv/x", cache="/srv/y")
+        loaded = tomllib.loads(text)
+        self.assertEqual("/srv/x", loaded["images"]["directory"])
+        self.assertEqual("/srv/y", loaded["cache"]["directory"])
 
     def test_nfdhcpd(self):
         """``nfdhcpd.toml`` says where the nodes put bindings, and who is to read them."""
