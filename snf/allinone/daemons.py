@@ -55,7 +55,7 @@ def configure_cyclades(
         broker=rabbitmq.url if rabbitmq else "memory:",
         broker_password=rabbitmq.password_file if rabbitmq else None,
         port=instance.api_port,
-        images=store(layout).directory,
+        images=store(layout).directory.absolute(),
     )
     write(configuration(layout), text)
 

@@ -25,6 +25,8 @@ MODULES = ("virtio_pci", "virtio_blk", "crc32c_generic", "ext4")
 _SECTOR = 512
 _START = 2048  # the partition's first sector: where partitioning programs put it
 _SIZE_MIB = 40
+_LARGEST_BLOCKS = 2**28
+"""To how many blocks it can grow while it is in use: to 1 TiB."""
 _LINUX = 0x83
 _PROGRAMS = ("jq", "dropbear", "dropbearkey", "resize2fs")
 _LIBRARIES = "lib/x86_64-linux-gnu"
@@ -104,7 +106,9 @@ def make(content: Content, target: Path, log: Path) -> None:
         file.truncate(sectors * _SECTOR)
     command = ["mke2fs", "-q", "-F", "-t", "ext4", "-O", _FEATURES, "-b", "4096"]
     command += ["-J", "size=4", "-m", "0", "-L", "guest", "-d", str(tree)]
-    command += ["-E", f"offset={_START * _SECTOR},root_owner=0:0,lazy_itable_init=0"]
+    command += ["-i", "16384", "-I", "256"]
+    more = f"offset={_START * _SECTOR},root_owner=0:0,lazy_itable_init=0"
+    command += ["-E", f"{more},resize={_LARGEST_BLOCKS}"]
     size_kib = (sectors - _START) * _SECTOR // 1024
     run([*command, str(raw), f"{size_kib}k"], log, "making the guest's file system")
     formats = ["-f", "raw", "-O", "qcow2", "-c"]
@@ -151,7 +155,10 @@ def _loader(work: Path) -> list[str]:
 
 
 def _interpreter(work: Path) -> Path:
-    found = (path for path in work.rglob("ld-linux-x86-64.so.2"))
+    places = ("lib*", "usr/lib*")
+    found = (
+        path for name in places for path in work.glob(f"{name}/**/ld-linux-x86-64.so.2")
+    )
     return next(path for path in found if not path.is_symlink())
 
 
@@ -193,8 +200,8 @@ def _programs(tree: Path, content: Content, log: Path) -> None:
         command = [*_loader(work), "--list", str(program)]
         for line in run(command, log, f"asking for {name}'s libraries").splitlines():
             wanted, _, path = line.strip().partition(" => ")
-            if path:
-                copy = tree / _LIBRARIES / Path(wanted).name
+            if path and "/" not in wanted:
+                copy = tree / _LIBRARIES / wanted
                 shutil.copy(path.split(" (")[0], copy)
     shutil.copy(_interpreter(work), tree / "lib64")
 

@@ -19,7 +19,11 @@ def cyclades(
     port: int,
     images: Path,
 ) -> str:
-    """Return the text of ``cyclades.toml``: every service in one process."""
+    """
+    Return the text of ``cyclades.toml``: every service in one process.
+
+    :param images: Where the data of images is kept.
+    """
     return _toml(
         {
             "services": {"run": ["api", "submitter", "dispatcher", "reconciler"]},

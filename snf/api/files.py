@@ -60,7 +60,7 @@ def part(wanted: str | None, size: int) -> Part:
         start, end = max(size - int(match[2]), 0), size - 1
     else:
         start, end = int(match[1]), int(match[2] or size - 1)
-        if end < start:
+        if match[2] and end < start:
             # RFC 9110, section 14.1.1: it is no range, and counts as not said.
             return Part(0, size, size)
     end = min(end, size - 1)

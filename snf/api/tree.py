@@ -24,6 +24,7 @@ from snf.api.compute.floating_ips import FloatingIPs as ComputeFloatingIPs
 from snf.api.compute.floating_ips import Pools
 from snf.api.compute.history import History
 from snf.api.compute.hosts import Hypervisors, Services, Zones
+from snf.api.compute.image_metadata import ImageMeta, ImageMetadata
 from snf.api.compute.images import Images as ComputeImages
 from snf.api.compute.interfaces import Interfaces
 from snf.api.compute.limits import Limits
@@ -230,7 +231,6 @@ def _compute(parts: Parts) -> IResource:
             edge, parts.builder, parts.instance_prefix, size, path != "v2.1"
         )
         nouns: dict[str, Any] = {
-            "images": ComputeImages(edge, size, path != "v2.1"),
             "limits": Limits(edge, parts.limits),
             "os-floating-ips": ComputeFloatingIPs(edge, size, parts.limits),
             "os-floating-ip-pools": Pools(edge),
@@ -253,6 +253,10 @@ def _compute(parts: Parts) -> IResource:
             {
                 "servers": Nouns(servers, _of_a_server(parts, edge, path)),
                 "flavors": Nouns(Flavors(edge, size), _of_a_flavor(edge)),
+                "images": Nouns(
+                    ComputeImages(edge, size, path != "v2.1"),
+                    {"meta": ImageMeta(edge), "metadata": ImageMetadata(edge)},
+                ),
                 **{name: Noun(noun) for name, noun in nouns.items()},
             },
             _document(edge, discovery.compute_version(path)),

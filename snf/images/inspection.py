@@ -15,7 +15,7 @@ from attrs import define, field
 from oslo_utils.imageutils import format_inspector
 
 from snf.core.errors import BadRequest
-from snf.images.qcow2 import check_tables
+from snf.images import tables
 
 # What it would say beside what we say to the user.
 logging.getLogger("oslo_utils.imageutils").setLevel(logging.CRITICAL)
@@ -27,6 +27,11 @@ _KNOWN = ("qcow2", "vhd", "vhdx", "vmdk", "vdi", "qed", "iso")
 _SLICE = 16 * 1024
 # Where everything has been found, or nothing is to be.
 _HEAD = 8 * 1024 * 1024
+
+# A VMDK has a text that names its parent, and may be nothing else.
+_TEXT = 64 * 1024
+_DESCRIPTOR = b"# disk descriptorfile"
+_PARENT_FILE = b"parentfilenamehint"
 
 _FOOTER = 512
 _VHD_MAGIC = b"conectix"
@@ -52,6 +57,7 @@ class Inspection:
     path: Path
     _size: int = field(init=False, default=0)
     _inspectors: dict[str, Any] = field(init=False)
+    _head: bytes = field(init=False, default=b"")
     _tail: bytes = field(init=False, default=b"")
     _safe: bool = field(init=False, default=False)
 
@@ -90,8 +96,7 @@ class Inspection:
             raise self._other(found)
         self._check_others(found)
         self._check_safe(at_end=True)
-        if self.claimed == "qcow2":
-            check_tables(self.path, self._size)
+        tables.check(self.claimed, self.path, self._size)
         size = self._virtual_size()
         if not size or (self.claimed == "iso" and size > self._size):
             raise BadRequest(f"The data is no {self.claimed} that is whole")
@@ -101,6 +106,9 @@ class Inspection:
         before = self._size
         self._size += len(piece)
         self._tail = (self._tail + piece)[-_FOOTER:]
+        if before < _TEXT:
+            self._head = (self._head + piece)[:_TEXT]
+        wrong = None
         for name, inspector in list(self._inspectors.items()):
             try:
                 inspector.eat_chunk(piece)
@@ -108,9 +116,10 @@ class Inspection:
                 # It gives up in various ways on what is of no such format.
                 del self._inspectors[name]
                 if name == self.claimed:
-                    raise BadRequest(
-                        f"The data is no {name} that is whole: {failure}"
-                    ) from None
+                    wrong = failure
+        if wrong is not None:
+            self._check_others(self._found())
+            raise BadRequest(f"The data is no {self.claimed} that is whole: {wrong}")
         if before < _HEAD:
             self._judge()
 
@@ -128,11 +137,14 @@ class Inspection:
         self._check_safe()
 
     def _found(self) -> set[str]:
-        return {
+        found = {
             name
             for name, inspector in self._inspectors.items()
             if _quietly(lambda one=inspector: one.format_match)
         }
+        if self._head.lstrip().lower().startswith(_DESCRIPTOR):
+            found.add("vmdk")
+        return found
 
     def _check_others(self, found: set[str]) -> None:
         if found - {self.claimed}:
@@ -143,7 +155,7 @@ class Inspection:
         return BadRequest(f"disk_format: the data is {seen}, not {self.claimed}")
 
     def _virtual_size(self) -> int:
-        inspector = self._inspectors[self.claimed]
+        inspector = self._inspectors.get(self.claimed)
         return _quietly(lambda: inspector.virtual_size) or 0
 
     def _check_size(self, size: int) -> None:
@@ -153,9 +165,11 @@ class Inspection:
             )
 
     def _check_safe(self, at_end: bool = False) -> None:
-        inspector = self._inspectors[self.claimed]
-        if self._safe or not (inspector.complete or at_end):
+        inspector = self._inspectors.get(self.claimed)
+        if self._safe or not (at_end or (inspector and inspector.complete)):
             return
+        if inspector is None:
+            raise BadRequest(f"The data is no {self.claimed} that is whole")
         try:
             inspector.safety_check()
         except format_inspector.SafetyCheckFailed as failure:
@@ -175,6 +189,10 @@ class Inspection:
             (encrypted,) = struct.unpack(">I", inspector.region("header").data[32:36])
             if encrypted:
                 raise BadRequest("The qcow2 is refused: it is encrypted")
+        if self.claimed == "vmdk" and _PARENT_FILE in self._head.lower():
+            raise BadRequest(
+                "The vmdk is refused: it is the difference to another disk"
+            )
         if (
             self.claimed == "vhdx"
             and _PARENT_LOCATOR in inspector.region("metadata").data

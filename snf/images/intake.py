@@ -140,7 +140,7 @@ class Intake(Service):
             await self._all(job, receiver, read)
             data = await self.in_thread(receiver.finish)
             await self._keep(job, data)
-        except BaseException as failure:
+        except Exception as failure:
             if receiver is not None:
                 receiver.close()
             refusal = _refusal(job, failure)

@@ -35,6 +35,7 @@ class Keeper(Service):
     nobody needs.  Several may do it at once.
 
     :ivar staged_for: How long what is staged waits to be imported.
+    :ivar young_s: Which files of uploads are left alone.
     """
 
     clock: IReactorTime
@@ -42,6 +43,7 @@ class Keeper(Service):
     store: Store
     in_thread: InThread
     staged_for: timedelta = timedelta(days=1)
+    young_s: float = _YOUNG_S
     _loop: LoopingCall = field(init=False)
     _ended: "Deferred[LoopingCall] | None" = field(init=False, default=None)
 
@@ -79,7 +81,7 @@ class Keeper(Service):
         await self._remove_unused()
 
     async def _discard_unfinished(self) -> None:
-        files = await self.in_thread(self.store.unfinished, _YOUNG_S)
+        files = await self.in_thread(self.store.unfinished, self.young_s)
         if not files:
             return
         wanted = await self.database.run(uploads.open_ones, files)

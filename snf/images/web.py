@@ -111,9 +111,10 @@ class Web:
         work.addTimeout(_IDLE_S, self.reactor)
         try:
             body = await work
-        except BaseException as failure:
-            await intake.give_up(job.upload, str(_refusal(failure)))
-            raise
+        except Exception as failure:
+            refusal = _refusal(failure)
+            await intake.give_up(job.upload, str(refusal))
+            raise refusal from None
         overall = self.reactor.callLater(self.limits.timeout_s, body.too_slow)
         try:
             await intake.receive(job, body.read)
@@ -155,7 +156,7 @@ class Web:
             await intake.database.run(
                 uploads.expect, job.upload, length, intake.now, intake.limits
             )
-        except BaseException:
+        except Exception:
             body.close()
             raise
 
@@ -237,8 +238,8 @@ class _Body(Protocol):
         """Want no more."""
         self._end(self._failure)
         transport: Any = self.transport
-        if transport is not None and hasattr(transport, "abortConnection"):
-            transport.abortConnection()
+        if transport is not None:
+            transport.stopProducing()
 
     def _end(self, failure: SnfError | None) -> None:
         if not self._ended:

@@ -44,7 +44,8 @@ def show(session: Session, project: str, json: bool) -> None:
 def _options(command: Callable) -> Callable:
     for resource in reversed(Resource):
         name = "--" + resource.value.replace("_", "-")
-        kind = click.IntRange(-1, 2**31 - 1)
+        large = resource is Resource.IMAGE_BYTES
+        kind = click.IntRange(-1, 2**60 if large else 2**31 - 1)
         command = click.option(name, resource.value, type=kind)(command)
     return command
 

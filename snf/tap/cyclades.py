@@ -33,6 +33,7 @@ from snf.storage.database import Database
 from snf.storage.listener import Listener
 from snf.storage.version import SchemaCheck
 from snf.tap.garbage import Frozen
+from snf.tap.images import image_files
 from snf.tap.keystone import keystone_desk
 from snf.tap.layers import Layers
 from snf.tap.secrets import Secrets, read_secrets
@@ -116,6 +117,8 @@ def _api(
     checker = PasswordChecker(reactor)
     checker.setServiceParent(whole)
     limits = {one: getattr(settings.quota, one.value) for one in Resource}
+    files = image_files(reactor, settings.images, database, limits)
+    files.service.setServiceParent(whole)
     tree = site(
         Parts(
             clock=reactor,
@@ -137,6 +140,7 @@ def _api(
             graphs=_graphs(settings.stats, secret.stats),
             keystone=keystone,
             plan=Plan.of(asdict(settings.network)),
+            files=files.files,
         )
     )
     where = endpoint(reactor, settings.api.listen)

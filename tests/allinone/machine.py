@@ -6,7 +6,9 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 from attrs import define, field
 
@@ -48,8 +50,8 @@ class Machine:
     directory: Path
     port: int
     process: "subprocess.Popen[bytes]"
-    read: int = 0
     _serial: socket.socket = field(init=False)
+    _said: bytes = field(init=False, default=b"")
 
     @classmethod
     def start(
@@ -58,25 +60,22 @@ class Machine:
         """
         Start one.
 
-        :param directory: For its sockets; what it says is appended there to ``serial``.
+        :param directory: For its socket.
         :param network: More of QEMU's option ``-netdev user``.
         :param wired: Whether it has a NIC at all.
         """
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        serial = directory / "serial"
-        begin = serial.stat().st_size if serial.exists() else 0
         command = [QEMU, "-nodefaults", "-no-user-config", "-display", "none"]
         command += ["-machine", "pc,accel=tcg", "-m", "256"]
         command += ["-chardev", f"socket,id=s,path={directory}/s,server=on,wait=off"]
-        command[-1] += f",logfile={serial},logappend=on"
         command += ["-serial", "chardev:s", "-monitor", "stdio"]
         for disk in disks:
             kind = "qcow2" if disk.suffix == ".qcow2" else "raw"
             command += ["-drive", f"file={disk},format={kind},if=virtio"]
         if wired:
-            forward = f"hostfwd=tcp:127.0.0.1:{port}-:22{network}"
+            forward = f"ipv6-net=fd00::/64,hostfwd=tcp:127.0.0.1:{port}-:22{network}"
             command += ["-netdev", f"user,id=n,{forward}"]
             command += ["-device", "virtio-net-pci,netdev=n,romfile="]
         process = subprocess.Popen(
@@ -86,8 +85,9 @@ class Machine:
             env=clean_environment(),
             start_new_session=True,
         )
-        machine = cls(directory, port, process, begin)
+        machine = cls(directory, port, process)
         machine._connect()
+        Thread(target=machine._listen, daemon=True).start()
         return machine
 
     def _connect(self) -> None:
@@ -103,19 +103,23 @@ class Machine:
                     raise
                 time.sleep(0.05)
 
+    def _listen(self) -> None:
+        # All the time: a byte in a socket takes as much room as many.
+        with suppress(OSError):
+            while piece := self._serial.recv(4096):
+                self._said += piece
+
     def until(self, text: str, timeout_s: float = 90) -> str:
-        """Return what it says up to a text, from where the last call ended."""
+        """Return what it says up to a line with a text, from where the last call ended."""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
-            said = (self.directory / "serial").read_bytes()[self.read :]
-            at = said.find(text.encode())
-            line = said.find(b"\n", at)
-            if at >= 0 and line >= 0:
-                self.read += line + 1
-                return said[:line].decode("utf-8", "replace")
+            at = self._said.find(text.encode())
+            line = self._said.find(b"\n", at) if at >= 0 else -1
+            if line >= 0:
+                said, self._said = self._said[: line + 1], self._said[line + 1 :]
+                return said.decode("utf-8", "replace")
             time.sleep(0.05)
-        said = (self.directory / "serial").read_bytes()[self.read :]
-        raise AssertionError(f"no {text} in {said[-2000:]!r}")
+        raise AssertionError(f"no {text} in {self._said[-2000:]!r}")
 
     def type(self, text: str) -> None:
         """Type on its serial port."""
@@ -147,6 +151,8 @@ class Machine:
         """End it as a power cut would, if it has not ended."""
         self.process.kill()
         self.process.wait()
+        with suppress(OSError):
+            self._serial.shutdown(socket.SHUT_RDWR)
         self._serial.close()
 
     def ended(self, timeout_s: float = 60) -> int:

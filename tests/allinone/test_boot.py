@@ -102,7 +102,7 @@ class ConfigDriveTests(BootTestCase):
             r"USERLAND-UP uptime=",
             r"CONFIG-DRIVE /dev/vdb config-2",
             r"LEASE bound eth0 10\.0\.2\.15/24",
-            r"ADVERTISED eth0 fec0:",
+            r"ADVERTISED eth0 fd00:",
             r"HOSTNAME web-one",
             r"READY uptime=",
         ):
@@ -289,7 +289,7 @@ def _interface() -> dict[str, Any]:
         "network_id": "n",
         "ips": [
             address | {"address": "10.0.2.15", "version": 4},
-            address | {"address": "fec0::1", "version": 6, "prefix": 64},
+            address | {"address": "fd00::1", "version": 6, "prefix": 64},
         ],
     }
 

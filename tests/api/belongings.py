@@ -1,5 +1,6 @@
 """A world in which everybody has one thing of every kind that a URL can name."""
 
+from datetime import UTC, datetime
 from uuid import UUID, uuid4, uuid5
 
 from attrs import evolve
@@ -13,6 +14,7 @@ from snf.storage import (
     flavors,
     grants,
     groups,
+    image_members,
     images,
     networks,
     security_groups,
@@ -23,6 +25,7 @@ from snf.storage import (
 )
 from snf.storage import users as accounts
 from snf.storage.grants import Holder
+from snf.storage.image_members import Member
 from snf.testing.world import (
     ADMIN,
     ALICE,
@@ -41,6 +44,8 @@ from snf.testing.world import (
 from tests.api.case import ApiTestCase
 from tests.api.routes import Served
 from tests.api.situations import CLOSED_DOMAIN, EMPTY_PROJECT, Belongings, things
+
+_THEN = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 class SituationTestCase(ApiTestCase):
@@ -72,7 +77,34 @@ class SituationTestCase(ApiTestCase):
         self.run_in(flavors.set_specs, flavor, {"k": "v"})
         self.run_in(
             images.add,
-            evolve(TINY, id=image, project=project.id, visibility="private"),
+            evolve(
+                TINY,
+                id=image,
+                project=project.id,
+                visibility="shared",
+                properties={"k": "v"},
+                tags=["t"],
+            ),
+        )
+        self.run_in(
+            image_members.add, Member(image, project.id, "pending", _THEN, _THEN)
+        )
+        queued, task = uuid4(), uuid4()
+        self.run_in(
+            images.add,
+            evolve(
+                TINY,
+                id=queued,
+                project=project.id,
+                visibility="private",
+                status="queued",
+            ),
+        )
+        self.sql(
+            "INSERT INTO image_upload (id, image_id, kind, state)"
+            " VALUES (%s, %s, 'import', 'failure')",
+            task,
+            queued,
         )
         self.run_in(
             networks.add,
@@ -99,6 +131,8 @@ class SituationTestCase(ApiTestCase):
             "image": str(image),
             "network": str(network),
             "project": str(project.id),
+            "queued image": str(queued),
+            "task": str(task),
             "server_group": str(together.id),
             "subnet": str(subnet),
         }

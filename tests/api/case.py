@@ -3,6 +3,7 @@
 import json
 from http.client import HTTPMessage, HTTPResponse
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,13 +18,16 @@ from snf.api.authority import Authority
 from snf.api.compute.build import Builder
 from snf.api.compute.stats import NO_GRAPHS
 from snf.api.site import ApiSite
-from snf.api.tree import Parts, site
+from snf.api.tree import Files, Parts, site
 from snf.config import Api, Identity
 from snf.core import passwords
 from snf.core.identity import User
 from snf.core.network import USUAL, Plan
 from snf.core.quota import NO_LIMITS, Amounts
 from snf.core.server import Life
+from snf.images.intake import Intake, Sizes
+from snf.images.store import Store
+from snf.images.web import Web
 from snf.storage import lives
 from snf.testing import world
 from snf.testing.postgres import shared_database
@@ -33,6 +37,11 @@ ROOT = "http://cloud.test:8774"
 NOW = 1_800_000_000.0
 TOKENS = "/identity/v3/auth/tokens"
 SERVERS = "/compute/v2.1/servers"
+
+
+async def directly(function: Any, *args: Any) -> Any:
+    """Return what a function returns, without a thread."""
+    return function(*args)
 
 
 @frozen
@@ -70,6 +79,8 @@ class ApiTestCase(SynchronousTestCase):
     plan: Plan = USUAL
     keystone: Authority | None = None
     trusted_proxies: tuple[str, ...] = ()
+    sizes = Sizes(data=2**26, disk=2**30)
+    web: Web | None = None
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -78,6 +89,7 @@ class ApiTestCase(SynchronousTestCase):
         self.run_in(world.make)
         self.tokens = 0
         self.builder = Builder()
+        self.store = Store(Path(self.mktemp()).absolute())
         self.site = self.new_site()
         self._logged_in: dict[str, str] = {}
 
@@ -105,7 +117,14 @@ class ApiTestCase(SynchronousTestCase):
                 graphs=self.graphs,
                 plan=self.plan,
                 keystone=self.keystone,
+                files=Files(self.intake(limits), self.web),
             )
+        )
+
+    def intake(self, limits: Amounts = NO_LIMITS) -> Intake:
+        """Return what takes the data of images, in the test's turn."""
+        return Intake(
+            self.clock, self.database, self.store, directly, self.sizes, limits
         )
 
     def verify(self, password: str, kept: str) -> "Deferred[bool]":

@@ -74,6 +74,8 @@ THINGS: Mapping[str, Thing] = {
     f"{_COMPUTE}/flavors/{{flavor}}": Thing("flavor"),
     f"{_COMPUTE}/flavors/{{flavor}}/os-extra_specs/{{key}}": _KEY,
     f"{_COMPUTE}/images/{{image}}": Thing("image"),
+    f"{_COMPUTE}/images/{{image}}/meta/{{key}}": _KEY,
+    f"{_COMPUTE}/images/{{image}}/metadata/{{key}}": _KEY,
     f"{_COMPUTE}/os-floating-ips/{{floating}}": Thing("floating_ip"),
     f"{_COMPUTE}/os-hypervisors/{{hypervisor}}": Thing("cluster"),
     f"{_COMPUTE}/networks/{{network}}": Thing("network"),
@@ -111,6 +113,9 @@ THINGS: Mapping[str, Thing] = {
     f"{_V3}/users/{{user}}": _USER,
     f"{_V3}/users/{{user}}/application_credentials/{{credential}}": Thing("credential"),
     "/image/v2/images/{image}": Thing("image"),
+    "/image/v2/images/{image}/members/{member}": Thing("project"),
+    "/image/v2/images/{image}/tags/{tag}": _TAG,
+    "/image/v2/tasks/{task}": Thing("task"),
     "/image/v2/schemas/{schema}": Thing(always="image", missing="nothing"),
     f"{_V2}/extensions/{{extension}}": Thing(always="provider", missing="nothing"),
     f"{_V2}/floatingips/{{item}}": Thing("floating_ip"),
@@ -162,6 +167,19 @@ _NEW_SERVER = {
     "networks": [{"uuid": str(NETWORK.id)}],
     "metadata": {"k": "v"},
 }
+_NEW_IMAGE = {
+    "name": "new",
+    "disk_format": "qcow2",
+    "container_format": "bare",
+    "visibility": "private",
+    "protected": False,
+    "os_hidden": False,
+    "min_disk": 1,
+    "min_ram": 64,
+    "tags": ["t"],
+    "k": "v",
+}
+_QUEUED = {"image": Thing("queued image")}
 _NEW_FLAVOR = {"name": "new", "vcpus": 1, "ram": 128, "disk": 1}
 _GROUP = uuid5(UUID(int=0x5EC), "alice")
 _NEW_RULE = {
@@ -308,6 +326,34 @@ ASKED: Mapping[str, Asked] = {
     ),
     f"POST {_V3}/users/{{user}}/password": Asked(
         {"user": {"original_password": world.PASSWORD, "password": "other"}}
+    ),
+    f"POST {_COMPUTE}/images/{{image}}/meta": Asked(_METADATA),
+    f"PUT {_COMPUTE}/images/{{image}}/meta/{{key}}": Asked(_META, makes=_MADE_KEY),
+    f"POST {_COMPUTE}/images/{{image}}/metadata": Asked(_METADATA),
+    f"PUT {_COMPUTE}/images/{{image}}/metadata": Asked(_METADATA),
+    f"PUT {_COMPUTE}/images/{{image}}/metadata/{{key}}": Asked(_META, makes=_MADE_KEY),
+    "POST /image/v2/images": Asked(_NEW_IMAGE),
+    "PATCH /image/v2/images/{image}": Asked(
+        [{"op": "replace", "path": "/name", "value": "new"}],
+        also=(
+            [{"op": "add", "path": "/os", "value": "linux"}],
+            [{"op": "remove", "path": "/k"}],
+        ),
+    ),
+    # There is no data in these images, and none is sent.
+    "GET /image/v2/images/{image}/file": Asked(code=204),
+    "PUT /image/v2/images/{image}/file": Asked(url=_QUEUED, code=400),
+    "PUT /image/v2/images/{image}/stage": Asked(url=_QUEUED, code=400),
+    "POST /image/v2/images/{image}/import": Asked(
+        {"method": {"name": "glance-direct"}},
+        also=({"method": {"name": "web-download", "uri": "http://127.0.0.1/"}},),
+        url=_QUEUED,
+        code=409,
+    ),
+    "POST /image/v2/images/{image}/members": Asked({"member": str(EMPTY_PROJECT.id)}),
+    "PUT /image/v2/images/{image}/members/{member}": Asked({"status": "accepted"}),
+    "PUT /image/v2/images/{image}/tags/{tag}": Asked(
+        url={"tag": Thing(always="new")}, makes=frozenset({"tag"})
     ),
     f"POST {_V2}/ports": Asked(
         {"port": {"network_id": str(NETWORK.id)}},

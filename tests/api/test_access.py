@@ -184,6 +184,7 @@ class AccessTests(SituationTestCase):
         """Return the answer to what is then undone."""
         whose = BOB if case.others else case.caller.user
         sent = dict(self.headers[case.caller.name])
+        sent["Content-Type"] = case.one.route.content_type
         if asked(case.one).subject:
             sent["X-Subject-Token"] = sent.get("X-Auth-Token", "")
         with self.database.rehearsal():

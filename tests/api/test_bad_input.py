@@ -57,7 +57,7 @@ class BadInputTestCase(SituationTestCase):
                 self.path(one, self.owned[user.name]) + query,
                 data=data,
                 by=None if one.rule.role is None else user,
-                headers={"Content-Type": "application/json", **headers},
+                headers={"Content-Type": one.route.content_type, **headers},
                 version=_NEWEST if newest else version(one),
             )
 

@@ -5,8 +5,11 @@ from attrs import frozen
 from snf.api.call import Call, identifier
 from snf.api.compute import filters, view
 from snf.api.compute.versions import BEFORE_PROXIES_WENT
+from snf.api.image.owned import remove
 from snf.api.json import Answer, Edge, new_app, route
+from snf.api.policy import Reach
 from snf.core.catalog import Image
+from snf.core.identity import Role
 from snf.storage import images
 from snf.storage.database import Transaction
 
@@ -39,13 +42,25 @@ class Images:
         page = view.page(call, "images/detail", shown, self.page_size)
         return self._answer(call, page)
 
-    @route(app, "GET", "/<image>", until=BEFORE_PROXIES_WENT)
+    @route(app, "GET", "/<image>", reach=Reach.WIDE, until=BEFORE_PROXIES_WENT)
     def show(self, txn: Transaction, call: Call, image: str) -> dict:
         """Show one."""
-        missing = "Image {} could not be found."
-        project = call.grant.project_id
-        found = images.get(txn, project, identifier(image, missing))
+        which = identifier(image, "Image {} could not be found.")
+        found = images.get(txn, call.grant.project_id, which, call.is_admin)
         return {"image": view.image(call, found)}
+
+    @route(
+        app,
+        "DELETE",
+        "/<image>",
+        role=Role.MEMBER,
+        reach=Reach.WIDE,
+        code=204,
+        until=BEFORE_PROXIES_WENT,
+    )
+    def delete(self, txn: Transaction, call: Call, image: str) -> None:
+        """Delete one; servers that were made from it go on."""
+        remove(txn, call, image)
 
     def _listing(self, txn: Transaction, call: Call) -> list[Image]:
         wanted = images.Wanted(

@@ -34,6 +34,7 @@ BEFORE_PROXIES_WENT = (2, 35)
 NO_NETWORK_QUOTAS = (2, 36)
 NETWORKS_NEEDED = (2, 37)
 STATUS_CHECKED = (2, 38)
+BEFORE_IMAGE_METADATA_WENT = (2, 38)
 NO_IMAGE_LIMITS = (2, 39)
 ADDRESS_ACTIONS = (2, 43)
 FLAVOR_EMBEDDED = (2, 47)
@@ -94,7 +95,9 @@ _SAID = {
     "quotas without networks'",
     NETWORKS_NEEDED[1]: "`networks` must be given, if only as `auto` or `none`",
     STATUS_CHECKED[1]: "a `status` that there is not is a 400, where it found nothing",
-    NO_IMAGE_LIMITS[1]: "limits without that of images' metadata",
+    NO_IMAGE_LIMITS[
+        1
+    ]: "limits without that of images' metadata, and no `/images/{id}/metadata`",
     ADDRESS_ACTIONS[1] + 1: "fixed and floating IPs are no actions of servers any more",
     46: "answers have `X-OpenStack-Request-ID`, as in every version here",
     FLAVOR_EMBEDDED[1]: "servers show their flavor's sizes, instead of its id",

@@ -12,6 +12,7 @@ import orjson
 from snf.api.call import Call
 from snf.api.compute import versions
 from snf.core.catalog import Flavor, Image
+from snf.core.image import without_base
 from snf.core.naming import instance_name
 from snf.core.server import Observed, Status, power_state, vm_state
 from snf.storage.servers import Server, from_text
@@ -291,12 +292,12 @@ def image(call: Call, image: Image) -> Json:
     """Return an image with everything."""
     return image_brief(call, image) | {
         "status": _IMAGE_STATUSES.get(image.status, "UNKNOWN"),
-        "progress": 100 if image.status == "active" else 0,
+        "progress": _IMAGE_PROGRESS.get(image.status, 0),
         "created": time(image.created),
         "updated": time(image.updated),
         "minDisk": image.min_disk_gib,
         "minRam": image.min_ram_mib,
-        "metadata": dict(image.properties),
+        "metadata": without_base(image.properties),
         "OS-EXT-IMG-SIZE:size": image.size_bytes,
     }
 
@@ -308,7 +309,10 @@ _IMAGE_STATUSES = {
     "saving": "SAVING",
     "deleted": "DELETED",
     "killed": "ERROR",
+    "uploading": "SAVING",
+    "importing": "SAVING",
 }
+_IMAGE_PROGRESS = {"queued": 25, "saving": 50, "importing": 50, "active": 100}
 
 
 def time(moment: datetime) -> str:

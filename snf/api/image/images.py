@@ -10,7 +10,7 @@ from snf.api.audit import note
 from snf.api.call import Call
 from snf.api.image import bodies, filters, view
 from snf.api.image.bodies import Change, Changes, NewImage
-from snf.api.image.owned import find, own
+from snf.api.image.owned import find, own, remove
 from snf.api.json import Answer, Edge, new_app, route
 from snf.api.policy import Reach
 from snf.core.catalog import Image
@@ -20,13 +20,12 @@ from snf.core.image import (
     OS,
     Status,
     check_name,
-    check_removable,
     deactivated,
     is_base,
     reactivated,
 )
 from snf.core.quota import Resource
-from snf.storage import image_lists, images, quotas, uploads, users
+from snf.storage import image_lists, images, quotas, users
 from snf.storage.database import Transaction
 
 # What a JSON patch is sent as (glance/api/v2/images.py).
@@ -119,13 +118,7 @@ class Images:
     @route(app, "DELETE", "/<image>", role=Role.MEMBER, code=204)
     def delete(self, txn: Transaction, call: Call, image: str) -> None:
         """Delete one; servers that were made from it go on."""
-        found = own(txn, call, image, "delete")
-        check_removable(found)
-        uploads.drop(txn, found.id, call.now)
-        if found.project is not None and found.sha256 is not None:
-            quotas.put_back(txn, found.project, Resource.IMAGE_BYTES, found.size_bytes)
-        images.remove(txn, found.id, call.now)
-        note(txn, call, "image delete", found.id)
+        remove(txn, call, image)
 
 
 @frozen

@@ -1,11 +1,12 @@
 """Who may do what with which image."""
 
-from uuid import UUID
-
+from snf.api.audit import note
 from snf.api.call import Call, identifier
 from snf.core.catalog import Image
 from snf.core.errors import Forbidden, NotFound
-from snf.storage import images
+from snf.core.image import check_removable
+from snf.core.quota import Resource
+from snf.storage import images, quotas, uploads
 from snf.storage.database import Transaction
 
 _MISSING = "No image found with ID {}"
@@ -45,10 +46,17 @@ def own(txn: Transaction, call: Call, image: str, what: str) -> Image:
     return found
 
 
-def project_id(text: str, missing: str) -> UUID:
+def remove(txn: Transaction, call: Call, image: str) -> None:
     """
-    Return the id of a project, which need not be there.
+    Delete an image that the caller may delete, and what is under way for it.
 
-    :raises NotFound: It is none that there can be.
+    :raises NotFound: There is none, or it is not for the caller to see.
+    :raises Forbidden: It is somebody else's, or protected.
     """
-    return identifier(text, missing)
+    found = own(txn, call, image, "delete")
+    check_removable(found)
+    uploads.drop(txn, found.id, call.now)
+    if found.project is not None and found.sha256 is not None:
+        quotas.put_back(txn, found.project, Resource.IMAGE_BYTES, found.size_bytes)
+    images.remove(txn, found.id, call.now)
+    note(txn, call, "image delete", found.id)

@@ -1,4 +1,4 @@
-"""``/schemas``: which fields images have, as JSON schemas; glanceclient asks for them."""
+"""``/schemas``: which fields things have, as JSON schemas; glanceclient asks for them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -90,7 +90,33 @@ _IMAGES: Json = {
     ],
 }
 
-_SCHEMAS = {"image": _IMAGE, "images": _IMAGES}
+_MEMBER: Json = {
+    "name": "member",
+    "properties": {
+        "created_at": _told("string", "When it was shared"),
+        "image_id": _told("string", "The id of the image", pattern=_UUID),
+        "member_id": _text("The id of the project"),
+        "schema": _told("string", "The URL of this schema"),
+        "status": _text("What it thinks", enum=["pending", "accepted", "rejected"]),
+        "updated_at": _told("string", "When it was changed last"),
+    },
+}
+
+_MEMBERS: Json = {
+    "name": "members",
+    "properties": {
+        "members": {"type": "array", "items": _MEMBER},
+        "schema": {"type": "string"},
+    },
+    "links": [{"rel": "describedby", "href": "{schema}"}],
+}
+
+_SCHEMAS = {
+    "image": _IMAGE,
+    "images": _IMAGES,
+    "member": _MEMBER,
+    "members": _MEMBERS,
+}
 
 
 @frozen
@@ -103,7 +129,7 @@ class Schemas:
 
     @route(app, "GET", "/<schema>", scoped=False)
     def show(self, txn: Transaction, call: Call, schema: str) -> Json:
-        """Show which fields an image or a list of them has."""
+        """Show which fields an image, a member or a list of them has."""
         if schema not in _SCHEMAS:
             raise NotFound(f"There is no such schema: {schema}")
         return _SCHEMAS[schema]
