@@ -24,8 +24,13 @@ CLUSTER = (
 )
 
 # Clients that others wrote, and what reads what is made here: for `./cloud test` only.
+# The Python ones are what cloud-init needs, which itself is not installed: it would run.
 TESTS = (
     *("isc-dhcp-client", "udhcpc", "dhcpcd-base", "systemd", "tshark"),
+    *("fdisk", "mtools", "dosfstools"),
+    *("python3-configobj", "python3-jinja2", "python3-jsonpatch"),
+    *("python3-jsonschema", "python3-netifaces", "python3-oauthlib"),
+    *("python3-requests", "python3-serial", "python3-yaml"),
     *("openssh-client", "jq"),
 )
 

@@ -29,7 +29,7 @@ class Origin:
         self.go = threading.Event()
         self.ignores_ranges = False
         self.scheme = "http"
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self._thread = threading.Thread(
@@ -65,6 +65,11 @@ class Origin:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_arguments: object) -> None:
+        """Say nothing: those who ask are killed on purpose."""
 
 
 def _handler(origin: Origin) -> Callable[..., Any]:

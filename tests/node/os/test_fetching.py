@@ -1,5 +1,6 @@
 """Images that come from the cloud's API, over a line that fails."""
 
+import contextlib
 import os
 import signal
 import time
@@ -278,10 +279,12 @@ class TogetherTests(FetchTestCase):
         while True:
             self.assertIsNone(started.process.poll(), "it has ended before that")
             for child in started.children():
-                shown = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-                if word in shown and shown[0] == b"qemu-img":
-                    os.kill(child, signal.SIGSTOP)
-                    return child
+                # It may end while it is looked at.
+                with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+                    shown = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+                    if word in shown and shown[0] == b"qemu-img":
+                        os.kill(child, signal.SIGSTOP)
+                        return child
 
 
 class RoomTests(FetchTestCase):

@@ -212,11 +212,19 @@ class HostileTests(OsTestCase):
 
     def test_truncated(self) -> None:
         """An image that has lost its end says so, whatever the format."""
-        image = self.converted(self.raw(), "qcow2", "-c")
-        whole = image.read_bytes()
-        image.write_bytes(whole[: len(whole) * 2 // 3])
-        line = self.refused(**self.share(image, "qcow2"))
-        self.assertIn("the image cannot be", line)
+        for form, driver, *options in (
+            ("qcow2", "qcow2"),
+            ("qcow2", "qcow2", "-c"),
+            ("vmdk", "vmdk"),
+            ("vmdk", "vmdk", "-o", "subformat=streamOptimized"),
+            ("vhd", "vpc"),
+            ("vhdx", "vhdx"),
+        ):
+            image = self.converted(self.raw(), driver, *options)
+            whole = image.read_bytes()
+            image.write_bytes(whole[: len(whole) * 2 // 3])
+            self.assert_refused(image, form, "the image ")
+            image.unlink()
 
     def test_another_format(self) -> None:
         """An image is never taken for another format than was said."""

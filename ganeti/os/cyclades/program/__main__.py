@@ -43,8 +43,8 @@ def main(arguments, environment):
         )
         try:
             create(environment, given, told, found, news)
-        except Failed as failure:
-            news.error(str(failure))
+        except (Failed, OSError) as failure:
+            news.error(_line(failure))
             raise
     elif command != "verify":
         raise Failed("usage: snf-os create|verify")
@@ -65,13 +65,14 @@ def create(environment, given, told, found, news):
         told = guest.parse(source.body(_MOST_GUEST_BYTES))
     if told and not drives:
         raise Failed(f"there is no disk {disk.CONFIG_DRIVE} for the server's data")
+    content = _file_system(told) if told else b""
     if given.image_sha256:
         if not disks or disks[0] in drives:
             raise Failed("there is no disk for the image")
         root = told.properties.get("root_partition", "") if told else ""
         System(given, found, news).fill(disks[0], root)
     if told:
-        disk.write_drive(drives[0], _file_system(told))
+        disk.write_drive(drives[0], content)
     if given.image_sha256:
         news.progress(100)
 
@@ -84,20 +85,21 @@ def _file_system(told):
         raise Failed("the server's data is more than the config drive holds") from None
 
 
-def _complain(text):
-    print(f"snf-os: {text}", file=sys.stderr)
-    sys.exit(1)
+def _line(problem):
+    """Return why something ended, in one line that has nothing secret in it."""
+    if isinstance(problem, Failed):
+        return str(problem)
+    if isinstance(problem, OSError):
+        return f"{problem.filename or 'a file'}: {problem.strerror}"
+    # The text of any other may have anything in it.
+    last = traceback.extract_tb(problem.__traceback__)[-1]
+    where = f"{os.path.basename(last.filename)}:{last.lineno}"
+    return f"a bug: {type(problem).__name__} at {where}"
 
 
 if __name__ == "__main__":
     try:
         main(sys.argv[1:], os.environ)
-    except Failed as problem:
-        _complain(problem)
-    except OSError as problem:
-        _complain(f"{problem.filename or 'snf-os'}: {problem.strerror}")
     except Exception as problem:
-        # Its text may have anything in it, also what is secret.
-        last = traceback.extract_tb(problem.__traceback__)[-1]
-        where = f"{os.path.basename(last.filename)}:{last.lineno}"
-        _complain(f"a bug: {type(problem).__name__} at {where}")
+        print(f"snf-os: {_line(problem)}", file=sys.stderr)
+        sys.exit(1)

@@ -76,7 +76,7 @@ class Source:
                 answer.close()
                 problem = self._judge(answer.code, begin)
             except _HOLDS_UP as failure:
-                problem = _words(failure)
+                problem = self._words(failure)
             else:
                 return
             if attempt == self.settings.attempts:
@@ -123,6 +123,23 @@ class Source:
             raise Failed(f"{self._where}: HTTP {code}")
         return f"HTTP {code}"
 
+    def _words(self, failure):
+        """
+        Return what to say of a broken line.
+
+        :raises Failed: It does not get better.
+        """
+        if isinstance(failure, urllib.error.URLError):
+            failure = failure.reason
+        if isinstance(failure, ssl.SSLCertVerificationError):
+            words = f"its certificate is not valid: {failure.verify_message}"
+            raise Failed(f"{self._where}: {words}")
+        if isinstance(failure, OSError) and failure.strerror:
+            return failure.strerror
+        if isinstance(failure, http.client.HTTPException):
+            return "it does not speak HTTP"
+        return str(failure) or type(failure).__name__
+
     @property
     def _where(self):
         return f"{self.what} cannot be had from {self._host}"
@@ -133,15 +150,3 @@ def _first(answer):
     unit, _, rest = answer.headers.get("Content-Range", "").partition(" ")
     first = rest.partition("-")[0]
     return int(first) if unit == "bytes" and first.isdecimal() else -1
-
-
-def _words(failure):
-    if isinstance(failure, urllib.error.URLError):
-        failure = failure.reason
-    if isinstance(failure, ssl.SSLCertVerificationError):
-        return f"its certificate is not valid: {failure.verify_message}"
-    if isinstance(failure, OSError) and failure.strerror:
-        return failure.strerror
-    if isinstance(failure, http.client.HTTPException):
-        return "it does not speak HTTP"
-    return str(failure) or type(failure).__name__

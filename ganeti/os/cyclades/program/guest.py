@@ -5,6 +5,7 @@ import binascii
 import json
 import zlib
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_interface, ip_network
 
 from failure import Failed
 
@@ -160,13 +161,17 @@ def _interface(given):
 
 def _address(given):
     routes = given.get("routes") or ()
+    ip_interface(f"{given['address']}/{given['prefix']}")
+    for one in routes:
+        ip_network(one["destination"])
+        ip_address(one["nexthop"])
     return Address(
         address=_text(given["address"]),
         prefix=int(given["prefix"]),
         gateway=_text(given.get("gateway") or ""),
         dhcp=bool(given["dhcp"]),
         version=int(given["version"]),
-        routes=tuple((_text(one["destination"]), one["nexthop"]) for one in routes),
+        routes=tuple((one["destination"], one["nexthop"]) for one in routes),
         dns=tuple(_text(one) for one in given.get("dns") or ()),
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from failure import Failed
 
 _MOST_STAMPS = 1000
+_REFUSED = "the image is refused: its file in the directory of images"
 
 
 def found(directory, sha256):
@@ -29,7 +30,7 @@ def verify(path, sha256, size, stamps):
     """
     status = os.stat(path)
     if status.st_size != size:
-        raise Failed(f"the image is refused: {path} has {status.st_size} bytes")
+        raise Failed(f"{_REFUSED} has {status.st_size} bytes")
     now = f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns}\n"
     stamp = Path(stamps) / "seen" / sha256
     with contextlib.suppress(OSError):
@@ -37,7 +38,7 @@ def verify(path, sha256, size, stamps):
             return
     with open(path, "rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-            raise Failed(f"the image is refused: {path} has another SHA-256")
+            raise Failed(f"{_REFUSED} has another SHA-256")
     with contextlib.suppress(OSError):
         _note(stamp, now)
 

@@ -11,11 +11,11 @@ from failure import Failed
 
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 _PERCENT = re.compile(rb"\(([0-9.]+)/100%\)")
-_LONGEST = 300
+_LONGEST = 200
 _MOST_OUTPUT = 1024 * 1024
 
 
-def run(what, arguments, limits, progress=None):
+def run(what, arguments, limits, progress=None, good=(0,)):
     """
     Return what ``qemu-img`` prints.
 
@@ -24,6 +24,7 @@ def run(what, arguments, limits, progress=None):
     :param what: What it is to do, for the message of a failure.
     :param limits: The settings ``[convert]``.
     :param progress: Called with percent as it goes on, if it tells.
+    :param good: The exit codes of success.
     :raises Failed: It does not succeed, or takes too long.
     """
     argv = ["setpriv", "--pdeathsig", "KILL", "prlimit", "--core=0"]
@@ -41,10 +42,10 @@ def run(what, arguments, limits, progress=None):
             raise Failed(f"{what}: {problem.strerror}: {problem.filename}") from None
         with process:
             output = _follow(what, process, limits.timeout_s, progress)
-        if process.returncode:
+        if process.returncode not in good:
             errors.seek(0)
             said = errors.read(_MOST_OUTPUT)
-            raise Failed(f"{what}: {_why(process.returncode, said)}")
+            raise Failed(f"{what}: {_why(process.returncode, said, arguments)}")
     return output
 
 
@@ -76,11 +77,15 @@ def _follow(what, process, timeout_s, progress):
     return output
 
 
-def _why(code, said):
+def _why(code, said, arguments):
+    """Return the last line of what it said, without the node's paths."""
     lines = said.decode("utf-8", "replace").strip().splitlines()
     if lines:
-        clean = "".join(c if c.isprintable() else "?" for c in lines[-1])
-        return clean.removeprefix("qemu-img: ")[:_LONGEST]
+        line = lines[-1].removeprefix("qemu-img: ")
+        for argument in arguments:
+            if argument.startswith("/"):
+                line = line.replace(f"'{argument}'", "it").replace(argument, "it")
+        return "".join(c if c.isprintable() else "?" for c in line)[:_LONGEST]
     if code < 0 or code > 128:
         return "qemu-img used up what it may (memory or processor time)"
     return f"qemu-img ended with {code}"

@@ -73,12 +73,9 @@ def _nic(at, nic):
     fixed = [one for one in nic.addresses if not one.dhcp]
     if fixed:
         told["addresses"] = [f"{one.address}/{one.prefix}" for one in fixed]
-    routes = [
-        {"to": "::/0" if one.version == 6 else "0.0.0.0/0", "via": one.gateway}
-        for one in fixed
-        if one.gateway
-    ]
-    routes += [{"to": to, "via": via} for one in fixed for to, via in one.routes]
+    # As a route to ::/0 older versions make it one to ::/64.
+    told |= {f"gateway{one.version}": one.gateway for one in fixed if one.gateway}
+    routes = [{"to": to, "via": via} for one in fixed for to, via in one.routes]
     if routes:
         told["routes"] = routes
     servers = _servers([nic])
