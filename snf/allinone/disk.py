@@ -15,7 +15,7 @@ from attrs import frozen
 from snf.allinone.failure import Failure
 from snf.allinone.process import run
 
-PACKAGES = ("dropbear-bin", "jq", "e2fsprogs")
+PACKAGES = ("busybox", "dropbear-bin", "jq", "e2fsprogs")
 """What is in it, with all that these need."""
 BUILDERS = ("grub-common", "grub-pc-bin", "libdevmapper1.02.1")
 """What makes it boot; installed they would change how this machine does."""
@@ -28,7 +28,7 @@ _SIZE_MIB = 40
 _LARGEST_BLOCKS = 2**28
 """To how many blocks it can grow while it is in use: to 1 TiB."""
 _LINUX = 0x83
-_PROGRAMS = ("jq", "dropbear", "dropbearkey", "resize2fs")
+_PROGRAMS = ("busybox", "jq", "dropbear", "dropbearkey", "resize2fs")
 _LIBRARIES = "lib/x86_64-linux-gnu"
 # Which GRUB's modules find the partition and read it; no menu, no shell.
 _GRUB = ("biosdisk", "part_msdos", "ext2", "linux")
@@ -79,14 +79,12 @@ class Content:
     :ivar unpacked: The directory with the files of PACKAGES and BUILDERS.
     :ivar kernel: The kernel's file.
     :ivar ramdisk: The initial RAM disk.
-    :ivar busybox: The program of that name, which needs no libraries.
     :ivar files: All others, by their paths; executable.
     """
 
     unpacked: Path
     kernel: Path
     ramdisk: bytes
-    busybox: bytes
     files: Mapping[str, bytes]
 
 
@@ -187,12 +185,6 @@ def _fill(tree: Path, content: Content, log: Path) -> None:
 
 
 def _programs(tree: Path, content: Content, log: Path) -> None:
-    busybox = tree / "bin/busybox"
-    busybox.write_bytes(content.busybox)
-    busybox.chmod(0o755)
-    for name in run([str(busybox), "--list"], log, "asking busybox").split():
-        if name != "busybox":
-            (tree / "bin" / name).symlink_to("busybox")
     work = content.unpacked
     for name in _PROGRAMS:
         program = _program(work, name)
@@ -204,6 +196,11 @@ def _programs(tree: Path, content: Content, log: Path) -> None:
                 copy = tree / _LIBRARIES / wanted
                 shutil.copy(path.split(" (")[0], copy)
     shutil.copy(_interpreter(work), tree / "lib64")
+    # The static one would look for names with libraries that it was not made with.
+    command = [*_loader(work), str(_program(work, "busybox")), "--list"]
+    for name in run(command, log, "asking busybox").split():
+        if name != "busybox":
+            (tree / "bin" / name).symlink_to("busybox")
 
 
 def _program(work: Path, name: str) -> Path:

@@ -33,6 +33,8 @@ _MODULES = (
 _DRIVES = ("vfat", "nls_cp437", "nls_ascii", "nls_utf8", "isofs")
 _SCRIPTS = ("init", "lease", "boot", "reader", "networks.jq")
 _ALIVE = b"USERLAND-UP"
+_STATIC = "static"
+_BUSYBOX = ("bin/busybox", "usr/bin/busybox")
 
 
 @frozen
@@ -86,16 +88,20 @@ class Guest:
 
     def _unpack(self, work: Path) -> None:
         log = self.layout.log
-        wanted = [debian.real(_KERNEL_PACKAGE, log), "busybox-static", *disk.BUILDERS]
+        wanted = [debian.real(_KERNEL_PACKAGE, log), *disk.BUILDERS]
         wanted += debian.needed(disk.PACKAGES, log)
         debian.unpack(wanted, work, log)
+        # A package with files of the same names as one of those.
+        apart = work / _STATIC
+        apart.mkdir()
+        debian.unpack(["busybox-static"], apart, log)
 
     def _build(self, work: Path, scripts: Mapping[str, bytes]) -> None:
         [kernel] = (work / "boot").glob("vmlinuz-*")
         release = kernel.name.removeprefix("vmlinuz-")
         busybox = next(
             path.read_bytes()
-            for path in (work / "bin/busybox", work / "usr/bin/busybox")
+            for path in (work / _STATIC / name for name in _BUSYBOX)
             if path.exists()
         )
         shutil.copyfile(kernel, self.kernel)
@@ -118,7 +124,7 @@ class Guest:
             "lib/networks.jq": scripts["networks.jq"],
             **_loaded({name: later[name] for name in later if name not in first}),
         }
-        whole = disk.Content(work, kernel, _packed(begin), busybox, content)
+        whole = disk.Content(work, kernel, _packed(begin), content)
         disk.make(whole, self.disk, self.layout.log)
 
 
