@@ -58,6 +58,11 @@ class Stack:
         """Where the API listens."""
         return self.instance.api_port
 
+    @property
+    def images(self) -> Path:
+        """Where the data of images is kept."""
+        return (self.layout / "images").absolute()
+
     def connect(self) -> Any:
         """Return a connection to the database, as the product makes it."""
         secret = self.postgres.password_file.read_text().strip()
@@ -130,6 +135,7 @@ class Stack:
                 "listen": f"shared:{self.port}:interface=127.0.0.1",
                 "public_url": f"http://127.0.0.1:{self.port}",
             },
+            "images": {"directory": str(self.images)},
         }
         if simulation:
             tables["simulation"] = {"cluster": world.CLUSTER.name, **simulation}

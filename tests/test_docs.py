@@ -53,6 +53,8 @@ def default(value: Any) -> str:
         return "none"
     if isinstance(value, tuple):
         return "`[" + ", ".join(default(item).strip("`") for item in value) + "]`"
+    if isinstance(value, bool):
+        return f"`{value}`".lower()
     return f'`"{value}"`' if isinstance(value, str | Path) else f"`{value}`"
 
 

@@ -156,7 +156,7 @@ def _compute_version(
 
 def image(root: str) -> Any:
     """Return the versions of the image API."""
-    numbers = range(9, -1, -1)
+    numbers = range(13, -1, -1)
     return {
         "versions": [
             {

@@ -84,7 +84,9 @@ def _named(failure: str, plain: Any, kind: Any) -> str:
     inside, free, below = place.partition(_SOME_KEY)
     if free:
         place = f"{inside}.{_culprit(inside, plain, kind)}{below}".removeprefix(".")
-    return f"{place or 'body'}: {problem}"
+    if not place or place.startswith("["):
+        place = f"body{place}"
+    return f"{place}: {problem}"
 
 
 # How msgspec begins where a value is none of those that there are.

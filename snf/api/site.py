@@ -51,14 +51,6 @@ class LimitedRequest(Request):
             if answered:
                 super()._cleanup()
             return
-        self._read(command, path, version)
-
-    def _read(self, command: bytes, path: bytes, version: bytes) -> None:
-        # Twisted would parse a form here, and hang up on a malformed one; no API of
-        # ours takes forms, so theirs is made a type that nobody knows.
-        kind = (self.requestHeaders.getRawHeaders(b"content-type") or [b""])[0]
-        if kind.lower().startswith((b"multipart/", b"application/x-www-form")):
-            self.requestHeaders.setRawHeaders(b"content-type", [b"x-" + kind])
         super().requestReceived(command, path, version)
 
     def gotLength(self, length: int | None) -> None:
@@ -95,7 +87,7 @@ class LimitedRequest(Request):
             if self._beginning.active():
                 self._beginning.cancel()
             self._beginning = None
-            self._read(*self._head)
+            super().requestReceived(*self._head)
 
     def connectionLost(self, reason: Failure) -> None:
         if self.stream is not None:
@@ -191,7 +183,13 @@ class ApiSite(Site):
         proxies: Collection[proxy.Network] = (),
         streams: Callable[[bytes, bytes], bool] = lambda method, path: False,
     ) -> None:
-        super().__init__(tree, requestFactory=LimitedRequest, reactor=clock)
+        # No API of ours takes forms, and to see whether it is one takes long.
+        super().__init__(
+            tree,
+            requestFactory=LimitedRequest,
+            parsePOSTFormSubmission=False,
+            reactor=clock,
+        )
         self.edge = edge
         self.clock = clock
         self.max_body_bytes = max_body_bytes

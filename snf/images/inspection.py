@@ -6,7 +6,6 @@ The formats are taken apart by ``oslo.utils``, as OpenStack's own services do it
 
 import logging
 import struct
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -140,7 +139,7 @@ class Inspection:
         found = {
             name
             for name, inspector in self._inspectors.items()
-            if _quietly(lambda one=inspector: one.format_match)
+            if _quietly(inspector, "format_match")
         }
         if self._head.lstrip().lower().startswith(_DESCRIPTOR):
             found.add("vmdk")
@@ -156,7 +155,7 @@ class Inspection:
 
     def _virtual_size(self) -> int:
         inspector = self._inspectors.get(self.claimed)
-        return _quietly(lambda: inspector.virtual_size) or 0
+        return _quietly(inspector, "virtual_size") or 0
 
     def _check_size(self, size: int) -> None:
         if self.claimed != "iso" and size > self.most:
@@ -216,9 +215,9 @@ class Inspection:
         return size
 
 
-def _quietly(ask: Callable[[], Any]) -> Any:
+def _quietly(inspector: Any, name: str) -> Any:
     """Return what an inspector says; None when it knows too little to say it."""
     try:
-        return ask()
+        return getattr(inspector, name)
     except (AttributeError, KeyError, struct.error):
         return None

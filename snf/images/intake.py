@@ -110,9 +110,8 @@ class Intake(Service):
 
     async def receive(self, job: Job, read: Read) -> None:
         """
-        Take data until there is no more, and make it the image's.
-
-        It goes on if the caller is cancelled.
+        Take data until there is no more, and make it the image's; no data at all is no
+        upload.  It goes on if the caller is cancelled.
 
         :param read: Returns some more; b"" at the end.
         :raises SnfError: There was something wrong with it; the image waits for another
@@ -138,6 +137,11 @@ class Intake(Service):
         try:
             receiver = await self.in_thread(self._open, job)
             await self._all(job, receiver, read)
+            if not receiver.received:
+                # A client without a terminal sends what it reads there: nothing.
+                receiver.close()
+                await self.give_up(job.upload, "No data was sent.")
+                return
             data = await self.in_thread(receiver.finish)
             await self._keep(job, data)
         except Exception as failure:

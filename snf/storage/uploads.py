@@ -375,7 +375,8 @@ def _held(txn: Transaction, upload_id: UUID) -> _Held:
         raise Gone(
             "The upload has been ended: the image was deleted, or it took too long."
         )
-    return _Held(upload_id, *row, counted[0])
+    image, project = row
+    return _Held(upload_id, image, project, counted[0])
 
 
 def _count(txn: Transaction, held: _Held, size: int, limits: Amounts) -> None:

@@ -340,10 +340,10 @@ ASKED: Mapping[str, Asked] = {
             [{"op": "remove", "path": "/k"}],
         ),
     ),
-    # There is no data in these images, and none is sent.
+    # There is no data in these images, and none is sent: no upload.
     "GET /image/v2/images/{image}/file": Asked(code=204),
-    "PUT /image/v2/images/{image}/file": Asked(url=_QUEUED, code=400),
-    "PUT /image/v2/images/{image}/stage": Asked(url=_QUEUED, code=400),
+    "PUT /image/v2/images/{image}/file": Asked(url=_QUEUED),
+    "PUT /image/v2/images/{image}/stage": Asked(url=_QUEUED),
     "POST /image/v2/images/{image}/import": Asked(
         {"method": {"name": "glance-direct"}},
         also=({"method": {"name": "web-download", "uri": "http://127.0.0.1/"}},),

@@ -73,7 +73,7 @@ class DocumentTests(ApiTestCase):
         for path, code in (("/image", 300), ("/image/versions", 200)):
             versions = self.get(path, code)["versions"]
             self.assertEqual("CURRENT", versions[0]["status"])
-            self.assert_version(versions[0], "v2.9", "/image/v2/")
+            self.assert_version(versions[0], "v2.13", "/image/v2/")
             for version in versions:
                 self.assertEqual({"id", "status", "links"}, set(version))
 

@@ -118,8 +118,8 @@ class MethodTests(FaultTestCase):
             ("compute", "PATCH", f"{SERVERS}/x", "DELETE, GET, HEAD, PUT"),
             ("compute", "GET", f"{SERVERS}/x/action", "POST"),
             ("compute", "PATCH", "/compute/v2.1/flavors", "GET, HEAD, POST"),
-            ("image", "POST", "/image/v2/images", "GET, HEAD"),
-            ("image", "DELETE", "/image/v2/images/x", "GET, HEAD"),
+            ("image", "PUT", "/image/v2/images", "GET, HEAD, POST"),
+            ("image", "PUT", "/image/v2/images/x", "DELETE, GET, HEAD, PATCH"),
             ("network", "PUT", PLACES["network"], "GET, HEAD, POST"),
             ("network", "POST", f"{PLACES['network']}/x", "DELETE, GET, HEAD, PUT"),
         ):

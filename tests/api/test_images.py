@@ -270,7 +270,7 @@ class SchemaTests(ImageTestCase):
         fields = self.schema("image")["properties"]
         for shown in (TINY, image):
             reply = self.call("GET", f"{GLANCE}/{shown.id}", by=ALICE)
-            self.assertEqual(set(), set(fields) - set(reply.json))
+            self.assertEqual({"stores"}, set(fields) - set(reply.json))
             for name, value in reply.json.items():
                 kinds = fields.get(name, {"type": "string"})["type"]
                 self.assertIn(JSON_TYPES[type(value)], kinds, name)

@@ -46,9 +46,10 @@ class NewMember(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class MemberStatus(msgspec.Struct, forbid_unknown_fields=True):
-    """The body that says what a member thinks of an image."""
+    """The body that says what a member thinks; openstacksdk names the member again."""
 
     status: Literal["pending", "accepted", "rejected"]
+    member: str | None = None
 
 
 class Method(msgspec.Struct, forbid_unknown_fields=True):
@@ -150,7 +151,8 @@ def _format(name: str, known: tuple[str, ...]) -> Any:
                 f"Attribute {name} can be only replaced for a queued image."
             )
         wanted = None if value is None else _one_of(name, value, known)
-        return evolve(image, **{name: wanted})
+        changed: dict[str, Any] = {name: wanted}
+        return evolve(image, **changed)
 
     return read
 

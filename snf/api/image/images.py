@@ -154,10 +154,16 @@ def _changed(call: Call, image: Image, change: Change) -> Image:
     name = unquote(change.path[1:]).replace("~1", "/").replace("~0", "~")
     if change.op == "remove":
         return _without(image, name)
-    check_name(name)
+    try:
+        check_name(name)
+    except BadRequest as refusal:
+        raise BadRequest(f"path: {refusal}") from None
     if change.op == "replace" and not is_base(name) and name not in image.properties:
         raise Conflict(f"Property {name} does not exist.")
-    return bodies.with_value(call, image, name, change.value)
+    try:
+        return bodies.with_value(call, image, name, change.value)
+    except BadRequest as refusal:
+        raise BadRequest(f"value: {refusal}") from None
 
 
 def _without(image: Image, name: str) -> Image:

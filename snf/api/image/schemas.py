@@ -62,6 +62,7 @@ _FIELDS: Mapping[str, Json] = {
     "self": _told("string", "Its URL"),
     "file": _told("string", "The URL of its data"),
     "schema": _told("string", "The URL of this schema"),
+    "stores": _told("string", "Where its data is, if it has any"),
 }
 
 _IMAGE: Json = {
