@@ -335,6 +335,45 @@ class RoomTests(FetchTestCase):
         self.assertEqual(0, waiting.end()[0])
         self.assertEqual([second["image_sha256"]], self.kept())
 
+    def test_full_file_system(self) -> None:
+        """Where other things have taken the room, that is said at once."""
+        self.cache.mkdir()
+        run("mount", "-t", "tmpfs", "-o", "size=10m", "tmpfs", str(self.cache))
+        self.addCleanup(run, "umount", str(self.cache))
+        small, large = self.offer(self.raw("a.raw", 4)), self.offer(self.raw("b.raw"))
+        self.create(**small)
+        # It goes to make room, which is enough.
+        self.create(**large)
+        self.assertEqual([large["image_sha256"]], self.kept())
+        for path in self.cache.glob("??/*"):
+            path.unlink()
+        (self.cache / "other").write_bytes(bytes(8 * MIB))
+        line = self.refused(**self.offer(self.raw("c.raw")))
+        self.assertIn(f"the node has no room for the {8 * MIB} bytes", line)
+
+    def test_filled_meanwhile(self) -> None:
+        """Where they take it while it is fetched, nothing is written to the disk."""
+        self.cache.mkdir()
+        run("mount", "-t", "tmpfs", "-o", "size=10m", "tmpfs", str(self.cache))
+        self.addCleanup(run, "umount", str(self.cache))
+        image = self.raw()
+        parameters = self.offer(image)
+        before = self.system.read_bytes()
+        self.origin.held = [MIB]
+        started = self.script("create", self.environment(**parameters))
+        self.origin.waiting.wait(60)
+        (self.cache / "other").write_bytes(bytes(4 * MIB))
+        self.origin.go.set()
+        code, _, err = started.end()
+        self.assertEqual((1, 1), (code, len(err.splitlines())))
+        self.assertIn("the image cannot be kept: No space left on device", err)
+        self.assertEqual(1, len(self.origin.ranges))
+        self.assertIn("No space left on device", self.told()[-1]["messages"][0])
+        self.assertEqual(before, self.system.read_bytes())
+        (self.cache / "other").unlink()
+        self.create(**parameters)
+        self.assert_written(image)
+
     def test_larger_than_all(self) -> None:
         """An image that the cache cannot hold is refused before anything is fetched."""
         line = self.refused(**self.offer(self.raw(mib=21)))

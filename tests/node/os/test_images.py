@@ -103,6 +103,29 @@ class FormatTests(OsTestCase):
         self.spool.mkdir()
         self.assert_written(image)
 
+    def test_full_spool(self) -> None:
+        """Where eventd takes nothing the spool does not grow for ever."""
+        for number in range(2000):
+            (self.spool / f"{number}-1.json").touch()
+        image = self.raw()
+        environment = self.environment(**self.share(image, "raw"))
+        self.assertEqual((0, "", ""), self.script("create", environment).end())
+        self.assert_written(image)
+        self.assertEqual(2000, len(os.listdir(self.spool)))
+
+    def test_full_disk(self) -> None:
+        """A file system that has no room for the disk is said to have none."""
+        place = self.home / "full"
+        place.mkdir()
+        run("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place))
+        self.addCleanup(run, "umount", str(place))
+        self.system = self.disk("full/system", 32 * MIB)
+        image = self.home / "dense.raw"
+        image.write_bytes(os.urandom(8 * MIB))
+        line = self.refused(**self.share(image, "raw"))
+        self.assertIn("the image cannot be written", line)
+        self.assertIn("No space left on device", line)
+
 
 class HostileTests(OsTestCase):
     """Whoever uploads an image gets nothing of the node by it."""

@@ -8,18 +8,17 @@ the space removes it.
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import re
 import time
 from pathlib import Path
 
 from failure import Failed
+from part import Part, Wrong
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 # The size that it will have is in its name: it counts from the beginning.
 _PART = re.compile(r"[0-9a-f]{64}\.([0-9]{1,16})\.part")
-_CHUNK = 1024 * 1024
 _POLL_S = 0.2
 _PAUSE_S = 0.05
 _TRIES = 20
@@ -68,8 +67,8 @@ class Cache:
                 part.unlink()
                 return
             try:
-                _fill(file, sha256, size, origin, progress)
-            except _Wrong as wrong:
+                Part(file, sha256, size, progress).fill(origin)
+            except Wrong as wrong:
                 part.unlink()
                 raise Failed(str(wrong)) from None
             except Failed:
@@ -122,19 +121,30 @@ class Cache:
             return True
 
     def _evict(self, size):
-        """Return whether there is room, after removing what was not used for longest."""
+        """
+        Return whether there is room, after removing what was not used for longest.
+
+        :raises Failed: There is none, and nothing in use that could make some.
+        """
         there = sorted(self._entries())
         # The file system's own room: what others have been promised is not there yet.
         promised = sum(max(0, full - now) for _, _, full, now in there)
         free = _free(self.directory) - promised - size
         used = size + sum(full for _, _, full, _ in there)
+        in_use = 0
         for _, path, full, now in there:
             if used <= self.settings.size_bytes and free >= 0:
                 return True
             if _remove_unused(path):
                 used -= full
                 free += max(full, now)
-        return used <= self.settings.size_bytes and free >= 0
+            else:
+                in_use += 1
+        if used <= self.settings.size_bytes and free >= 0:
+            return True
+        if not in_use:
+            raise Failed(f"the node has no room for the {size} bytes of the image")
+        return False
 
     def _entries(self):
         """Yield time of last use, path, size when it is whole, and size now."""
@@ -148,45 +158,6 @@ class Cache:
                 else:
                     continue
                 yield status.st_mtime, path, full, status.st_size
-
-
-class _Wrong(Exception):
-    """What came is not the image; the text says so."""
-
-
-def _fill(file, sha256, size, source, progress):
-    """Have a file hold the image, going on with what it holds already."""
-    digest = hashlib.sha256()
-    file.seek(0)
-    begun = False
-    while chunk := file.read(_CHUNK):
-        digest.update(chunk)
-        begun = True
-    state = {"digest": digest}
-
-    def begin():
-        file.seek(0)
-        file.truncate()
-        state["digest"] = hashlib.sha256()
-
-    def write(chunk):
-        file.write(chunk)
-        state["digest"].update(chunk)
-        progress(100 * file.tell() / size)
-
-    if file.tell() > size:
-        begin()
-    if file.tell() < size:
-        source.download(begin, write, file.tell, size)
-    file.flush()
-    if file.tell() != size or state["digest"].hexdigest() != sha256:
-        if begun:
-            # The part may have been spoiled by a crash: all anew, once.
-            begin()
-            _fill(file, sha256, size, source, progress)
-            return
-        raise _Wrong("the image is refused: what came has another SHA-256 or size")
-    os.fsync(file.fileno())
 
 
 @contextlib.contextmanager

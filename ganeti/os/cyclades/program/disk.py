@@ -16,6 +16,7 @@ CONFIG_DRIVE = "configdrive"
 
 _BLKZEROOUT = 0x127F  # linux/fs.h
 _ENDS = 1024 * 1024
+_PIECE = 64 * 1024
 _MOST_DISKS = 64
 
 
@@ -96,16 +97,21 @@ def write_drive(disk, content):
         raise Failed(
             f"the disk {CONFIG_DRIVE} has {disk.size} bytes, and needs {len(content)}"
         )
+    if disk.is_file:
+        _clear(disk.path, disk.size)
     with open(disk.path, "r+b") as file:
-        file.write(content)
+        for at in range(0, len(content), _PIECE):
+            piece = content[at : at + _PIECE]
+            if not disk.is_file or any(piece):  # what is empty there stays a hole
+                file.seek(at)
+                file.write(piece)
         _sync(file)
 
 
 def _empty(disk, size, whole):
     """Have nothing on the disk that is of another system than the image's."""
     if disk.is_file:
-        os.truncate(disk.path, 0)
-        os.truncate(disk.path, whole)
+        _clear(disk.path, whole)
         return
     # What can mislead is where tables and superblocks are; the rest is Ganeti's
     # business (gnt-cluster modify --prealloc-wipe-disks), for it takes its time.
@@ -115,6 +121,12 @@ def _empty(disk, size, whole):
             length = min(_ENDS, whole - at) // 512 * 512
             if length:
                 _zero(file, at, length)
+
+
+def _clear(path, size):
+    """Have a plain file be one hole."""
+    os.truncate(path, 0)
+    os.truncate(path, size)
 
 
 def _zero(device, at, length):
