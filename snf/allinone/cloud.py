@@ -9,10 +9,11 @@ from functools import cached_property, partial
 
 from attrs import evolve, frozen
 
-from snf.allinone import daemons, images, packages
+from snf.allinone import daemons, packages
 from snf.allinone.failure import Failure
 from snf.allinone.ganeti import RAPI_USER, Ganeti
 from snf.allinone.guest import Guest, hardware_serves
+from snf.allinone.images import Source, have, tiny
 from snf.allinone.layout import Instance, Layout, for_ports, port_is_free
 from snf.allinone.namespace import may_change_networks, refused
 from snf.allinone.postgres import Postgres, debian_programs
@@ -49,7 +50,7 @@ class Cloud:
     instance: Instance
     progress: Progress
     durable: bool = True
-    images: tuple[images.Source, ...] = ()
+    images: tuple[Source, ...] = ()
 
     @cached_property
     def postgres(self) -> Postgres:
@@ -177,10 +178,10 @@ class Cloud:
     def _images(self, guest: "Future[bool]", api: "Future[None]") -> None:
         guest.result()
         api.result()
-        for source in (images.tiny(self.guest.disk), *self.images):
+        for source in (tiny(self.guest.disk), *self.images):
             begin = partial(transaction, self.postgres)
             say = partial(self.progress.say, "image")
-            if images.have(begin, self.layout, source, say):
+            if have(begin, self.layout, source, say):
                 self.progress.say("image", f"{source.name}: there")
 
     def _try_hardware(self) -> bool:

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from attrs import frozen
 
-from snf.allinone import daemons, images
+from snf.allinone import daemons
 from snf.allinone.bridge import BRIDGE
 from snf.allinone.cloud import Part
 from snf.allinone.failure import Failure
 from snf.allinone.files import password
+from snf.allinone.images import have, tiny
 from snf.allinone.layout import Instance, Layout
 from snf.allinone.postgres import Postgres
 from snf.allinone.process import Daemon
@@ -67,7 +68,7 @@ class Demo:
         seed(postgres, self.layout, self._site())
         begin = partial(transaction, postgres)
         say = partial(self.progress.say, "image")
-        images.have(begin, self.layout, images.tiny(None), say)
+        have(begin, self.layout, tiny(None), say)
         daemons.configure_cyclades(self.layout, self.instance, postgres, None)
         if self.daemon.start():
             daemons.wait_for_api(self.layout, self.instance.api_port)
