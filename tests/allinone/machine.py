@@ -109,7 +109,7 @@ class Machine:
             while piece := self._serial.recv(4096):
                 self._said += piece
 
-    def until(self, text: str, timeout_s: float = 90) -> str:
+    def until(self, text: str, timeout_s: float = 240) -> str:
         """Return what it says up to a line with a text, from where the last call ended."""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:

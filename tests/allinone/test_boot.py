@@ -42,7 +42,7 @@ def told(uuid: str, **more: Any) -> dict[str, Any]:
 class BootTestCase(SynchronousTestCase):
     """A test with a directory, and a machine that has ended after it."""
 
-    timeout = 600
+    timeout = 900
 
     def setUp(self) -> None:
         self.directory = Path(self.mktemp()).absolute()

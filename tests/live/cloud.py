@@ -147,7 +147,11 @@ class User:
         )
         if code != 0:
             raise AssertionError(f"openstack {' '.join(words)}: {err.decode()}")
-        return orjson.loads(out) if "json" in words else out.decode()
+        if "json" not in words:
+            return out.decode()
+        # While it waits it prints how far the server has come.
+        begin = min(at for at in (out.find(b"{"), out.find(b"[")) if at >= 0)
+        return orjson.loads(out[begin:])
 
     async def _log_in(self) -> str:
         person = PEOPLE[self.who]
