@@ -225,7 +225,7 @@ class Started:
 def run(*argv: str, text: str | None = None) -> str:
     """Return what a command prints, which must succeed."""
     done = subprocess.run(
-        argv, input=text, capture_output=True, text=True, timeout=120, check=False
+        argv, input=text, capture_output=True, text=True, timeout=1800, check=False
     )
     if done.returncode:
         raise AssertionError(f"{' '.join(argv)}: {done.stderr}{done.stdout}")

@@ -22,7 +22,6 @@ _PART = re.compile(r"[0-9a-f]{64}\.([0-9]{1,16})\.part")
 _POLL_S = 0.2
 _PAUSE_S = 0.05
 _TRIES = 20
-_MOST_STAMPS = 1000
 
 
 class Cache:
