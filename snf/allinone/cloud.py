@@ -25,7 +25,7 @@ from snf.allinone.seed import Site, seed, transaction
 from snf.core.catalog import Cluster
 from snf.core.network import Kind
 
-_WORKERS = 7
+_WORKERS = 8
 _NEEDED_MIB = 400
 """A new one takes about 100, and RabbitMQ takes no messages with less than 100 free."""
 
@@ -93,8 +93,9 @@ class Cloud:
             own = start(lambda: self._images(guest, api))
             eventd = start(lambda: self._eventd(rabbitmq, ganeti))
             nfdhcpd = start(lambda: self._nfdhcpd(ganeti))
+            relay = start(lambda: self._relay(ganeti))
             hardware = start(lambda: self._hardware(trial, ganeti))
-            _all([api, own, eventd, nfdhcpd, hardware])
+            _all([api, own, eventd, nfdhcpd, relay, hardware])
         self._still_there()
 
     def up_services(self) -> None:
@@ -106,6 +107,7 @@ class Cloud:
     def down(self) -> None:
         """Stop all of it; what does not run is fine."""
         ours = [daemons.cyclades(self.layout), *self._eventds, *self._nfdhcpds]
+        ours.append(daemons.relay(self.layout, self.instance))
         with _together() as start:
             _all([start(daemon.stop) for daemon in ours] + [start(self.ganeti.down)])
             _all([start(self.rabbitmq.down), start(self._postgres_down)])
@@ -132,6 +134,11 @@ class Cloud:
             *(
                 Part(f"twistd {one.state_file.stem}", one.pid(), "")
                 for one in self._nfdhcpds
+            ),
+            Part(
+                "twistd portforward",
+                daemons.relay(self.layout, instance).pid(),
+                f"http://{instance.host_address}:{instance.api_port}",
             ),
             Part(
                 "PostgreSQL",
@@ -239,8 +246,13 @@ class Cloud:
         if any(started):
             self.progress.say("twistd nfdhcpd", "started")
 
+    def _relay(self, ganeti: "Future[bool]") -> None:
+        ganeti.result()  # with it comes the address
+        daemons.relay(self.layout, self.instance).start()
+
     def _still_there(self) -> None:
-        ours = (daemons.cyclades(self.layout), *self._eventds, *self._nfdhcpds)
+        ours = [daemons.cyclades(self.layout), *self._eventds, *self._nfdhcpds]
+        ours.append(daemons.relay(self.layout, self.instance))
         for part in ours:
             if part.pid() is None:
                 raise Failure(f"{part.name} ended at once", part.log)

@@ -19,6 +19,8 @@ from snf.allinone.process import Daemon, clean_environment, wait_for
 from snf.allinone.rabbitmq import RabbitMQ
 from snf.allinone.scripts import BINDINGS, CHECKOUT, QUEUES
 
+_TWISTD = str(Path(sys.executable).with_name("twistd"))
+
 
 def cyclades(layout: Layout, plugin: str = "cyclades") -> Daemon:
     """Return ``twistd cyclades``; another plugin can stand in for it."""
@@ -38,6 +40,26 @@ def nfdhcpd(layout: Layout, machine: Machine) -> Daemon:
     namespace = machine.namespace
     inside = namespace.holder.pid() is not None
     return evolve(daemon, argv=tuple(namespace.command(*daemon.argv)) if inside else ())
+
+
+def relay(layout: Layout, instance: Instance) -> Daemon:
+    """
+    Return what has the nodes reach the API, by an address that they alone have a way to.
+
+    The API itself listens on this machine's loopback.
+    """
+    listen = f"tcp:{instance.api_port}:interface={instance.host_address}"
+    options = ["--nodaemon", "--pidfile=", "--logfile=-", "portforward"]
+    options += ["--host=127.0.0.1", f"--dest_port={instance.api_port}"]
+    return Daemon(
+        name="twistd portforward",
+        argv=(_TWISTD, *options, f"--port={listen}"),
+        state_file=layout / "run" / "relay.json",
+        log=layout / "log" / "relay.log",
+        environment=clean_environment(PYTHONUNBUFFERED="1"),
+        directory=layout.state,
+        version=listen,
+    )
 
 
 def configuration(layout: Layout) -> Path:
@@ -128,7 +150,7 @@ def _twistd(layout: Layout, name: str, plugin: str, config: Path) -> Daemon:
     return Daemon(
         name=f"twistd {plugin}",
         argv=(
-            str(Path(sys.executable).with_name("twistd")),
+            _TWISTD,
             *options,
             *(plugin, "--config", str(config)),
         ),

@@ -123,6 +123,9 @@ class OwnImageTests(ImagesTestCase):
         )
         found = await deferToThread(self._left_behind, secrets.values())
         self.assertEqual([], found)
+        # Where it looks there is what is no secret.
+        names = await deferToThread(self._left_behind, [f"snf-{number}"])
+        self.assertTrue([path for path in names if "/queue/" in path], names)
         await self.user.delete(made["id"], 120)
 
     async def test_public(self) -> None:
