@@ -12,7 +12,7 @@ from twisted.internet.defer import ensureDeferred
 from twisted.internet.threads import deferToThread
 
 from snf.allinone.images import NAME
-from tests.live.cloud import LiveTestCase, eventually, serial
+from tests.live.cloud import LiveTestCase, eventually
 
 _SSH = (
     *("ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"),
@@ -21,6 +21,8 @@ _SSH = (
 )
 
 
+# Until the user data have run; the whole of it takes no longer than SSH may.
+_RAN = "until grep -q '^USER-DATA exit=0' /tmp/said; do sleep 1; done"
 _SERVERS = "/compute/v2.1/servers"
 _FLAVORS = "/compute/v2.1/flavors"
 
@@ -90,13 +92,14 @@ class ImagesTestCase(LiveTestCase):
         four, _ = [one["addr"] for one in shown["addresses"]["default"]]
         whole = [*_SSH, "-i", str(self.key), f"root@{four}", command]
 
-        async def said() -> str | None:
-            done = await deferToThread(
+        async def done() -> "subprocess.CompletedProcess[str] | None":
+            ended = await deferToThread(
                 subprocess.run, whole, capture_output=True, text=True, timeout=60
             )
-            return done.stdout if done.returncode == 0 else None
+            return ended if ended.returncode == 0 else None
 
-        return await eventually(said, f"ssh {four}: {command}", 120, 1)
+        ended = await eventually(done, f"ssh {four}: {command}", 120, 1)
+        return ended.stdout
 
 
 class OwnImageTests(ImagesTestCase):
@@ -113,9 +116,9 @@ class OwnImageTests(ImagesTestCase):
         )
         secrets["password"] = made["adminPass"]
         number = await self.number(made["id"])
-        await serial(self.cloud, f"snf-{number}", "USER-DATA exit=0", 120)
         seen = await self.inside_guest(
-            made["id"], "hostname; cat /etc/greeting; echo; cat /var/log/user-data.log"
+            made["id"],
+            f"{_RAN}; hostname; cat /etc/greeting; echo; cat /var/log/user-data.log",
         )
         self.assertEqual(
             [self.name, secrets["file"], f"{secrets['data']} on {self.name}"],
@@ -136,6 +139,24 @@ class OwnImageTests(ImagesTestCase):
         body = {"name": self.name, **await self.user.ids("m1.tiny", NAME)}
         reply = await self.user.call("POST", _SERVERS, {"server": body})
         self.assertEqual(400, reply.code, reply.json)
+
+    async def test_rebuild(self) -> None:
+        """Rebuilt from another image it keeps its address, and is set up once more."""
+        named = await self.user.ids("m1.small", NAME)
+        image = await self.uploaded()
+        script = "#!/bin/sh\nhostname >>/root/runs\n"
+        made = await self.server(named["imageRef"], user_data=_coded(script))
+        server = made["id"]
+        await self.inside_guest(server, f"{_RAN}; echo gone >/root/mine; sync")
+        before = await self.user.until(server, "ACTIVE")
+        rebuild = {"rebuild": {"imageRef": image}}
+        self.assertEqual(202, await self.user.act(server, rebuild))
+        after = await self.user.until(server, "ACTIVE", 120)
+        self.assertEqual(image, after["image"]["id"])
+        self.assertEqual(before["addresses"], after["addresses"])
+        seen = await self.inside_guest(server, f"{_RAN}; cat /root/runs; ls /root")
+        self.assertEqual([self.name, "runs"], seen.splitlines())
+        await self.user.delete(server, 120)
 
     def _left_behind(self, secrets: Iterable[str]) -> list[str]:
         """Return where one of these is to be found that is not a guest's own disk."""
