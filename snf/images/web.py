@@ -43,6 +43,8 @@ _CONNECT_S = 15.0
 _IDLE_S = 60.0
 _REDIRECTS_AT_MOST = 5
 _HELD_AT_MOST = 1024 * 1024
+# With what comes of the body together with its end.
+_HEAD_AT_MOST = 256 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -70,14 +72,6 @@ class Web:
     reactor: Any
     limits: Limits = Limits()
     tls: Callable[[str], Any] = optionsForClientTLS
-    _agent: Agent = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._agent = Agent.usingEndpointFactory(
-            self.reactor,
-            _Endpoints(self.reactor, self.limits, self.tls),
-            HTTPConnectionPool(self.reactor, persistent=False),
-        )
 
     def check(self, url: str) -> str:
         """
@@ -127,9 +121,7 @@ class Web:
         """Return the body of what is at a URL, or where that leads to."""
         for _ in range(_REDIRECTS_AT_MOST + 1):
             self.check(url)
-            response = await self._agent.request(
-                b"GET", url.encode("ascii"), Headers(_HEADERS)
-            )
+            response = await self._ask(url)
             body = _Body(self.reactor)
             response.deliverBody(body)
             if response.code == 200:
@@ -143,6 +135,17 @@ class Web:
             [place] = response.headers.getRawHeaders(b"location", [b""])[:1]
             url = urljoin(url, place.decode("latin-1"))
         raise Refused(f"There were more than {_REDIRECTS_AT_MOST} redirects")
+
+    async def _ask(self, url: str) -> Any:
+        head = _Head()
+        agent = Agent.usingEndpointFactory(
+            self.reactor,
+            _Endpoints(self.reactor, self.limits, self.tls, head),
+            HTTPConnectionPool(self.reactor, persistent=False),
+        )
+        response = await agent.request(b"GET", url.encode("ascii"), Headers(_HEADERS))
+        head.has_come = True
+        return response
 
     async def _expect(
         self, intake: Intake, job: Job, length: int, body: "_Body"
@@ -252,19 +255,41 @@ class _Body(Protocol):
             reader.callback(None)
 
 
+@define(eq=False)
+class _Head:
+    """The head of an answer, which must not go on forever."""
+
+    has_come: bool = False
+    _received: int = 0
+
+    def watch(self, connection: Any) -> Any:
+        """Return a connection, which is closed when too much comes without an answer."""
+        receive = connection.dataReceived
+
+        def received(data: bytes) -> None:
+            self._received += len(data)
+            if not self.has_come and self._received > _HEAD_AT_MOST:
+                connection.transport.abortConnection()
+            else:
+                receive(data)
+
+        connection.dataReceived = received
+        return connection
+
+
 @implementer(IAgentEndpointFactory)
 @frozen
 class _Endpoints:
     reactor: Any
     limits: Limits
     tls: Callable[[str], Any]
+    head: _Head
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         """Return what connects to where a URL leads."""
         host = uri.host.decode("ascii").strip("[]")
-        return _Checked(
-            self.reactor, self.limits, host, uri.port, self._secure(uri, host)
-        )
+        secure = self._secure(uri, host)
+        return _Checked(self.reactor, self.limits, host, uri.port, secure, self.head)
 
     def _secure(self, uri: URI, host: str) -> Any:
         return self.tls(host) if uri.scheme == b"https" else None
@@ -280,6 +305,7 @@ class _Checked:
     host: str
     port: int
     secure: Any
+    head: _Head
 
     def connect(self, factory: Any) -> Any:
         """Return the connection."""
@@ -297,7 +323,7 @@ class _Checked:
         endpoint: Any = kind(self.reactor, address.host, self.port, _CONNECT_S)
         if self.secure is not None:
             endpoint = wrapClientTLS(self.secure, endpoint)
-        return await endpoint.connect(factory)
+        return self.head.watch(await endpoint.connect(factory))
 
 
 async def _addresses(reactor: Any, host: str, port: int) -> list[Any]:

@@ -28,7 +28,7 @@ from snf.images.intake import Intake, Job, Sizes
 from snf.images.store import Store
 from snf.images.threads import Threads
 from snf.images.web import Limits, Web
-from snf.storage import images, quotas, uploads, users
+from snf.storage import images, imports, quotas, uploads, users
 from snf.storage.uploads import Upload
 from snf.testing.postgres import threaded_database
 
@@ -157,7 +157,7 @@ class WebTestCase(TestCase):
         else:
             self.fail("it was fetched")
         self.assertEqual("queued", (await self.look()).status)
-        [task] = await self.database.run(uploads.of, self.image.id)
+        [task] = await self.database.run(imports.of, self.image.id)
         self.assertEqual(("failure", why), (task.state, task.message))
         self.assertEqual([], [*self.store.directory.glob("incoming/*")])
         used = await self.database.run(quotas.used, self.project.id)
@@ -177,7 +177,7 @@ class FetchTests(WebTestCase):
                 ("active", len(DATA), hashlib.sha256(DATA).hexdigest()),
                 (found.status, found.size_bytes, found.sha256),
             )
-            [task] = await self.database.run(uploads.of, self.image.id)
+            [task] = await self.database.run(imports.of, self.image.id)
             self.assertEqual(("success", len(DATA)), (task.state, task.received))
 
     async def test_refused(self) -> None:
@@ -189,6 +189,41 @@ class FetchTests(WebTestCase):
         self.intake.sizes = Sizes(data=len(DATA) - 1, disk=2**30)
         for path in ("data", "chunked"):
             self.assertIn(str(len(DATA) - 1), await self.refused(f"{self.root}/{path}"))
+
+    async def test_endless_head(self) -> None:
+        """An answer whose head does not end is cut off."""
+        sent: list[int] = []
+        lost: Deferred[None] = Deferred()
+
+        class Endless(Protocol):
+            """Says something else in each line."""
+
+            def connectionMade(self) -> None:
+                assert self.transport is not None
+                self.transport.write(b"HTTP/1.1 200 OK\r\n")
+                self.more()
+
+            def connectionLost(self, reason: Any = None) -> None:
+                lost.callback(None)
+
+            def more(self) -> None:
+                """Send some more, until nobody takes it."""
+                if not lost.called:
+                    sent.append(1)
+                    self.transport.write(b"X-More: %s\r\n" % (b"x" * 8000))  # type: ignore[union-attr]
+                    reactor.callLater(0, self.more)  # type: ignore[attr-defined]
+
+        listening = reactor.listenTCP(  # type: ignore[attr-defined]
+            0, Factory.forProtocol(Endless), interface="127.0.0.1"
+        )
+        self.addCleanup(listening.stopListening)
+        port = listening.getHost().port
+        web = Web(reactor, Limits(LOOPBACK, (port,)))
+        why = await self.refused(f"http://127.0.0.1:{port}/", web)
+        self.assertIn("could not be fetched", why)
+        await lost
+        await _turn()
+        self.assertLess(len(sent), 1000)
 
     async def test_too_slow(self) -> None:
         """Who takes longer in all than is allowed is hung up on."""

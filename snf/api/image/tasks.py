@@ -9,7 +9,7 @@ from snf.api.json import Edge, new_app, route
 from snf.api.policy import Reach
 from snf.core.errors import Forbidden, NotFound
 from snf.core.identity import Role
-from snf.storage import uploads
+from snf.storage import imports
 from snf.storage.database import Transaction
 
 _MISSING = "Task not found for task_id {}"
@@ -30,7 +30,7 @@ class OfImage:
         found = find(txn, call, image)
         if not call.is_admin and found.project != call.grant.project_id:
             raise Forbidden("You are not permitted to see the tasks of this image.")
-        return {"tasks": [view.task(one) for one in uploads.of(txn, found.id)]}
+        return {"tasks": [view.task(one) for one in imports.of(txn, found.id)]}
 
 
 @frozen
@@ -45,7 +45,7 @@ class Tasks:
     @route(app, "GET", "/", role=Role.ADMIN)
     def listing(self, txn: Transaction, call: Call) -> dict:
         """List how imports are getting on, the newest first."""
-        found = uploads.imports(txn, None, None, call.limit(self.page_size))
+        found = imports.listing(txn, None, None, call.limit(self.page_size))
         return {
             "tasks": [view.task(one) for one in found],
             "first": "/v2/tasks",
@@ -55,7 +55,7 @@ class Tasks:
     @route(app, "GET", "/<task>", role=Role.ADMIN)
     def show(self, txn: Transaction, call: Call, task: str) -> dict:
         """Show how an import is getting on."""
-        found = uploads.imports(txn, None, identifier(task, _MISSING), 1)
+        found = imports.listing(txn, None, identifier(task, _MISSING), 1)
         if not found:
             raise NotFound(_MISSING.format(task))
         return view.task(found[0])
