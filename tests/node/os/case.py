@@ -232,6 +232,16 @@ def run(*argv: str, text: str | None = None) -> str:
     return done.stdout
 
 
+def require_root() -> None:
+    """
+    Return if this process may mount things and give files away.
+
+    :raises SkipTest: It may not.
+    """
+    if os.geteuid() != 0:
+        raise SkipTest("needs root: run ./cloud test")
+
+
 def tool(name: str) -> str:
     """
     Return where a program is.

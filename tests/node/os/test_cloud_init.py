@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from twisted.trial.unittest import SkipTest
 
-from tests.node.os.case import GUEST, PASSWORD, SECRET_DATA, packed, tool
+from tests.node.os.case import GUEST, PASSWORD, SECRET_DATA, packed, require_root, tool
 from tests.node.os.test_drive import DYNAMIC, FIXED, DriveTestCase, file
 
 _READER = Path(__file__).with_name("reader.py")
@@ -52,7 +52,15 @@ class CloudInitTests(DriveTestCase):
         work = self.home / "work"
         macs = [nic["mac"] for nic in guest["interfaces"]]
         done = subprocess.run(
-            ["/usr/bin/python3", str(_READER), name, str(drive), str(work), *macs],
+            [
+                "/usr/bin/python3",
+                "-P",
+                str(_READER),
+                name,
+                str(drive),
+                str(work),
+                *macs,
+            ],
             env={
                 "PATH": os.environ["PATH"],
                 "PYTHONPATH": str(self.cloud_init / _PACKAGES),
@@ -157,6 +165,7 @@ class CloudInitTests(DriveTestCase):
 
     def test_files(self) -> None:
         """Files are in place with owner, group and mode, whatever they are called."""
+        require_root()
         place = self.home / "guest"
         names = ("deep/in/a/tree", "with space and 'quotes' $(x)", "ümläut")
         files = [

@@ -4,7 +4,7 @@ import os
 import struct
 from pathlib import Path
 
-from tests.node.os.case import IMAGE, MIB, OsTestCase, run
+from tests.node.os.case import IMAGE, MIB, OsTestCase, require_root, run
 
 
 class FormatTests(OsTestCase):
@@ -63,6 +63,7 @@ class FormatTests(OsTestCase):
 
     def test_block_device(self) -> None:
         """A disk that is a block device gets it as well."""
+        require_root()
         image = self.raw()
         parameters = self.share(image, "raw")
         device = run("losetup", "--find", "--show", str(self.system)).strip()
@@ -115,6 +116,7 @@ class FormatTests(OsTestCase):
 
     def test_full_disk(self) -> None:
         """A file system that has no room for the disk is said to have none."""
+        require_root()
         place = self.home / "full"
         place.mkdir()
         run("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place))

@@ -12,6 +12,7 @@ from failure import Failed
 
 _CHUNK = 1024 * 1024
 _PAUSES_S = (1, 2, 4, 8, 16, 30)
+_CUT = "the connection ended before the data did"
 _AGAIN = (408, 425, 429)
 _HOLDS_UP = (OSError, http.client.HTTPException)
 
@@ -107,7 +108,7 @@ class Source:
                     raise Failed(f"{self._where}: it is larger than it should be")
                 write(chunk)
             if expected is not None and got < expected:
-                raise OSError("the connection ended before the data did")
+                raise OSError(_CUT)
 
     def _judge(self, code, begin):
         """
@@ -134,11 +135,11 @@ class Source:
         if isinstance(failure, ssl.SSLCertVerificationError):
             words = f"its certificate is not valid: {failure.verify_message}"
             raise Failed(f"{self._where}: {words}")
-        if isinstance(failure, OSError) and failure.strerror:
-            return failure.strerror
-        if isinstance(failure, http.client.HTTPException):
-            return "it does not speak HTTP"
-        return str(failure) or type(failure).__name__
+        if isinstance(failure, http.client.IncompleteRead):
+            return _CUT
+        if isinstance(failure, OSError):
+            return failure.strerror or str(failure) or type(failure).__name__
+        return "it does not speak HTTP"
 
     @property
     def _where(self):

@@ -3,7 +3,7 @@
 It takes some minutes, and downloads a release's packages, so it runs only when it is named:
 
     apt-get install debootstrap extlinux openssh-client qemu-system-x86
-    .venv/bin/trial tests.node.os.debian
+    .venv/bin/trial tests.node.os.whole_debian
 
 ``CYCLADES_TEST_DEBIAN`` may name a directory that debootstrap has filled already.
 """
@@ -86,9 +86,11 @@ class DebianTests(OsTestCase):
             ("ip -4 -br addr show eth0", f"{ADDRESS}/24"),
             ("ip route", "default via 10.0.2.2 dev eth0"),
             ("cat /sys/class/net/eth0/mtu", "1400"),
-            ("cloud-id", "openstack"),
+            ("cloud-init query platform", "configdrive"),
+            ("sudo cloud-init query ds.meta_data.meta.role", "front"),
         ):
-            self.assertIn(words, self.ask(private, port, command), command)
+            said = self.ask(private, port, command)
+            self.assertIn(words, said, f"{command}: {said}")
         # The partition reaches the disk's end, and the file system the partition's.
         size = int(self.ask(private, port, "df -B1 --output=size / | tail -1"))
         self.assertGreater(size, 2800 * MIB)
