@@ -338,6 +338,27 @@ class Ganeti:
 
 
 @frozen
+class Nodes:
+    """``[nodes]``: how Ganeti's nodes get images, and what guests are to be told.
+
+    :ivar url: Where they reach the API; None is for where clients do.
+    :ivar shared_images: Whether they have the images' directory themselves.
+    """
+
+    key_file: Path | None = None
+    url: str | None = None
+    url_lifetime_s: int = 1800
+    shared_images: bool = False
+
+    def check(self) -> None:
+        if self.url is not None:
+            _web_url("url", self.url)
+            if self.url.endswith("/"):
+                raise ValueError("url: must not end in a slash")
+        _within("url_lifetime_s", self.url_lifetime_s, 60, 24 * 3600)
+
+
+@frozen
 class Submitter:
     """``[submitter]``: how orders go to Ganeti."""
 
@@ -404,6 +425,7 @@ class Cyclades:
     images: Images = Images()
     stats: Stats = Stats()
     ganeti: Ganeti = Ganeti()
+    nodes: Nodes = Nodes()
     submitter: Submitter = Submitter()
     reconciler: Reconciler = Reconciler()
     retention: Retention = Retention()

@@ -67,6 +67,15 @@ def body(request: IRequest, kind: Any, content_type: str = JSON) -> Any:
         raise errors.BadRequest(
             "Malformed request body: it must be JSON in UTF-8"
         ) from None
+    return converted(plain, kind)
+
+
+def converted(plain: Any, kind: type) -> Any:
+    """
+    Return what plain JSON holds, as an instance of a msgspec type.
+
+    :raises BadRequest: It is not of that type; names the field.
+    """
     try:
         return msgspec.convert(plain, kind)
     except msgspec.ValidationError as failure:

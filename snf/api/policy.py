@@ -25,6 +25,8 @@ class Reach(Enum):
     OWN = "own project"
     # The same, and any project's for those who are admin.
     WIDE = "own project; admins: any"
+    # The caller's, whatever the project; and any user's who is named, for admins.
+    MINE = "oneself's; admins: anybody's"
     # The user in the URL is the caller.
     SELF = "oneself"
     # The same, or anybody for those who are admin; a list has only such users.

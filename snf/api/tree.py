@@ -27,6 +27,7 @@ from snf.api.compute.hosts import Hypervisors, Services, Zones
 from snf.api.compute.image_metadata import ImageMeta, ImageMetadata
 from snf.api.compute.images import Images as ComputeImages
 from snf.api.compute.interfaces import Interfaces
+from snf.api.compute.keypairs import KeyPairs
 from snf.api.compute.limits import Limits
 from snf.api.compute.metadata import Meta, Metadata
 from snf.api.compute.migrations import Migrations
@@ -36,6 +37,7 @@ from snf.api.compute.quotas import QuotaSets
 from snf.api.compute.security_groups import Groups as ComputeSecurityGroups
 from snf.api.compute.security_groups import OfServer as SecurityGroupsOfServer
 from snf.api.compute.server_groups import ServerGroups
+from snf.api.compute.server_password import ServerPassword
 from snf.api.compute.servers import Servers
 from snf.api.compute.stats import NO_GRAPHS, Graphs, Stats
 from snf.api.compute.synnefo_networks import SynnefoNetworks
@@ -84,10 +86,13 @@ from snf.api.network.security_groups import SecurityGroups
 from snf.api.network.subnets import Subnets
 from snf.api.network.tags import Tags as NetworkTags
 from snf.api.network.zones import Zones as NetworkZones
+from snf.api.node.guests import Guests
+from snf.api.node.images import Images as NodeImages
 from snf.api.site import ApiSite, Branch, Noun, Nouns
 from snf.api.streams import streamed
 from snf.config import Api, Identity
 from snf.core.network import USUAL, Plan
+from snf.core.node_keys import NodeKeys
 from snf.core.quota import NO_LIMITS, Amounts
 from snf.images.web import Web
 from snf.storage.database import Database
@@ -119,6 +124,8 @@ class Parts:
     :ivar limits: What a project may have for which an operator has set nothing.
     :ivar graphs: What draws graphs of servers.
     :ivar plan: The networks that there may be.
+    :ivar keys: What signs URLs for nodes, and opens what they fetch; None where they
+        are given none.
     :ivar keystone: A Keystone that knows the accounts; None when they are our own.
     :ivar files: What takes and keeps the data of images.
     """
@@ -135,6 +142,7 @@ class Parts:
     limits: Amounts = NO_LIMITS
     graphs: Graphs = NO_GRAPHS
     plan: Plan = USUAL
+    keys: NodeKeys | None = None
     keystone: Authority | None = None
     files: Files = NO_FILES
 
@@ -156,6 +164,7 @@ def site(parts: Parts) -> ApiSite:
         "compute": _compute(parts),
         "image": _image(parts),
         "network": _network(parts),
+        "node": _node(parts),
     }
     if parts.keystone is None:
         services["identity"] = _identity(parts)
@@ -232,6 +241,7 @@ def _compute(parts: Parts) -> IResource:
         )
         nouns: dict[str, Any] = {
             "limits": Limits(edge, parts.limits),
+            "os-keypairs": KeyPairs(edge, size),
             "os-floating-ips": ComputeFloatingIPs(edge, size, parts.limits),
             "os-floating-ip-pools": Pools(edge),
             "os-networks": ComputeNetworks(edge, size),
@@ -299,6 +309,7 @@ def _of_a_server(parts: Parts, edge: Edge, version: str) -> dict[str, Any]:
         "os-instance-actions": History(edge, size),
         "os-interface": Interfaces(edge, parts.builder.plugger),
         "os-security-groups": SecurityGroupsOfServer(edge),
+        "os-server-password": ServerPassword(edge),
         "stats": Stats(edge, parts.instance_prefix, parts.graphs),
         "tags": Tags(edge),
         "topology": Topology(edge),
@@ -368,6 +379,16 @@ def _network(parts: Parts) -> IResource:
         children[known[name].collection] = Nouns(noun, {"tags": tags})
     v2 = Branch(edge, children, Noun(Contents(edge, discovery.network_v2)))
     return Branch(edge, {"v2.0": v2}, _document(edge, discovery.network))
+
+
+def _node(parts: Parts) -> IResource:
+    edge = parts.edge("/node/v1", dialect.Identity())
+    nouns = {
+        "guest": Guests(edge, parts.keys),
+        "images": NodeImages(edge, parts.keys, parts.files.intake),
+    }
+    v1 = Branch(edge, {name: Noun(noun) for name, noun in nouns.items()})
+    return Branch(edge, {"v1": v1})
 
 
 # Where things are stored, if not in what has their name.

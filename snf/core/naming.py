@@ -55,6 +55,19 @@ def order_id(reason: str) -> UUID | None:
         return None
 
 
+def osparams_order(parameters: object) -> UUID | None:
+    """Return the order that OS parameters name, which stands in for a reason."""
+    named = parameters.get(ORDER_PARAMETER) if isinstance(parameters, dict) else None
+    try:
+        return UUID(named) if isinstance(named, str) else None
+    except ValueError:
+        return None
+
+
+# Ganeti takes no reason for a reinstallation (lib/rapi/rlib2.py).
+ORDER_PARAMETER = "order"
+
+
 # Instances with one and the same tag that begins so are on different nodes: the
 # cluster's tag EXCLUSION makes its allocator see to that (Ganeti hail(1), EXCLUSION
 # TAGS).

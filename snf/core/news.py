@@ -38,6 +38,7 @@ def _folded(life: Life, report: JobReport) -> Life:
         return life
     if _removed_already(report):
         return _gone(life)
+    life = _rebuilt(life, report)
     if report.status is JobStatus.SUCCESS:
         return _succeeded(life, report)
     return _failed(life, report)
@@ -196,6 +197,47 @@ def _failed(life: Life, report: JobReport) -> Life:
     message = _told(report.error) or f"The build was {report.status.value}"
     life = evolve(life, fault=Fault(message, report.time))
     return _observe(life, Observed.DOWN, report)
+
+
+def _rebuilt(life: Life, report: JobReport) -> Life:
+    """
+    Return a life whose disk has been made anew, or has been spoiled, for an order.
+
+    What an operator reinstalls is none of ours to judge.
+    """
+    for order in life.orders:
+        if order.reinstall is None or order.job != report.job:
+            continue
+        reinstalled = report.opcode == "OP_INSTANCE_REINSTALL"
+        if order.state is State.DONE or (reinstalled and _succeeds(report)):
+            image = order.reinstall.image
+            launched = max(life.launched or 0.0, report.time)
+            return evolve(
+                life, image=image, fault=None, launched=launched, progress=100
+            )
+        if reinstalled and not _untouched(report):
+            message = report.error or "The disk could not be made anew"
+            fault = Fault(message, report.time)
+            return evolve(life, image=order.reinstall.image, fault=fault)
+    return life
+
+
+def _succeeds(report: JobReport) -> bool:
+    return report.status is JobStatus.SUCCESS
+
+
+def _untouched(report: JobReport) -> bool:
+    """
+    Whether an op that failed has certainly done nothing.
+
+    It was canceled; or Ganeti has seen beforehand that it cannot be done, for which
+    alone it has codes; or an op before it has failed (Ganeti lib/jqueue, _JobProcessor).
+    """
+    return (
+        report.status is JobStatus.CANCELED
+        or report.error_code is not None
+        or report.error == "Preceding opcode failed"
+    )
 
 
 def _told(error: str | None) -> str | None:

@@ -24,6 +24,8 @@ class Kind(Enum):
     MIGRATE = "migrate"
     MIGRATE_LIVE = "live-migration"
     EVACUATE = "evacuate"
+    # Its disk is made anew; all else stays.
+    REBUILD = "rebuild"
 
 
 # Those that take a server to another node.
@@ -66,10 +68,22 @@ class NicRequest:
 
 
 @frozen
+class Source:
+    """An image's data, with which a disk is filled; ``size`` is the file's, in bytes."""
+
+    image: UUID
+    sha256: str
+    size: int
+    format: str
+
+
+@frozen
 class Build:
     """What a CREATE order makes.  Memory in MiB, disk in GiB; 0 GiB is diskless.
 
-    ``tags`` keep it off the nodes that have an instance with one of them.
+    ``tags`` keep it off the nodes that have an instance with one of them.  Without a
+    ``source`` the OS definition knows what to install.  ``drive`` is whether there is a
+    second disk, on which the guest is told what is for it.
     """
 
     vcpus: int
@@ -82,6 +96,35 @@ class Build:
     os_parameters: Mapping[str, str] = field(factory=dict)
     nics: tuple[NicRequest, ...] = ()
     tags: tuple[str, ...] = ()
+    source: Source | None = None
+    drive: bool = False
+
+    @property
+    def told(self) -> bool:
+        """Whether the OS definition is given more than the image's own parameters."""
+        return self.drive or self.source is not None
+
+
+@frozen
+class Reinstall:
+    """What a REBUILD order makes of a disk.
+
+    ``image`` is the one that the server is of from then on; ``source``, ``drive`` and
+    ``os_parameters`` are as for a build.  ``start`` is whether the guest is to run
+    afterwards.
+    """
+
+    image: UUID
+    os: str
+    source: Source | None = None
+    drive: bool = False
+    os_parameters: Mapping[str, str] = field(factory=dict)
+    start: bool = True
+
+    @property
+    def told(self) -> bool:
+        """Whether the OS definition is given more than the image's own parameters."""
+        return self.drive or self.source is not None
 
 
 @frozen
@@ -114,7 +157,7 @@ class Order:
     Ganeti to choose).  ``sizes`` are what GROW makes the disk, and what MODIFY makes
     processors and memory.  ``force`` has MODIFY do so though the node has too little,
     and a move go where Ganeti's policy for instances is against it.  ``nic`` is what
-    ATTACH adds, and what DETACH removes.  ``follows`` is the order that this one came
+    ATTACH adds, and what DETACH removes.  ``reinstall`` belongs to REBUILD.  ``follows`` is the order that this one came
     of, without a request of its own.  ``end`` is None also where it is not known what
     came of an order that is over.  ``job`` is Ganeti's job once it is known.
     """
@@ -133,6 +176,7 @@ class Order:
     sizes: Sizes | None = None
     follows: UUID | None = None
     nic: NicRequest | None = None
+    reinstall: Reinstall | None = None
     end: End | None = field(default=None, eq=False)
 
     @property

@@ -5,6 +5,7 @@ these before anything is decided.  Times are seconds since the epoch on the Gane
 master's clock.
 """
 
+from collections.abc import Sequence
 from enum import Enum
 from uuid import UUID
 
@@ -36,7 +37,8 @@ class JobReport:
     """The state of one op of a job that concerns one server.
 
     ``order`` is the order that asked for the job, where the reason trail names one.
-    ``ends_job`` is whether the whole job is final, not only this op.
+    ``ends_job`` is whether the whole job has ended, and with this op: the last one, or
+    the one that has failed.
     ``error`` is the text of a failed op; ``error_code`` is Ganeti's own word for it
     (``already_exists``, ``unknown_entity`` ...; lib/errors.py, ECODE_*).
     ``hotplugged`` is whether what the op changed has reached the running guest.
@@ -52,6 +54,13 @@ class JobReport:
     error: str | None = None
     error_code: str | None = None
     hotplugged: bool = False
+
+
+def decisive(statuses: Sequence[str]) -> int:
+    """Return which of a job's ops is the one that ends it: the first that failed, or
+    the last."""
+    failed = (at for at, one in enumerate(statuses) if one in ("error", "canceled"))
+    return next(failed, len(statuses) - 1)
 
 
 def hotplugged(result: object) -> bool:

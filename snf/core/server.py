@@ -35,6 +35,7 @@ class Status(Enum):
     RESIZE = "RESIZE"
     VERIFY_RESIZE = "VERIFY_RESIZE"
     REVERT_RESIZE = "REVERT_RESIZE"
+    REBUILD = "REBUILD"
 
 
 class Task(Enum):
@@ -51,6 +52,8 @@ class Task(Enum):
     RESIZE_FINISHING = "resize_finish"
     RESIZE_REVERTING = "resize_reverting"
     MIGRATING = "migrating"
+    REBUILDING = "rebuilding"
+    REBUILD_SPAWNING = "rebuild_spawning"
 
 
 class Action(Enum):
@@ -72,6 +75,8 @@ class Action(Enum):
     MIGRATE_LIVE = "os-migrateLive"
     EVACUATE = "evacuate"
     RESET = "os-resetState"
+    REBUILD = "rebuild"
+    CHANGE_PASSWORD = "changePassword"
 
 
 @frozen
@@ -85,7 +90,7 @@ class Fault:
 
 @frozen
 class Life:
-    """All that decides a server's status.
+    """All that decides a server's status, and what follows from its news.
 
     ``orders`` are those still open, oldest first.  ``fault`` is why its build failed;
     it stays, so that the remains of a failed build never pass for a stopped server.
@@ -94,7 +99,8 @@ class Life:
     ``restarted`` is when news that has just been taken in says that its guest was
     another process from then on, or none; it is not stored.
     ``flavor`` names what it is to be like; None leaves it as it is.  ``disk_gib`` is
-    what its disk has grown to, where that may be more than its flavor says.
+    what its disk has grown to, where that may be more than its flavor says.  ``image``
+    names what its disk has been made anew of; None is for as it is.
     """
 
     observed: Observed = Observed.BUILD
@@ -107,6 +113,7 @@ class Life:
     resize: Resize | None = None
     flavor: UUID | None = None
     disk_gib: int | None = None
+    image: UUID | None = None
     restarted: float = field(default=0.0, eq=False)
 
     @property
@@ -129,6 +136,8 @@ class Life:
             return Status.DELETED
         if self.resize is not None:
             return _RESIZES[self.resize.phase]
+        if self.task in _REBUILDS:
+            return Status.REBUILD
         if self.observed is Observed.UP:
             return _WHILE_UP.get(self.task, Status.ACTIVE)
         if self.fault is not None:
@@ -138,6 +147,8 @@ class Life:
 
 # A server is as it was while its interfaces change, as Nova has it.
 _QUIET = frozenset({Kind.ATTACH, Kind.DETACH, Kind.FIREWALL})
+
+_REBUILDS = frozenset({Task.REBUILDING, Task.REBUILD_SPAWNING})
 
 _WHILE_UP: dict[Task | None, Status] = {
     Task.REBOOTING: Status.REBOOT,
@@ -181,6 +192,10 @@ ALLOWED: dict[Action, frozenset[Status]] = {
     # good order, and one guest must never run twice.
     Action.EVACUATE: frozenset({Status.UNKNOWN}),
     Action.RESET: frozenset({Status.ERROR}),
+    # nova/compute/api.py, rebuild: also of one whose disk has not come to be.
+    Action.REBUILD: frozenset({Status.ACTIVE, Status.SHUTOFF, Status.ERROR}),
+    # No guest has an agent that could be told.
+    Action.CHANGE_PASSWORD: frozenset(),
 }
 
 _DURING_TASKS = frozenset({Action.RENAME, Action.DELETE})
@@ -237,6 +252,7 @@ _VM_STATES = {
     Status.RESIZE: "active",
     Status.VERIFY_RESIZE: "resized",
     Status.REVERT_RESIZE: "resized",
+    Status.REBUILD: "active",
 }
 
 
@@ -255,6 +271,9 @@ def _task(order: Order, resize: Resize | None) -> Task:
         return Task.REBOOTING_HARD if order.hard else Task.REBOOTING
     if order.kind in MOVES:
         return Task.MIGRATING
+    if order.kind is Kind.REBUILD:
+        waits = order.state is State.NEW
+        return Task.REBUILDING if waits else Task.REBUILD_SPAWNING
     return {
         Kind.CREATE: Task.SPAWNING,
         Kind.START: Task.STARTING,

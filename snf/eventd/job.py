@@ -7,8 +7,8 @@ from uuid import UUID
 import orjson
 
 from snf.bus.messages import OpStatus, op_status
-from snf.core.naming import order_id, server_id
-from snf.core.report import hotplugged
+from snf.core.naming import order_id, osparams_order, server_id
+from snf.core.report import decisive, hotplugged
 
 _LONGEST_LOG = 4000
 
@@ -42,8 +42,11 @@ def _news(
     job: int, file: Mapping[str, Any], cluster: str, prefix: str
 ) -> Iterator[OpStatus]:
     ops = file["ops"]
-    whole = job_status([op["status"] for op in ops])
-    for op in ops:
+    statuses = [op["status"] for op in ops]
+    whole, last = job_status(statuses), decisive(statuses)
+    orders = (_order(op["input"]) for op in ops)
+    order = next((order for order in orders if order is not None), None)
+    for at, op in enumerate(ops):
         given = op["input"]
         instance = _instance(given)
         if instance is None or server_id(prefix, instance) is None:
@@ -55,11 +58,12 @@ def _news(
             operation=given["OP_ID"],
             job=job,
             status=status,
-            job_status=whole,
+            # One op alone ends the job.
+            job_status=whole if at == last else _going_on(whole),
             time=_time(file, op, status),
             cluster=cluster,
             log=_last_line(op.get("log")),
-            order=_order(given.get("reason")),
+            order=order,
             result=op.get("result") if failed else None,
             hotplugged=status == "success" and hotplugged(op.get("result")),
         )
@@ -81,6 +85,10 @@ def job_status(ops: Sequence[str]) -> str:
         elif status in ("canceling", "error", "canceled"):
             return status
     return whole
+
+
+def _going_on(whole: str) -> str:
+    return "running" if whole in ("success", "error", "canceled") else whole
 
 
 def _instance(given: Mapping[str, Any]) -> str | None:
@@ -123,10 +131,14 @@ def _last_line(log: Any) -> str | None:
             return None
 
 
-def _order(reason: Any) -> UUID | None:
-    """Return the order named in a reason trail: entries of source, text, time."""
-    for entry in reason or ():
+def _order(given: Mapping[str, Any]) -> UUID | None:
+    """Return the order that asked for an op.
+
+    It is named in the reason trail (entries of source, text, time), or else in the OS
+    parameters.
+    """
+    for entry in given.get("reason") or ():
         order = order_id(entry[1])
         if order is not None:
             return order
-    return None
+    return osparams_order(given.get("osparams"))

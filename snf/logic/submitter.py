@@ -30,6 +30,7 @@ from snf.core.report import JobReport
 from snf.logic import tagging
 from snf.logic.connections import Connections
 from snf.logic.dispatcher import fold
+from snf.logic.guests import GuestTeller, Nodes
 from snf.logic.taking import Taken, take
 from snf.logic.telling import Teller
 from snf.logic.together import Together
@@ -68,6 +69,7 @@ class Submitter(Service):
 
     :param claimant: The advisory lock that shows that this process is alive.
     :param alive: Whether that lock is held: nothing is claimed or submitted without it.
+    :param nodes: How nodes get what they need for a disk.
     """
 
     clock: IReactorTime
@@ -77,10 +79,12 @@ class Submitter(Service):
     ganeti: Ganeti
     claimant: int
     alive: Callable[[], bool]
+    nodes: Nodes = field(default=Nodes(""))
     _lanes: dict[int, _Lane] = field(init=False, factory=dict)
     _loop: LoopingCall = field(init=False)
     _wirer: Wirer = field(init=False)
     _teller: Teller = field(init=False)
+    _guests: GuestTeller = field(init=False)
     _looking: bool = field(init=False, default=False)
     _look_again: bool = field(init=False, default=False)
     _moment: IDelayedCall | None = field(init=False, default=None)
@@ -92,6 +96,7 @@ class Submitter(Service):
         self._loop.clock = self.clock
         self._wirer = Wirer(self.clock, self.database)
         self._teller = Teller(self.clock, self.connections, self._wirer)
+        self._guests = GuestTeller(self.clock, self.database, self.nodes)
         self._stored = Together(self._store_all)
 
     def startService(self) -> None:
@@ -241,6 +246,7 @@ class Submitter(Service):
         needed = await self._excluding(rapi, order)
         await self._wirer.ensure(rapi, claim.cluster, taken.networks)
         hotplug = await _hotplug(rapi, order)
+        told = await self._guests.parameters(order)
         after = await self._after(rapi, claim) if needed is None else needed
         if not self.alive():
             # Somebody else may have taken it for a dead one's by now.
@@ -256,6 +262,7 @@ class Submitter(Service):
             after,
             needs_success=needed is not None,
             hotplug=hotplug,
+            parameters=told,
         )
         return await rapi.submit(asked), ()
 

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from attrs import frozen
 
-from snf.core.naming import order_id, server_id
-from snf.core.report import JobReport, JobStatus, hotplugged
+from snf.core.naming import order_id, osparams_order, server_id
+from snf.core.report import JobReport, JobStatus, decisive, hotplugged
 
 # What a job query has to ask for; see ``parse``.
 FIELDS = (
@@ -60,7 +60,8 @@ class Job:
 def reports(job: Job, prefix: str) -> tuple[JobReport, ...]:
     """Return what a job says of the servers whose instances carry a prefix."""
     found = []
-    for op in job.ops:
+    last = decisive([op.status.value for op in job.ops])
+    for at, op in enumerate(job.ops):
         server = server_id(prefix, op.instance) if op.instance else None
         if server is not None:
             found.append(
@@ -70,8 +71,8 @@ def reports(job: Job, prefix: str) -> tuple[JobReport, ...]:
                     opcode=op.opcode,
                     status=op.status,
                     time=op.time,
-                    ends_job=job.status.final,
-                    order=op.order,
+                    ends_job=job.status.final and at == last,
+                    order=job.order,
                     error=op.error,
                     error_code=op.error_code,
                     hotplugged=op.hotplugged,
@@ -120,7 +121,7 @@ def _op(given: Any, status: JobStatus, result: Any, stamps: tuple[Any, ...]) -> 
         instance=name if isinstance(name, str) else None,
         status=status,
         time=_reached(status, *stamps),
-        order=_order(given.get("reason")),
+        order=_order(given.get("reason")) or osparams_order(given.get("osparams")),
         error=error,
         error_code=code,
         hotplugged=status is JobStatus.SUCCESS and hotplugged(result),

@@ -1,14 +1,22 @@
 """What to ask of Ganeti for each kind of order.
 
 Every request carries the order's id as the reason: Ganeti keeps that with the job from
-the moment it accepts it, also when the job fails and when it is archived.
+the moment it accepts it, also when the job fails and when it is archived.  The one to
+reinstall takes no reason: its id is an OS parameter there.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
 
 from attrs import evolve, field, frozen
 
-from snf.core.naming import EXCLUSION, network_name, order_reason
+from snf.core.guest import DRIVE_MIB, DRIVE_NAME, Parameters
+from snf.core.naming import (
+    EXCLUSION,
+    ORDER_PARAMETER,
+    network_name,
+    order_reason,
+)
 from snf.core.order import Build, Kind, NicRequest, Order, Sizes
 
 
@@ -22,6 +30,9 @@ class Request:
     body: Mapping[str, object] | None = field(default=None, repr=False)
 
 
+NOTHING_TOLD = Parameters()
+
+
 def request(
     order: Order,
     name: str,
@@ -29,6 +40,7 @@ def request(
     after_job: int | None = None,
     needs_success: bool = False,
     hotplug: str = "hotplug_if_possible",
+    parameters: Parameters = NOTHING_TOLD,
 ) -> Request:
     """
     Return the request that carries out an order on the instance of a given name.
@@ -40,12 +52,20 @@ def request(
     :param needs_success: Whether it has to end well.
     :param hotplug: What the cluster calls a change of a NIC that reaches a running
         guest where this is possible: see :func:`hotplug_word`.
+    :param parameters: What the OS definition is given besides what the image says.
     :raises ValueError: The order does not say what to build or to change; or it is a
-        FIREWALL, which is several requests.
+        FIREWALL, which is several requests; or a REBUILD is to wait or to have secrets,
+        for which Ganeti has no means.
     """
     if order.kind is Kind.FIREWALL:
         raise ValueError(f"order {order.id} is not one request")
+    if order.kind is Kind.REBUILD:
+        if after_job is not None or parameters.secret:
+            raise ValueError(f"order {order.id} can neither wait nor have secrets")
+        return _rebuild(order, name, parameters)
     method, path, query, body = _call(order, name, shutdown_timeout_s)
+    if order.kind is Kind.CREATE:
+        _add_parameters(body, parameters)
     if order.kind in (Kind.ATTACH, Kind.DETACH):
         body[hotplug] = True
     asked = Request(method, path, (*query, _reason(order)), body)
@@ -54,6 +74,31 @@ def request(
         if after_job is None
         else after(asked, after_job, needs_success=needs_success)
     )
+
+
+def _add_parameters(body: dict[str, object], parameters: Parameters) -> None:
+    if parameters.public:
+        known: Any = body["osparams"]
+        body["osparams"] = {**known, **parameters.public}
+    if parameters.secret:
+        body["osparams_secret"] = dict(parameters.secret)
+
+
+def _rebuild(order: Order, name: str, parameters: Parameters) -> Request:
+    wanted = order.reinstall
+    if wanted is None:
+        raise ValueError(f"order {order.id} does not say what to install")
+    body: dict[str, object] = {
+        "os": wanted.os,
+        "start": wanted.start,
+        # Of those that the instance had nothing stays (Ganeti, LUInstanceReinstall).
+        "osparams": {
+            **wanted.os_parameters,
+            **parameters.public,
+            ORDER_PARAMETER: str(order.id),
+        },
+    }
+    return Request("POST", f"/2/instances/{name}/reinstall", (), body)
 
 
 def after(asked: Request, *jobs: int, needs_success: bool = True) -> Request:
@@ -206,7 +251,7 @@ def _new(build: Build, name: str) -> dict[str, object]:
         "os_type": build.os,
         "osparams": dict(build.os_parameters),
         "disk_template": build.disk_template if build.disk_gib else "diskless",
-        "disks": [{"size": build.disk_gib * 1024}] if build.disk_gib else [],
+        "disks": _disks(build),
         "nics": [_nic(nic) for nic in build.nics],
         "beparams": _beparams(build.vcpus, build.ram_mib),
         "start": True,
@@ -221,6 +266,15 @@ def _new(build: Build, name: str) -> dict[str, object]:
     if build.hypervisor_parameters:
         body["hvparams"] = dict(build.hypervisor_parameters)
     return body
+
+
+def _disks(build: Build) -> list[dict[str, object]]:
+    disks: list[dict[str, object]] = []
+    if build.disk_gib:
+        disks.append({"size": build.disk_gib * 1024})
+    if build.drive:
+        disks.append({"size": DRIVE_MIB, "name": DRIVE_NAME})
+    return disks
 
 
 def firewall(

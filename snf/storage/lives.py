@@ -35,7 +35,8 @@ def _read(txn: Transaction, servers: Iterable[int], lock: bool) -> dict[int, Lif
     rows = every(
         txn,
         "SELECT id, observed, fault, deletion_asked, clock_time, clock_job,"
-        " extract(epoch FROM launched), progress, resize, flavor_id, disk_gib"
+        " extract(epoch FROM launched), progress, resize, flavor_id, disk_gib,"
+        " image_id"
         " FROM server"
         " WHERE id = ANY(%s) AND deleted IS NULL ORDER BY id"
         + (" FOR UPDATE" if lock else ""),
@@ -54,6 +55,7 @@ def _read(txn: Transaction, servers: Iterable[int], lock: bool) -> dict[int, Lif
             resize=None if row[8] is None else resizes.from_stored(row[8]),
             flavor=row[9],
             disk_gib=row[10],
+            image=row[11],
         )
         for row in rows
     }
@@ -174,15 +176,15 @@ def _save_servers(txn: Transaction, lives: Mapping[int, Life]) -> None:
         " clock_time = v.clock_time, clock_job = v.clock_job, progress = v.progress,"
         " launched = to_timestamp(v.launched), updated = now(),"
         " resize = v.resize, flavor_id = coalesce(v.flavor, s.flavor_id),"
-        " disk_gib = v.disk_gib,"
+        " disk_gib = v.disk_gib, image_id = coalesce(v.image, s.image_id),"
         " deleted = CASE WHEN v.status = 'DELETED' THEN now() END"
         " FROM (VALUES %s) v (id, observed, status, task, fault, deletion_asked,"
-        " clock_time, clock_job, progress, launched, resize, flavor, disk_gib)"
+        " clock_time, clock_job, progress, launched, resize, flavor, disk_gib, image)"
         " WHERE s.id = v.id",
         [_row(server, life) for server, life in lives.items()],
         template="(%s::bigint, %s, %s, %s, %s::jsonb, %s, %s::double precision,"
         " %s::bigint, %s::integer, %s::double precision, %s::jsonb, %s::uuid,"
-        " %s::integer)",
+        " %s::integer, %s::uuid)",
         page_size=500,
     )
 
@@ -209,4 +211,5 @@ def _row(server: int, life: Life) -> Sequence[object]:
         life.resize and Json(resizes.stored(life.resize)),
         life.flavor,
         life.disk_gib,
+        life.image,
     )

@@ -7,7 +7,16 @@ from uuid import UUID
 from attrs import asdict, frozen
 from psycopg2.extras import Json
 
-from snf.core.order import Build, Kind, NicRequest, Order, Sizes, State
+from snf.core.order import (
+    Build,
+    Kind,
+    NicRequest,
+    Order,
+    Reinstall,
+    Sizes,
+    Source,
+    State,
+)
 from snf.storage.database import Transaction
 from snf.storage.prepared import Prepared
 from snf.storage.rows import every, one
@@ -34,6 +43,7 @@ def from_row(row: tuple) -> Order:
     """Return the order in a row of :data:`COLUMNS`."""
     arguments = row[5]
     build, sizes = arguments.get("build"), arguments.get("sizes")
+    reinstall = arguments.get("reinstall")
     return Order(
         id=row[0],
         server=row[1],
@@ -48,6 +58,7 @@ def from_row(row: tuple) -> Order:
         attempts=row[7],
         sizes=None if sizes is None else Sizes(**sizes),
         nic=None if (nic := arguments.get("nic")) is None else _nic_from(nic),
+        reinstall=None if reinstall is None else _reinstall_from(reinstall),
     )
 
 
@@ -274,6 +285,8 @@ def _arguments(order: Order) -> dict[str, Any]:
         arguments["sizes"] = asdict(order.sizes)
     if order.nic is not None:
         arguments["nic"] = _nic(order.nic)
+    if order.reinstall is not None:
+        arguments["reinstall"] = _reinstall(order.reinstall)
     if order.build is not None:
         build = order.build
         arguments["build"] = {
@@ -287,6 +300,8 @@ def _arguments(order: Order) -> dict[str, Any]:
             "os_parameters": dict(build.os_parameters),
             "nics": [_nic(nic) for nic in build.nics],
             "tags": list(build.tags),
+            "source": _source(build.source),
+            "drive": build.drive,
         }
     return arguments
 
@@ -302,7 +317,34 @@ def _nic_from(stored: dict[str, Any]) -> NicRequest:
 
 def _build_from(stored: dict[str, Any]) -> Build:
     nics = tuple(map(_nic_from, stored["nics"]))
-    return Build(**{**stored, "nics": nics, "tags": tuple(stored.get("tags", ()))})
+    tags, source = tuple(stored.get("tags", ())), _source_from(stored.get("source"))
+    return Build(**{**stored, "nics": nics, "tags": tags, "source": source})
+
+
+def _source(source: Source | None) -> dict[str, Any] | None:
+    return None if source is None else {**asdict(source), "image": str(source.image)}
+
+
+def _source_from(stored: dict[str, Any] | None) -> Source | None:
+    return (
+        None if stored is None else Source(**{**stored, "image": UUID(stored["image"])})
+    )
+
+
+def _reinstall(reinstall: Reinstall) -> dict[str, Any]:
+    return {
+        "image": str(reinstall.image),
+        "os": reinstall.os,
+        "source": _source(reinstall.source),
+        "drive": reinstall.drive,
+        "os_parameters": dict(reinstall.os_parameters),
+        "start": reinstall.start,
+    }
+
+
+def _reinstall_from(stored: dict[str, Any]) -> Reinstall:
+    source = _source_from(stored["source"])
+    return Reinstall(**{**stored, "image": UUID(stored["image"]), "source": source})
 
 
 # The columns of ``overview``.

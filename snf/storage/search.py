@@ -60,6 +60,8 @@ class Wanted:
     ip: str | None = None
     ip6: str | None = None
     locked: bool | None = None
+    key_name: str | None = None
+    config_drive: bool | None = None
     tags: Sequence[str] | None = None
     tags_any: Sequence[str] | None = None
     not_tags: Sequence[str] | None = None
@@ -99,6 +101,8 @@ _FILTERS = {
     "ip": _ADDRESS.format(family=4, name="ip"),
     "ip6": _ADDRESS.format(family=6, name="ip6"),
     "locked": "(s.locked_by IS NOT NULL) = %(locked)s",
+    "key_name": "coalesce(s.key_name, '') = %(key_name)s",
+    "config_drive": "s.config_drive = %(config_drive)s",
     "tags": f"{_TAGS} @> %(tags)s::text[]",
     "tags_any": f"{_TAGS} && %(tags_any)s::text[]",
     "not_tags": f"NOT {_TAGS} @> %(not_tags)s::text[]",
@@ -117,7 +121,7 @@ KEYS: Mapping[str, str | None] = {
     "access_ip_v6": None,
     "auto_disk_config": None,
     "availability_zone": None,
-    "config_drive": None,
+    "config_drive": "{t}.config_drive",
     "created_at": "{t}.created",
     "display_description": "coalesce({t}.description, '')",
     "display_name": "{t}.name",
@@ -125,7 +129,7 @@ KEYS: Mapping[str, str | None] = {
     "image_ref": "{t}.image_id",
     "instance_type_id": "{t}.flavor_id",
     "kernel_id": None,
-    "key_name": None,
+    "key_name": "coalesce({t}.key_name, '')",
     "launch_index": "{t}.launch_index",
     "launched_at": "coalesce({t}.launched, '-infinity')",
     "locked": "({t}.locked_by IS NOT NULL)",

@@ -49,7 +49,9 @@ class Server:
 
     ``reservation`` is what all servers that were asked for at once share.
     ``host_status`` is OpenStack's word for how its cluster is.  ``suspended`` is
-    whether an operator has taken it from its owner.
+    whether an operator has taken it from its owner.  ``key_name`` is that of the key
+    pair that its guest was given, which there need not be any more; ``config_drive``
+    is whether it has a disk that tells its guest such things.
     """
 
     id: int
@@ -77,6 +79,8 @@ class Server:
     launch_index: int
     host_status: str
     suspended: bool
+    key_name: str | None
+    config_drive: bool
     flavor: Flavor
     metadata: Mapping[str, str] = field(factory=dict)
     tags: tuple[str, ...] = ()
@@ -104,6 +108,8 @@ class NewServer:
     pinned_zone: str | None = None
     reservation: str | None = None
     launch_index: int = 0
+    key_name: str | None = None
+    config_drive: bool = False
 
 
 # The groups are those of the view port_group, written out: joined with it, PostgreSQL
@@ -116,7 +122,7 @@ COLUMNS = f"""
     s.reservation, s.launch_index,
     CASE WHEN c.offline THEN 'DOWN' WHEN c.unreachable_since IS NOT NULL
     THEN 'UNKNOWN' WHEN c.drained THEN 'MAINTENANCE' ELSE 'UP' END,
-    s.suspended,
+    s.suspended, s.key_name, s.config_drive,
     ARRAY(SELECT t.tag FROM server_tag t WHERE t.server_id = s.id ORDER BY t.tag),
     (SELECT json_object_agg(e.key, e.value) FROM flavor_extra_spec e
      WHERE e.flavor_id = s.flavor_id),
@@ -150,7 +156,7 @@ FROM = (
 # The same as one text, which is quicker to fetch, and the same whenever they are.
 TEXT = f"json_build_array({COLUMNS})::text"
 
-_IDS = (1, 2, 3, 5, 30, 33)
+_IDS = (1, 2, 3, 5, 32, 35)
 _TIMES = (12, 13, 14, 15)
 
 
@@ -166,8 +172,8 @@ def from_text(text: str) -> Server:
 
 def from_row(row: tuple[Any, ...]) -> Server:
     """Return the server in a row of :data:`COLUMNS`."""
-    named, hostname, locked_by, reason, *others = row[17:26]
-    tags, specs, metadata, places, group, image, names = row[26:33]
+    named, hostname, locked_by, reason, *others = row[17:28]
+    tags, specs, metadata, places, group, image, names = row[28:35]
     values = (
         *row[:7],
         Observed(row[7]),
@@ -183,7 +189,7 @@ def from_row(row: tuple[Any, ...]) -> Server:
         # One that is as old as the service itself was asked for alone.
         others[1] or f"r-{row[1].hex[:8]}",
         *others[2:],
-        flavors.from_row(row[33:]),
+        flavors.from_row(row[35:]),
         metadata or {},
         tuple(tags),
         tuple(Place(*place) for place in places or ()),
@@ -240,7 +246,8 @@ _ADD = Prepared(
     "server_add",
     "INSERT INTO server (uuid, project_id, user_id, name, flavor_id, image_id,"
     " cluster_id, description, hostname, pinned_zone, reservation, launch_index,"
-    " task) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+    " task, key_name, config_drive) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
+    " $11, $12, $13, $14, $15)"
     " RETURNING id",
 )
 
@@ -262,6 +269,8 @@ def add(txn: Transaction, server: NewServer) -> int:
         server.reservation,
         server.launch_index,
         Task.SPAWNING.value,
+        server.key_name,
+        server.config_drive,
     )
     assert row is not None
     if server.metadata:
@@ -274,13 +283,16 @@ def add(txn: Transaction, server: NewServer) -> int:
 
 
 def change(txn: Transaction, server: int, changes: Mapping[str, str | None]) -> None:
-    """Change a server's name, description or hostname."""
-    columns = [name for name in ("name", "description", "hostname") if name in changes]
+    """Change a server's name, description, hostname or the name of its key pair."""
+    columns = [name for name in _CHANGING if name in changes]
     sets = "".join(f"{name} = %({name})s, " for name in columns)
     txn.execute(
         f"UPDATE server SET {sets}updated = now() WHERE id = %(server)s",
         {**changes, "server": server},
     )
+
+
+_CHANGING = ("name", "description", "hostname", "key_name")
 
 
 def touch(txn: Transaction, server: int) -> None:

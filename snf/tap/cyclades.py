@@ -25,6 +25,7 @@ from snf.core.quota import Resource
 from snf.logic.confirmations import Confirmations
 from snf.logic.connections import Connections
 from snf.logic.dispatcher import Dispatcher
+from snf.logic.guests import Nodes
 from snf.logic.reconciler import Reconciler
 from snf.logic.retention import Retention
 from snf.logic.submitter import Submitter
@@ -94,7 +95,7 @@ def assemble(
             reactor, settings, database, bus
         ).setServiceParent(whole),
         "submitter": lambda: _submitter(
-            reactor, settings, secret.database, database, connections
+            reactor, settings, secret, database, connections
         ).setServiceParent(whole),
         "reconciler": lambda: _reconciler(
             reactor, settings, database, connections
@@ -135,11 +136,13 @@ def _api(
                     Profile(settings.network.default_firewall),
                     settings.network.firewall_profiles,
                 ),
+                seal=None if secret.nodes is None else secret.nodes.seal,
             ),
             limits=limits,
             graphs=_graphs(settings.stats, secret.stats),
             keystone=keystone,
             plan=Plan.of(asdict(settings.network)),
+            keys=secret.nodes,
             files=files.files,
         )
     )
@@ -175,14 +178,18 @@ def _reconciler(
 def _submitter(
     reactor: Any,
     settings: Cyclades,
-    password: str | None,
+    secret: Secrets,
     database: Database,
     connections: Connections,
 ) -> IService:
     layers = Layers()
     claimant = secrets.randbelow(2**31 - 1) + 1
     listener = Listener(
-        reactor, settings.database.dsn, password, claimant, lambda: submitter.wake()
+        reactor,
+        settings.database.dsn,
+        secret.database,
+        claimant,
+        lambda: submitter.wake(),
     )
     submitter = Submitter(
         reactor,
@@ -192,6 +199,12 @@ def _submitter(
         settings.ganeti,
         claimant,
         lambda: listener.alive,
+        Nodes(
+            settings.nodes.url or settings.api.public_url,
+            settings.nodes.url_lifetime_s,
+            settings.nodes.shared_images,
+            secret.nodes,
+        ),
     )
     # The lock is let go only when nothing of this claimant is under way any more.
     listener.setServiceParent(layers)

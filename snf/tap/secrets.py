@@ -4,31 +4,43 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from snf.config import Cyclades, secret
+from snf.config import ConfigError, Cyclades, secret
+from snf.core.node_keys import SHORTEST, NodeKeys
 
 
 @frozen
 class Secrets:
-    """The passwords, and the key of the graphs; None where there is none."""
+    """The passwords, and the keys of graphs and nodes; None where there is none."""
 
     database: str | None = field(default=None, repr=False)
     keystone: str | None = field(default=None, repr=False)
     stats: str | None = field(default=None, repr=False)
+    nodes: NodeKeys | None = field(default=None, repr=False)
 
 
 def read_secrets(settings: Cyclades) -> Secrets:
     """
     Return what the files hold.
 
-    :raises ConfigError: One cannot be read or is empty.
+    :raises ConfigError: One cannot be read, is empty, or is too short for a key.
     """
     stats = settings.stats
     return Secrets(
         database=_held(settings.database.password_file),
         keystone=_held(settings.keystone.password_file),
         stats=_held(stats.secret_file) if stats.url else None,
+        nodes=_keys(settings.nodes.key_file),
     )
 
 
 def _held(path: Path | None) -> str | None:
     return None if path is None else secret(path)
+
+
+def _keys(path: Path | None) -> NodeKeys | None:
+    if path is None:
+        return None
+    key = secret(path)
+    if len(key) < SHORTEST:
+        raise ConfigError(f"{path}: must have {SHORTEST} characters at least")
+    return NodeKeys.of(key)

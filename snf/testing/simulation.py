@@ -143,12 +143,16 @@ class Simulation(Service):
     def _changed(self, job: dict[str, Any]) -> None:
         """Tell what eventd and the hook tell when a job's file has changed."""
         assert self.ganeti is not None
-        [op] = job["ops"]
-        if op["status"] == "success" and "instance_name" in op["input"]:
+        ended = [
+            op["input"]
+            for op in job["ops"]
+            if op["status"] == "success" and "instance_name" in op["input"]
+        ]
+        if ended:
             # Ganeti runs its hooks before it writes that a job has ended.
             self._publisher.publish(
                 routing_key(self.prefix, NET),
-                _interfaces(self.ganeti, op["input"], self.reactor.seconds()),
+                _interfaces(self.ganeti, ended[-1], self.reactor.seconds()),
             )
         for key, body in messages(
             job["id"], orjson.dumps(job), self.ganeti.name, self.prefix

@@ -43,7 +43,13 @@ from snf.testing.world import (
 )
 from tests.api.case import ApiTestCase
 from tests.api.routes import Served
-from tests.api.situations import CLOSED_DOMAIN, EMPTY_PROJECT, Belongings, things
+from tests.api.situations import (
+    CLOSED_DOMAIN,
+    EMPTY_PROJECT,
+    PUBLIC_KEY,
+    Belongings,
+    things,
+)
 
 _THEN = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -176,7 +182,11 @@ class SituationTestCase(ApiTestCase):
             {"application_credential": {"name": "mine"}},
             by=user,
         )
+        name = f"key-of-{user.name}"
+        keypair = {"keypair": {"name": name, "public_key": PUBLIC_KEY}}
+        self.call("POST", "/compute/v2.1/os-keypairs", keypair, by=user)
         return {
+            "keypair": name,
             "credential": reply.json["application_credential"]["id"],
             "group": str(group.id),
             "user": str(user.id),

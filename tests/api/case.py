@@ -23,6 +23,7 @@ from snf.config import Api, Identity
 from snf.core import passwords
 from snf.core.identity import User
 from snf.core.network import USUAL, Plan
+from snf.core.node_keys import NodeKeys
 from snf.core.quota import NO_LIMITS, Amounts
 from snf.core.server import Life
 from snf.images.intake import Intake, Sizes
@@ -42,6 +43,9 @@ SERVERS = "/compute/v2.1/servers"
 async def directly(function: Any, *args: Any) -> Any:
     """Return what a function returns, without a thread."""
     return function(*args)
+
+
+KEYS = NodeKeys.of("a key of the tests that nobody else has")
 
 
 @frozen
@@ -88,7 +92,7 @@ class ApiTestCase(SynchronousTestCase):
         self.database = shared_database(self)
         self.run_in(world.make)
         self.tokens = 0
-        self.builder = Builder()
+        self.builder = Builder(seal=KEYS.seal)
         self.store = Store(Path(self.mktemp()).absolute())
         self.site = self.new_site()
         self._logged_in: dict[str, str] = {}
@@ -118,6 +122,7 @@ class ApiTestCase(SynchronousTestCase):
                 plan=self.plan,
                 keystone=self.keystone,
                 files=Files(self.intake(limits), self.web),
+                keys=KEYS,
             )
         )
 

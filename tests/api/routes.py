@@ -24,7 +24,7 @@ from snf.core.server import ALLOWED, Action, Status
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 
-SERVICES = ("identity", "compute", "image", "network")
+SERVICES = ("identity", "compute", "image", "network", "node")
 
 
 @frozen(order=True)

@@ -24,6 +24,8 @@ from snf.testing.world import (
 from tests.api.case import ROOT
 from tests.api.routes import Served
 
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH3VeXs5nuZTt2RGnN0b3hMMackYvg2ZImjhLmFOGof3 me"
+
 MISSING = "00000000-0000-4000-8000-00000000dead"
 
 # What each user has, by the kind of thing: the user's own, or the user's project's.
@@ -79,6 +81,7 @@ THINGS: Mapping[str, Thing] = {
     f"{_COMPUTE}/os-floating-ips/{{floating}}": Thing("floating_ip"),
     f"{_COMPUTE}/os-hypervisors/{{hypervisor}}": Thing("cluster"),
     f"{_COMPUTE}/networks/{{network}}": Thing("network"),
+    f"{_COMPUTE}/os-keypairs/{{keypair}}": Thing("keypair", missing="nothing"),
     f"{_COMPUTE}/os-networks/{{network}}": Thing("network"),
     f"{_COMPUTE}/os-tenant-networks/{{network}}": Thing("network"),
     f"{_COMPUTE}/os-quota-sets/{{project}}": _LIMITED,
@@ -117,6 +120,9 @@ THINGS: Mapping[str, Thing] = {
     "/image/v2/images/{image}/tags/{tag}": _TAG,
     "/image/v2/tasks/{task}": Thing("task"),
     "/image/v2/schemas/{schema}": Thing(always="image", missing="nothing"),
+    # Who has no signature is not told what there is.
+    "/node/v1/guest/{order}": Thing(always=MISSING, missing_code=403),
+    "/node/v1/images/{sha256}": Thing(always="0" * 64, missing_code=403),
     f"{_V2}/extensions/{{extension}}": Thing(always="provider", missing="nothing"),
     f"{_V2}/floatingips/{{item}}": Thing("floating_ip"),
     f"{_V2}/floatingips/{{item}}/tags/{{tag}}": _TAG,
@@ -232,6 +238,9 @@ ASKED: Mapping[str, Asked] = {
         also=({"remove": {"attachment": MISSING}}, {"remove": {"serverRef": MISSING}}),
         code=404,
     ),
+    f"POST {_COMPUTE}/os-keypairs": Asked(
+        {"keypair": {"name": "new", "public_key": PUBLIC_KEY}}
+    ),
     f"PUT {_COMPUTE}/os-quota-sets/{{project}}": Asked(_ROOM),
     f"POST {_COMPUTE}/os-server-groups": Asked(
         {"server_group": {"name": "new", "policies": ["affinity"]}}
@@ -262,6 +271,8 @@ ASKED: Mapping[str, Asked] = {
             {"os-resetState": {"state": "active"}},
             {"SNF:suspend": None},
             {"forceDelete": None},
+            {"rebuild": {"imageRef": str(TINY.id), "metadata": {"k": "v"}}},
+            {"changePassword": {"adminPass": "p"}},
         ),
     ),
     f"POST {_COMPUTE}/servers/{{server}}/meta": Asked(_METADATA),
@@ -283,6 +294,8 @@ ASKED: Mapping[str, Asked] = {
             },
         ),
     ),
+    "GET /node/v1/guest/{order}": Asked(code=403),
+    "GET /node/v1/images/{sha256}": Asked(code=403),
     # None is under way.
     f"GET {_COMPUTE}/servers/{{server}}/migrations/{{migration}}": Asked(code=404),
     # Nothing draws graphs unless it is configured.

@@ -83,7 +83,9 @@ def expected(case: Case) -> int:
         return 403
     if case.without:
         return about[case.without].missing_code
-    if rule.reach is Reach.OWN or (rule.reach is Reach.WIDE and not _is_admin(caller)):
+    if rule.reach in (Reach.OWN, Reach.MINE) or (
+        rule.reach is Reach.WIDE and not _is_admin(caller)
+    ):
         return 404
     return asked(case.one).code or case.one.code
 

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from snf.core.server import Life, Observed
 from snf.testing.world import ADMIN, NETWORK, PASSWORD, PROJECT_ADMIN, SMALL, TINY
 from tests.api.case import ApiTestCase, Reply
+from tests.api.situations import PUBLIC_KEY
 from tests.golden import shapes
 from tests.golden.differences import DIFFERENCES, NOT_OFFERED, ONLY_HERE
 from tests.golden.shapes import Shape
@@ -26,6 +27,7 @@ _NEW = {
     "flavorRef": str(SMALL.id),
     "imageRef": str(TINY.id),
     "networks": [{"uuid": str(NETWORK.id)}],
+    "key_name": "gk",
 }
 
 # What is sent, by the answer's name without its version.
@@ -85,7 +87,9 @@ class GoldenTests(ApiTestCase):
             return self._ask(name, shape)
 
     def _ask(self, name: str, shape: Shape) -> Reply:
-        server = self.server(ADMIN, name="golden")
+        keypair = {"name": "gk", "public_key": PUBLIC_KEY}
+        self.call("POST", "/compute/v2.1/os-keypairs", {"keypair": keypair}, by=ADMIN)
+        server = self.server(ADMIN, name="golden", key_name="gk")
         if "build" not in name:
             self.live(server, Life(Observed.UP, launched=1_700_000_000.0))
         headers = {"X-Auth-Token": "nonsense"} if name in STRANGER else {}

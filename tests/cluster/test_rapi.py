@@ -24,6 +24,7 @@ from snf.testing.rapi_contract import (
     job_tests,
     move_tests,
     nic_tests,
+    rebuild_tests,
 )
 
 
@@ -99,6 +100,10 @@ class LiveJobTests(job_tests(subject("fake"))):
 
 class LiveNicTests(nic_tests(subject("fake"))):
     """What nodes are told of the network."""
+
+
+class LiveRebuildTests(rebuild_tests(subject("fake"))):
+    """Disks that are made anew, and secrets."""
 
 
 class LiveMoveTests(move_tests(subject("fake"))):

@@ -131,6 +131,9 @@ class PermitTests(SynchronousTestCase):
                 Action.MIGRATE: {Status.ACTIVE, Status.SHUTOFF},
                 Action.MIGRATE_LIVE: {Status.ACTIVE},
                 Action.RESTORE: set(),
+                # Its disk is lost by it, as its owner wants.
+                Action.REBUILD: {Status.ACTIVE, Status.SHUTOFF, Status.ERROR},
+                Action.CHANGE_PASSWORD: set(),
                 # Ganeti knows no guest otherwise whose NICs could change.
                 Action.ATTACH: {Status.ACTIVE, Status.SHUTOFF},
                 Action.DETACH: {Status.ACTIVE, Status.SHUTOFF},

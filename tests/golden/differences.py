@@ -12,10 +12,6 @@ from attrs import frozen
 NOT_OFFERED: Mapping[str, str] = {
     "console-output-base": "there are no consoles yet",
     "console-output-latest": "there are no consoles yet",
-    "keypair-create-base": "there are no key pairs yet",
-    "keypair-delete": "there are no key pairs yet",
-    "keypair-show-latest": "there are no key pairs yet",
-    "keypairs-base": "there are no key pairs yet",
     "remote-console-latest": "there are no consoles yet",
     "vnc-console-base": "there are no consoles yet",
 }
@@ -54,8 +50,6 @@ DIFFERENCES = (
     Difference("server*", "*/SNF:task_state", _SYNNEFO),
     Difference("server*", "*/suspended", _SYNNEFO),
     Difference("quota-*", "quota_set/SNF:disk", "Nova has no quota of disks"),
-    Difference("server*", "*/key_name", "there are no key pairs yet"),
-    Difference("server-create-*", "server/adminPass", "guests get no password yet"),
     Difference(
         "server*-latest",
         "*/OS-EXT-SRV-ATTR:root_device_name",

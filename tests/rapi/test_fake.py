@@ -19,6 +19,7 @@ from snf.testing.rapi_contract import (
     job_tests,
     move_tests,
     nic_tests,
+    rebuild_tests,
 )
 from snf.testing.request_contract import request_tests
 
@@ -40,7 +41,7 @@ def client(fake: FakeGaneti, password: str | None = None) -> Rapi:
 def subject(case: TestCase, nodes: int = 1) -> Subject:
     clock = Clock()
     clock.advance(1_700_000_000.25)
-    fake = FakeGaneti(clock, nodes=nodes)
+    fake = FakeGaneti(clock, nodes=nodes, oses=frozenset({"cyclades+default"}))
 
     async def pause(seconds: float) -> None:
         clock.advance(seconds)
@@ -97,6 +98,10 @@ class TwoNodesJobTests(job_tests(_TWO)):
 
 class TwoNodesNicTests(nic_tests(_TWO)):
     """The same of a cluster of two nodes."""
+
+
+class FakeRebuildTests(rebuild_tests(subject)):
+    """Disks that are made anew, and secrets."""
 
 
 class FakeMoveTests(move_tests(_TWO)):

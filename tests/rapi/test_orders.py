@@ -3,20 +3,23 @@
 from urllib.parse import urlencode
 from uuid import UUID
 
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from snf.core.naming import order_id
-from snf.core.order import Build, Kind, NicRequest, Order, Sizes
+from snf.core.guest import Parameters
+from snf.core.naming import order_id, osparams_order
+from snf.core.order import Build, Kind, NicRequest, Order, Reinstall, Sizes
 from snf.rapi.orders import Request, after, firewall, hotplug_word, request
 
 SIZES = Sizes(vcpus=2, ram_mib=512, disk_gib=3)
 NIC = NicRequest("snf-nic-1", "aa:00:00:00:00:01", None, network=UUID(int=5))
 BUILD = Build(vcpus=1, ram_mib=64, disk_gib=1, disk_template="file", os="x")
 
-# A FIREWALL is several.
-ONE_CALL = [kind for kind in Kind if kind is not Kind.FIREWALL]
+# A FIREWALL is several, and for a REBUILD Ganeti takes no reason.
+ONE_CALL = [kind for kind in Kind if kind not in (Kind.FIREWALL, Kind.REBUILD)]
+REINSTALL = Reinstall(UUID(int=6), "x+y", os_parameters={"a": "b", "order": "none"})
 
 
 class RequestTests(SynchronousTestCase):
@@ -51,6 +54,46 @@ class RequestTests(SynchronousTestCase):
             ],
             [(asked.method, asked.path) for asked in self.all_kinds()],
         )
+
+    def test_rebuild(self) -> None:
+        """Its parameters say whose it is, and it can neither wait nor have secrets."""
+        order = Order(UUID(int=1), 1, Kind.REBUILD, reinstall=REINSTALL)
+        asked = request(order, "snf-1", 9, parameters=Parameters({"hostname": "h"}))
+        self.assertEqual(
+            ("POST", "/2/instances/snf-1/reinstall", ()),
+            (asked.method, asked.path, asked.query),
+        )
+        body = dict(asked.body or {})
+        self.assertEqual(order.id, osparams_order(body["osparams"]))
+        self.assertEqual(
+            {
+                "os": "x+y",
+                "start": True,
+                "osparams": {"a": "b", "hostname": "h", "order": str(order.id)},
+            },
+            body,
+        )
+        secret = Parameters({}, {"guest": "s"})
+        self.assertRaises(ValueError, request, order, "snf-1", 9, 7)
+        self.assertRaises(ValueError, request, order, "snf-1", 9, parameters=secret)
+        nothing = Order(UUID(int=1), 1, Kind.REBUILD)
+        self.assertRaises(ValueError, request, nothing, "snf-1", 9)
+
+    def test_told(self) -> None:
+        """A build has its second disk, and what its guest is told is kept nowhere."""
+        build = evolve(BUILD, drive=True, os_parameters={"a": "b"})
+        order = Order(UUID(int=1), 1, Kind.CREATE, build=build)
+        told = Parameters({"hostname": "h"}, {"guest": "hunter2"})
+        asked = request(order, "snf-1", 9, parameters=told)
+        body = dict(asked.body or {})
+        self.assertEqual(
+            [{"size": 1024}, {"size": 16, "name": "configdrive"}], body["disks"]
+        )
+        self.assertEqual({"a": "b", "hostname": "h"}, body["osparams"])
+        self.assertEqual({"guest": "hunter2"}, body["osparams_secret"])
+        self.assertNotIn("hunter2", repr(asked))
+        plain = dict(request(evolve(order, build=BUILD), "snf-1", 9).body or {})
+        self.assertNotIn("osparams_secret", plain)
 
     def test_firewall(self) -> None:
         """Tags are added before any is removed, some at a time; then the node is told."""

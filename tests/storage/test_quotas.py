@@ -208,7 +208,7 @@ def build(
 ) -> int:
     """Ask for a server; return its id."""
     wanted = NewServer("x", str(flavor.id), str(world.TINY.id))
-    uuid = builder.build(txn, call, wanted, "r-1")
+    uuid = builder.build(txn, call, wanted, "r-1").uuid
     txn.execute("SELECT id FROM server WHERE uuid = %s", (uuid,))
     [(server,)] = txn.fetchall()
     return server

@@ -49,7 +49,7 @@ class RaceTests(TestCase):
         builder = Builder(limits={**NO_LIMITS, **more})
 
         def build(txn: Transaction, index: int) -> UUID:
-            return builder.build(txn, ALICE, WANTED, "r-1", index, str(group))
+            return builder.build(txn, ALICE, WANTED, "r-1", index, str(group)).uuid
 
         works = [(build, index) for index in range(AT_ONCE)]
         works[AT_ONCE // 2 : AT_ONCE // 2] = others

@@ -3,11 +3,11 @@
 from uuid import UUID
 
 import msgspec
-from attrs import frozen
+from attrs import define, field
 
 from snf.api.call import Call
 from snf.api.compute.bodies import NewServer
-from snf.api.compute.build import Builder
+from snf.api.compute.build import Builder, Built
 from snf.core.errors import BadRequest, Conflict, QuotaExceeded, Unavailable
 from snf.storage import quotas
 from snf.storage.database import Transaction
@@ -16,12 +16,18 @@ _NAME_AT_MOST = 255
 _LABEL_AT_MOST = 63
 
 
-@frozen
+@define
 class Batch:
-    """Servers that were asked for together."""
+    """Servers that were asked for together; their guests are told one password."""
 
     reservation: str
-    servers: list[UUID]
+    servers: list[UUID] = field(factory=list)
+    admin_pass: str | None = field(default=None, repr=False)
+
+    def add(self, built: Built) -> None:
+        """Take in one more."""
+        self.servers.append(built.uuid)
+        self.admin_pass = built.admin_pass
 
 
 def build(
@@ -43,17 +49,15 @@ def build(
     if least > most:
         raise BadRequest("server.min_count: must be <= max_count")
     # All of one request have one id; no two requests have the same.
-    batch = Batch(f"r-{call.request_id[-12:]}", [])
+    batch = Batch(f"r-{call.request_id[-12:]}")
     if most == 1:
-        batch.servers.append(
-            builder.build(txn, call, wanted, batch.reservation, group=group)
-        )
+        batch.add(builder.build(txn, call, wanted, batch.reservation, group=group))
         return batch
 
     def another(index: int) -> None:
         one = _numbered(wanted, index + 1)
-        how = (batch.reservation, index, group, quotas.take)
-        batch.servers.append(builder.build(txn, call, one, *how))
+        how = (batch.reservation, index, group, quotas.take, batch.admin_pass)
+        batch.add(builder.build(txn, call, one, *how))
 
     for index in range(most):
         if index < least:

@@ -7,6 +7,7 @@ import msgspec
 
 from snf.api.call import Call
 from snf.api.compute import versions
+from snf.api.compute.guests import AdminPass, Personality, UserData
 from snf.api.compute.tags import TagList
 from snf.core.errors import BadRequest
 from snf.core.firewall import GROUPS_AT_MOST
@@ -66,7 +67,7 @@ class BlockDevice(msgspec.Struct, forbid_unknown_fields=True):
 class NewServer(msgspec.Struct, forbid_unknown_fields=True):
     """``server`` in ``POST /servers``.
 
-    What is not offered (yet) may only be given as clients give "nothing of it".
+    What is not offered may only be given as clients give "nothing of it".
     """
 
     name: Name
@@ -91,15 +92,31 @@ class NewServer(msgspec.Struct, forbid_unknown_fields=True):
     hostname: Hostname | msgspec.UnsetType = msgspec.UNSET
     tags: TagList | msgspec.UnsetType = msgspec.UNSET
     trusted_image_certificates: msgspec.UnsetType | None = msgspec.UNSET
-    config_drive: Literal[False, "", None] = None
-    key_name: _Empty = None
-    user_data: _Empty = None
+    config_drive: Literal[True, False, "true", "false", "True", "False", "", None] = (
+        None
+    )
+    key_name: Name | Literal["", None] = None
+    user_data: UserData | None = None
+    personality: Personality | msgspec.UnsetType = msgspec.UNSET
+    adminPass: AdminPass | None = None
     availability_zone: Literal["nova", "", None] = None
     accessIPv4: _Empty = None
     accessIPv6: _Empty = None
     disk_config: Literal["AUTO", "MANUAL"] = msgspec.field(
         name="OS-DCF:diskConfig", default="MANUAL"
     )
+
+    def __repr__(self) -> str:
+        # Of what is in it, much is a secret.
+        return "NewServer(...)"
+
+    @property
+    def tells(self) -> bool:
+        """Whether the guest is to be told something that needs a disk of its own."""
+        asked = (self.key_name, self.user_data, self.adminPass)
+        files = self.personality is not msgspec.UNSET and len(self.personality) > 0
+        drive = self.config_drive in (True, "true", "True")
+        return drive or files or any(asked)
 
 
 class Hints(msgspec.Struct, forbid_unknown_fields=True):

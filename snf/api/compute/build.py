@@ -6,11 +6,13 @@ from ipaddress import ip_address
 from uuid import UUID, uuid4
 
 import msgspec
-from attrs import frozen
+from attrs import field, frozen
 
 from snf.api.call import Call, identifier
+from snf.api.compute import guests
 from snf.api.compute.actions import remember
 from snf.api.compute.bodies import NetworkRef, NewServer
+from snf.api.compute.guests import Wish as GuestWish
 from snf.api.compute.security_groups import named
 from snf.api.plugging import Made, Plugger, Wish
 from snf.core.catalog import Cluster, Flavor, Image
@@ -22,6 +24,7 @@ from snf.core.order import Build, Kind, NicRequest, Order
 from snf.core.placement import Need
 from snf.core.port import NICS_AT_MOST, Fixed
 from snf.core.quota import NO_LIMITS, Amounts, Resource
+from snf.core.sealing import Seal
 from snf.core.server_group import Policy
 from snf.storage import (
     clusters,
@@ -36,9 +39,18 @@ from snf.storage import (
     servers,
     tags,
 )
+from snf.storage import guests as told
 from snf.storage.database import Transaction
 from snf.storage.plugs import Spot
 from snf.storage.server_groups import Entry
+
+
+@frozen
+class Built:
+    """A server that has been asked for; ``admin_pass`` is what its guest is told."""
+
+    uuid: UUID
+    admin_pass: str | None = field(default=None, repr=False)
 
 
 @frozen
@@ -47,11 +59,13 @@ class Builder:
 
     :ivar limits: What a project may have for which an operator has set nothing.
     :ivar firewall: What security groups and profiles there are.
+    :ivar seal: What seals what guests are told; None where they can be told nothing.
     """
 
     random_bytes: Callable[[int], bytes] = os.urandom
     limits: Amounts = NO_LIMITS
     firewall: Offered = OFFERED
+    seal: Seal | None = None
 
     @property
     def plugger(self) -> Plugger:
@@ -67,14 +81,16 @@ class Builder:
         index: int = 0,
         group: str | None = None,
         take: Callable[..., None] = quotas.take_last,
-    ) -> UUID:
+        password: str | None = None,
+    ) -> Built:
         """
-        Store a server and order its build; its id.
+        Store a server and order its build.
 
         :param reservation: What all servers that are asked for together share.
         :param index: Which one of them it is.
         :param group: The id of the server group that it is to be in.
         :param take: Counts what the project gets, now or with the commit.
+        :param password: The one that has been made up for those before it.
         :raises BadRequest: Its flavor, image, group or a network is not to be had.
         :raises QuotaExceeded: The project or the group would have more than it may.
         :raises Conflict: A network has no free address left, or the policy of the
@@ -84,6 +100,7 @@ class Builder:
         flavor = _flavor(txn, call, wanted.flavorRef)
         image = _image(txn, call, wanted)
         check_fit(flavor, image)
+        guest = self._guest(txn, call, wanted, flavor, image, password)
         wired = _networks(txn, call, wanted)
         groups = self._groups(txn, call, wanted)
         entry = None if group is None else self._enter(txn, call, group)
@@ -106,6 +123,8 @@ class Builder:
                 pinned_zone=wanted.availability_zone or None,
                 reservation=reservation,
                 launch_index=index,
+                key_name=guest.key_name,
+                config_drive=guest.drive,
             ),
         )
         if wanted.tags:
@@ -124,13 +143,39 @@ class Builder:
             id=uuid4(),
             server=server_id,
             kind=Kind.CREATE,
-            build=_order(flavor, image, nics, entry),
+            build=_order(flavor, image, nics, entry, guest.drive),
         )
         orders.add(txn, order, cluster.id, call.request_id)
+        if guest.drive and self.seal is not None:
+            told.add(txn, self.seal, server_id, guest.keys, guest.user_data)
+            told.add_secret(txn, self.seal, order.id, guest.secret)
         remember(txn, call, server_id, "create", order.id)
         # Last, since from here on the project's requests queue up.
         take(txn, call.project.id, amounts, self.limits)
-        return uuid
+        return Built(uuid, guest.secret.admin_pass)
+
+    def _guest(
+        self,
+        txn: Transaction,
+        call: Call,
+        wanted: NewServer,
+        flavor: Flavor,
+        image: Image,
+        password: str | None,
+    ) -> GuestWish:
+        """Return what the guest is to be told; nothing where none has asked for it."""
+        if image.sha256 is None and not wanted.tells:
+            guests.files(call, wanted.personality)  # which some versions have not
+            return GuestWish(drive=False)
+        guests.check_tellable(image, flavor.disk_gib, self.seal)
+        name = wanted.key_name or None
+        return GuestWish(
+            drive=True,
+            key_name=name,
+            keys=() if name is None else (guests.key_of(txn, call, name),),
+            user_data=guests.user_data(wanted.user_data),
+            secret=guests.secret(call, wanted, self.random_bytes, password),
+        )
 
     def _groups(
         self, txn: Transaction, call: Call, wanted: NewServer
@@ -192,7 +237,11 @@ def _amounts(flavor: Flavor) -> dict[Resource, int]:
 
 
 def _order(
-    flavor: Flavor, image: Image, nics: list[NicRequest], entry: Entry | None
+    flavor: Flavor,
+    image: Image,
+    nics: list[NicRequest],
+    entry: Entry | None,
+    drive: bool,
 ) -> Build:
     # For the other policies Ganeti has nothing: they are a matter of the cluster alone.
     apart = entry is not None and entry.group.policy is Policy.ANTI_AFFINITY
@@ -206,6 +255,8 @@ def _order(
         os_parameters=image.os_parameters,
         nics=tuple(nics),
         tags=(apart_tag(entry.group.id, entry.slot),) if entry and apart else (),
+        source=guests.source(image),
+        drive=drive,
     )
 
 
@@ -239,10 +290,20 @@ def _image(txn: Transaction, call: Call, wanted: NewServer) -> Image:
 
 
 def check_fit(flavor: Flavor, image: Image) -> None:
-    if flavor.disk_gib < image.min_disk_gib:
+    """
+    Return if an image has room in a flavor.
+
+    :raises BadRequest: It has not, in Nova's words.
+    """
+    needed = image.virtual_size_bytes or 0 if image.sha256 is not None else 0
+    too_small = flavor.disk_gib * _GIB < needed
+    if flavor.disk_gib < image.min_disk_gib or too_small:
         raise BadRequest("Flavor's disk is too small for requested image.")
     if flavor.ram_mib < image.min_ram_mib:
         raise BadRequest("Flavor's memory is too small for requested image.")
+
+
+_GIB = 2**30
 
 
 @frozen

@@ -94,14 +94,14 @@ _NIC = (
 
 def _standard(server: Server, nics: list[Port]) -> Json:
     flavor = server.flavor
-    disks = 1 if flavor.disk_gib else 0
+    disks = (1 if flavor.disk_gib else 0) + server.config_drive
     return {
         "state": "running",
         "driver": "ganeti",
         "hypervisor": None,
         "hypervisor_os": None,
         "uptime": None,
-        "config_drive": False,
+        "config_drive": server.config_drive,
         "num_cpus": flavor.vcpus,
         "num_nics": len(nics),
         "num_disks": disks,

@@ -89,7 +89,6 @@ def _status(call: Call, name: str, text: str) -> Status:
 _STATUSES = frozenset(Status.__members__) | {
     "PASSWORD",
     "PAUSED",
-    "REBUILD",
     "RESCUE",
     "RESIZE",
     "REVERT_RESIZE",
@@ -229,8 +228,8 @@ _FILTERS: Mapping[str, _Filter] = {
     "vm_state": _Filter("statuses", _vm_state, owners=_LATE),
     "progress": _Filter("progress", _progress, owners=_LATE),
     "availability_zone": _Filter(_SAME, _only("nova"), owners=_LATE),
-    "config_drive": _Filter(_SAME, _only("false"), owners=_LATE),
-    "key_name": _Filter(_SAME, _only(""), owners=_LATE),
+    "config_drive": _Filter("config_drive", _flag, owners=_LATE),
+    "key_name": _Filter("key_name", _text, owners=_LATE),
 }
 
 # What a strict version takes besides (nova/api/openstack/compute/schemas/servers.py);

@@ -17,8 +17,10 @@ from snf.api.compute import (
     firewall,
     fixed_ips,
     floating_ips,
+    guest_passwords,
     locks,
     moves,
+    rebuilds,
     repairs,
     resizes,
     security_groups,
@@ -46,7 +48,7 @@ from snf.api.repeat import Told, once
 from snf.core.errors import BadRequest
 from snf.core.identity import Role
 from snf.core.server import Action
-from snf.storage import search, servers
+from snf.storage import guests, search, servers
 from snf.storage.database import Transaction
 from snf.storage.servers import Server, from_text
 
@@ -123,18 +125,35 @@ class Servers:
         wanted: NewServer = call.body.server
         group: str | None = call.body.group
         check(call, wanted)
-        told = once(txn, call, partial(self._build, txn, call, wanted, group))
+        once_only: dict[str, str] = {}
+        work = partial(self._build, txn, call, wanted, group, once_only)
+        told = once(txn, call, work)
         place = {} if told.place is None else {"Location": told.place}
-        return Answer(told.body, headers=place)
+        body = told.body
+        if "server" in body:
+            body = {"server": {**body["server"], **once_only}}
+        return Answer(body, headers=place)
 
     def _build(
-        self, txn: Transaction, call: Call, wanted: NewServer, group: str | None
+        self,
+        txn: Transaction,
+        call: Call,
+        wanted: NewServer,
+        group: str | None,
+        once_only: dict[str, str],
     ) -> Told:
+        """
+        Ask for servers; return what may be told again.
+
+        :param once_only: Gets what may not.
+        """
         made = batch.build(txn, call, self.builder, wanted, group)
         for uuid in made.servers:
             note(txn, call, "server create", uuid)
         if wanted.return_reservation_id:
             return Told({"reservation_id": made.reservation})
+        if made.admin_pass is not None:
+            once_only["adminPass"] = made.admin_pass
         first = made.servers[0]
         shown = {
             "id": str(first),
@@ -198,6 +217,10 @@ class Servers:
         builder = self.builder
         return {
             resizes.NAMES: partial(resizes.change, limits=builder.limits),
+            rebuilds.NAMES: partial(
+                rebuilds.change, builder=builder, show=self._rebuilt
+            ),
+            guest_passwords.NAMES: guest_passwords.change,
             floating_ips.NAMES: floating_ips.change,
             fixed_ips.NAMES: partial(fixed_ips.change, plugger=builder.plugger),
             firewall.NAMES: partial(firewall.change, offered=builder.firewall),
@@ -210,15 +233,32 @@ class Servers:
         found = servers.get(txn, owner(call), uuid)
         return {"server": self._shown(txn, call, [found], alone=True)[uuid]}
 
+    def _rebuilt(self, txn: Transaction, call: Call, server: Server) -> dict[str, Any]:
+        return self._shown(txn, call, [server], alone=True)[server.uuid]
+
     def _shown(
         self, txn: Transaction, call: Call, found: Sequence[Server], alone: bool = False
     ) -> dict[UUID, dict[str, Any]]:
         """Return servers as they are shown, by their ids."""
         shown = {one.uuid: view.server(call, one, self.prefix, alone) for one in found}
+        if alone and call.is_admin and call.since(versions.EXTENDED):
+            self._tell_user_data(txn, found, shown)
         if self.of_synnefo:
             for uuid, nics in attachments.of_servers(txn, found).items():
                 shown[uuid]["attachments"] = nics
         return shown
+
+    def _tell_user_data(
+        self,
+        txn: Transaction,
+        found: Sequence[Server],
+        shown: dict[UUID, dict[str, Any]],
+    ) -> None:
+        seal = self.builder.seal
+        for one in found:
+            if one.config_drive and seal is not None:
+                _, user_data = guests.known(txn, seal, one.id)
+                shown[one.uuid]["OS-EXT-SRV-ATTR:user_data"] = user_data
 
     def _listing(
         self, txn: Transaction, call: Call, columns: str

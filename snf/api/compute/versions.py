@@ -13,9 +13,11 @@ from snf.core.errors import BadRequest
 Version = tuple[int, int]
 
 # What our code asks for by name.
+KEYPAIR_TYPES = (2, 2)
 EXTENDED = (2, 3)
 IP6_FOR_ALL = (2, 5)
 LOCKED = (2, 9)
+KEYPAIRS_OF_USERS = (2, 10)
 FORCED_DOWN = (2, 11)
 GROUP_OWNERS = (2, 13)
 EVACUATION_PLAIN = (2, 14)
@@ -31,6 +33,7 @@ EVACUATION_FORCED = (2, 29)
 LIVE_FORCED = (2, 30)
 HYPERVISOR_PAGES = (2, 33)
 BEFORE_PROXIES_WENT = (2, 35)
+KEYPAIR_PAGES = (2, 35)
 NO_NETWORK_QUOTAS = (2, 36)
 NETWORKS_NEEDED = (2, 37)
 STATUS_CHECKED = (2, 38)
@@ -43,6 +46,7 @@ ATTACHED_WITH_TAG = (2, 49)
 EVENTS_FOR_OWNERS = (2, 51)
 TAGS_AT_CREATION = (2, 52)
 HOSTS_BY_UUID = (2, 53)
+REBUILT_WITH_KEY = (2, 54)
 FLAVOR_DESCRIPTION = (2, 55)
 HOST_OF_MIGRATION = (2, 56)
 NO_FILE_QUOTAS = (2, 57)
@@ -64,6 +68,7 @@ FILTERS_FOR_ALL = (2, 83)
 EVENT_DETAILS = (2, 84)
 HYPERVISORS_WITHOUT_SIZES = (2, 88)
 HOSTNAME = (2, 90)
+KEYPAIRS_IMPORTED = (2, 92)
 HOSTNAME_WITH_DOTS = (2, 94)
 PINNED_ZONE = (2, 96)
 IMAGE_PROPERTIES = (2, 98)
@@ -71,9 +76,11 @@ HINTS = (2, 100)
 
 _SAID = {
     1: "where it begins",
+    KEYPAIR_TYPES[1]: "key pairs have a `type`; 201 and 204 where it was 200 and 202",
     EXTENDED[1]: "admins see `reservation_id`, `launch_index`, `hostname` and more",
     IP6_FOR_ALL[1]: "everybody may look for servers by `ip6`",
     LOCKED[1]: "servers show whether they are `locked`",
+    KEYPAIRS_OF_USERS[1]: "admins may name the `user_id` whose key pairs are meant",
     FORCED_DOWN[1]: "services show `forced_down`: none is",
     GROUP_OWNERS[1]: "server groups show `project_id` and `user_id`",
     EVACUATION_PLAIN[1]: "evacuating without `onSharedStorage` and an answer",
@@ -91,6 +98,7 @@ _SAID = {
     EVACUATION_FORCED[1]: "an evacuation can be forced",
     LIVE_FORCED[1]: "a live migration can be forced",
     HYPERVISOR_PAGES[1]: "hypervisors come in pages",
+    KEYPAIR_PAGES[1]: "key pairs come in pages",
     BEFORE_PROXIES_WENT[1] + 1: "`/images` and `/os-floating-ips` are gone: 404; "
     "quotas without networks'",
     NETWORKS_NEEDED[1]: "`networks` must be given, if only as `auto` or `none`",
@@ -108,9 +116,11 @@ _SAID = {
     EVENTS_FOR_OWNERS[1]: "owners see the events of an action",
     TAGS_AT_CREATION[1]: "`tags` may be given to a new server",
     HOSTS_BY_UUID[1]: "ids of services and hypervisors are UUIDs",
+    REBUILT_WITH_KEY[1]: "a server may be rebuilt with another `key_name`",
     FLAVOR_DESCRIPTION[1]: "flavors have a `description`",
     HOST_OF_MIGRATION[1]: "a `host` can be named for a migration",
-    NO_FILE_QUOTAS[1]: "quotas and limits without those of injected files",
+    NO_FILE_QUOTAS[1]: "no `personality` any more, nor its quotas and limits; a server "
+    "may be rebuilt with other `user_data`",
     ACTION_PAGES[1]: "actions come in pages, with `updated_at` and `changes-since`",
     MIGRATION_PAGES[1]: "migrations come in pages, with `uuid` and `changes-since`",
     FLAVOR_EXTRA_SPECS[1]: "flavors show their `extra_specs`",
@@ -128,6 +138,8 @@ _SAID = {
     EVENT_DETAILS[1]: "events that failed have `details`",
     HYPERVISORS_WITHOUT_SIZES[1]: "hypervisors show no sizes and no statistics",
     HOSTNAME[1]: "a server's `hostname` can be chosen, and its owner sees it",
+    KEYPAIRS_IMPORTED[1]: "key pairs are taken in, and none is made any more; their "
+    "names may have `@` and dots",
     HOSTNAME_WITH_DOTS[1]: "a `hostname` may have a domain",
     PINNED_ZONE[1]: "servers show their `pinned_availability_zone`",
     IMAGE_PROPERTIES[1]: "servers show the `properties` of their image",
@@ -148,7 +160,10 @@ def nic_tags(version: Version) -> bool:
 
 
 def check_fields(
-    version: Version, body: msgspec.Struct, fields: Mapping[str, Version]
+    version: Version,
+    body: msgspec.Struct,
+    fields: Mapping[str, Version],
+    name_of_body: str = "server",
 ) -> None:
     """
     Return if a body has no field that is younger than a version.
@@ -158,6 +173,6 @@ def check_fields(
     for name, since in fields.items():
         if getattr(body, name) is not msgspec.UNSET and version < since:
             raise BadRequest(
-                f"server.{name}: Additional properties are not allowed "
+                f"{name_of_body}.{name}: Additional properties are not allowed "
                 f"({name!r} was unexpected)"
             )

@@ -152,8 +152,8 @@ def server(call: Asked, server: Server, prefix: str, alone: bool = False) -> Jso
         "OS-DCF:diskConfig": "MANUAL",
         "progress": _progress(server),
         "OS-EXT-AZ:availability_zone": "nova",
-        "config_drive": "",
-        "key_name": None,
+        "config_drive": "True" if server.config_drive else "",
+        "key_name": server.key_name,
         "OS-SRV-USG:launched_at": precise(server.launched),
         "OS-SRV-USG:terminated_at": precise(server.deleted),
         "security_groups": [{"name": name} for name in server.security_groups],
@@ -332,6 +332,8 @@ def _utc(server: Server) -> Any:
 
 
 def _progress(server: Server) -> int:
+    if server.status is Status.REBUILD:
+        return server.progress
     if server.observed is Observed.UP:
         return 100
     return server.progress if server.observed is Observed.BUILD else 0

@@ -10,9 +10,10 @@ from twisted.web.resource import IResource
 
 from snf.testing.ganeti import views
 from snf.testing.ganeti.failure import OpFailure
+from snf.testing.ganeti.job import Entry
 from snf.testing.ganeti.machines import Machines
 from snf.testing.ganeti.opcodes import Unfit, opcode
-from snf.testing.ganeti.queue import Durations, Entry, JobQueue
+from snf.testing.ganeti.queue import Durations, JobQueue
 from snf.testing.ganeti.web import Call, Failed, Faults, Front
 
 _Route = tuple[str, str, Callable[..., Any]]
@@ -198,6 +199,31 @@ class FakeGaneti:
         static = {"instance_name": instance, "disk": int(disk)}
         name = "instances_name_disk_grow"
         return self._submit("OP_INSTANCE_GROW_DISK", call, name, static, call.body)
+
+    def _reinstall(self, call: Call, instance: str) -> int:
+        if call.body is not None and not isinstance(call.body, dict):
+            raise Failed(400, "Invalid body contents, not a dictionary")
+        if call.body and call.query:
+            raise Failed(400, "Can't combine query and body parameters")
+        body = call.body or {}
+        # Ganeti reads nothing else of this body, and takes no reason.
+        new = {"os_type": body.get("os"), "osparams": body.get("osparams")}
+        steps: list[tuple[str, dict[str, Any]]] = [
+            ("OP_INSTANCE_SHUTDOWN", {}),
+            ("OP_INSTANCE_REINSTALL", new),
+        ]
+        if body.get("start", True):
+            steps.append(("OP_INSTANCE_STARTUP", {}))
+        try:
+            ops = [
+                opcode(op_id, {"instance_name": instance, **given})
+                for op_id, given in steps
+            ]
+        except Unfit as failure:
+            raise Failed(400, f"Invalid body parameters: {failure}") from None
+        if self.drained:
+            raise Failed(500, "Queue drained")
+        return self.queue.submit(*ops)
 
     def _remove(self, call: Call, instance: str) -> int:
         static = {"instance_name": instance}
@@ -390,6 +416,7 @@ _ROUTES: tuple[_Route, ...] = (
     ("PUT", f"/2/instances/{_NAME}/shutdown", FakeGaneti._stop),
     ("POST", f"/2/instances/{_NAME}/reboot", FakeGaneti._reboot),
     ("PUT", f"/2/instances/{_NAME}/modify", FakeGaneti._modify),
+    ("POST", f"/2/instances/{_NAME}/reinstall", FakeGaneti._reinstall),
     ("PUT", f"/2/instances/{_NAME}/tags", FakeGaneti._instance_tags),
     ("DELETE", f"/2/instances/{_NAME}/tags", FakeGaneti._instance_tags),
     ("POST", f"/2/instances/{_NAME}/disk/{_NUMBER}/grow", FakeGaneti._grow),

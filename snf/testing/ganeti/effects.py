@@ -151,6 +151,25 @@ def _grow(machines: Machines, op: dict[str, Any]) -> None:
     disk["size"] = max(disk["size"], target)
 
 
+def _reinstall_check(machines: Machines, op: dict[str, Any]) -> None:
+    machine = machines.find(op["instance_name"])
+    if not machine.disks:
+        text = f"Instance '{machine.name}' has no disks"
+        raise OpFailure("OpPrereqError", text, "wrong_input")
+    if machine.running:
+        text = f"Instance {machine.name} is running, cannot reinstall"
+        raise OpFailure("OpPrereqError", text, "wrong_state")
+    machines.check_os(op["os_type"] or machine.os)
+
+
+def _reinstall(machines: Machines, op: dict[str, Any]) -> None:
+    machine = machines.find(op["instance_name"])
+    machine.os = op["os_type"] or machine.os
+    # What it had before is forgotten (Ganeti, LUInstanceReinstall).
+    machine.osparams = dict(op["osparams"] or {})
+    machine.installed.append(dict(machine.osparams))
+
+
 def _failover_check(machines: Machines, op: dict[str, Any]) -> None:
     machine = machines.find(op["instance_name"])
     machines.target(op, "failovers")
@@ -239,6 +258,7 @@ EFFECTS: dict[str, Effect] = {
     "OP_INSTANCE_SHUTDOWN": Effect(_known, _set_down, _halt),
     "OP_INSTANCE_REBOOT": Effect(_known, _halt, _run),
     "OP_INSTANCE_REMOVE": Effect(_known, _halt, _remove),
+    "OP_INSTANCE_REINSTALL": Effect(_reinstall_check, _nothing, _reinstall),
     "OP_INSTANCE_GROW_DISK": Effect(_check_growth, _nothing, _grow),
     "OP_INSTANCE_SET_PARAMS": Effect(_check_memory, _nothing, _modify),
     "OP_INSTANCE_FAILOVER": Effect(_failover_check, _halt, _failover),

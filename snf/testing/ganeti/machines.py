@@ -21,6 +21,8 @@ class Machine:
     ``live`` are the parameters that its present process was started with, ``live_nics``
     the MACs of the NICs that the process has.  ``hotplugs`` is whether it takes others
     while it runs.  ``refreshed`` are the tags that its node has last looked at.
+    ``osparams`` are those that Ganeti keeps, ``installed`` all that the OS definition
+    was given, each time that it made the disks.
     """
 
     name: str
@@ -42,6 +44,8 @@ class Machine:
     refreshed: list[str] = field(factory=list)
     live_nics: list[str] = field(factory=list)
     hotplugs: bool = True
+    osparams: dict[str, Any] = field(factory=dict)
+    installed: list[dict[str, Any]] = field(factory=list, repr=False)
 
     def start(self) -> None:
         """Run, with the parameters and the NICs as they are now."""
@@ -181,13 +185,21 @@ class Machines:
         macs = self._free_macs(op["nics"])
         for nic in op["nics"]:
             check_nic(self.networks, self.groups, nic)
-        if self.oses is not None and op["os_type"] not in self.oses:
+        self.check_os(op["os_type"])
+        self._reserved[name] = _Reserved(node, op["tags"], macs)
+
+    def check_os(self, name: str) -> None:
+        """
+        See whether there is an OS definition.
+
+        :raises OpFailure: There is none.
+        """
+        if self.oses is not None and name not in self.oses:
             raise OpFailure(
                 "OpExecError",
                 f"OS Parameters validation failed on node {self.node}: "
-                f"Directory for OS {op['os_type']} not found in search path",
+                f"Directory for OS {name} not found in search path",
             )
-        self._reserved[name] = _Reserved(node, op["tags"], macs)
 
     def _allocated(self, tags: list[str]) -> str:
         """
@@ -247,6 +259,8 @@ class Machines:
             network_port=self._port() if hypervisor == "kvm" else None,
             ctime=self.clock.seconds(),
             up=op["start"] and not op["no_install"],
+            osparams=dict(op.get("osparams") or {}),
+            installed=[_given(op)],
         )
 
     def _port(self) -> int:
@@ -321,6 +335,14 @@ class Machines:
 
     def _hotplugs(self, machine: Machine) -> bool:
         return machine.running and machine.hypervisor == "kvm"
+
+
+def _given(op: dict[str, Any]) -> dict[str, Any]:
+    """Return all that the OS definition is given of what an opcode has."""
+    parts = ("osparams", "osparams_private", "osparams_secret")
+    return {
+        name: value for part in parts for name, value in (op.get(part) or {}).items()
+    }
 
 
 def _is(node: str, wanted: str) -> bool:

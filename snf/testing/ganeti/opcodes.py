@@ -255,6 +255,14 @@ OPCODES: dict[str, _Parameters] = {
         "absolute": (False, _flag),
         "ignore_ipolicy": (False, _flag),
     },
+    "OP_INSTANCE_REINSTALL": {
+        "instance_name": (None, _text),
+        "force_variant": (False, _flag),
+        "os_type": (None, _or_none(_text)),
+        "osparams": (None, _or_none(_mapping)),
+        "osparams_private": (None, _or_none(_mapping)),
+        "osparams_secret": (None, _or_none(_mapping)),
+    },
     "OP_INSTANCE_REMOVE": {
         "instance_name": (None, _text),
         "shutdown_timeout": (120, _count),

@@ -8,9 +8,9 @@ from twisted.internet.interfaces import IReactorTime
 
 from snf.testing.ganeti.effects import EFFECTS
 from snf.testing.ganeti.failure import OpFailure
+from snf.testing.ganeti.job import FINAL, Entry, Op
 from snf.testing.ganeti.machines import Machines
 
-_FINAL = frozenset({"success", "error", "canceled"})
 # Finished jobs beyond this many are forgotten, as by Ganeti's watcher and cleaner.
 _KEPT = 10_000
 
@@ -44,6 +44,7 @@ class Durations:
             "OP_INSTANCE_SHUTDOWN": self.stop,
             "OP_INSTANCE_REBOOT": self.reboot,
             "OP_INSTANCE_REMOVE": self.remove,
+            "OP_INSTANCE_REINSTALL": self.create,
             "OP_INSTANCE_GROW_DISK": self.grow,
             "OP_INSTANCE_SET_PARAMS": self.modify,
             "OP_TAGS_SET": self.tag,
@@ -56,53 +57,6 @@ class Durations:
             "OP_INSTANCE_FAILOVER": self.move,
             "OP_INSTANCE_MIGRATE": self.move,
         }[op_id]
-
-
-_Stamp = list[int] | None
-
-
-@define(eq=False)
-class Entry:
-    """One job of one opcode."""
-
-    id: int
-    input: dict[str, Any]
-    received: _Stamp
-    status: str = "queued"
-    result: Any = None
-    log: list[list[Any]] = field(factory=list)
-    start: _Stamp = None
-    exec: _Stamp = None
-    end: _Stamp = None
-    ready: bool = False
-    archived: bool = False
-
-    @property
-    def instance(self) -> str | None:
-        """The instance that it holds; None where it is about something else."""
-        name: str | None = self.input.get("instance_name", self.input.get("name"))
-        return name
-
-    def file(self) -> dict[str, Any]:
-        """Return what the job's file in the queue holds."""
-        return {
-            "id": self.id,
-            "ops": [
-                {
-                    "input": self.input,
-                    "status": self.status,
-                    "result": self.result,
-                    "log": list(self.log),
-                    "start_timestamp": self.start,
-                    "exec_timestamp": self.exec,
-                    "end_timestamp": self.end,
-                    "priority": self.input["priority"],
-                }
-            ],
-            "received_timestamp": self.received,
-            "start_timestamp": self.start,
-            "end_timestamp": self.end,
-        }
 
 
 @define(eq=False)
@@ -125,21 +79,20 @@ class JobQueue:
     _queued: dict[int, Entry] = field(init=False, factory=dict)
     _busy: dict[int, Entry] = field(init=False, factory=dict)
 
-    def submit(self, opcode: dict[str, Any]) -> int:
+    def submit(self, *opcodes: dict[str, Any]) -> int:
         """Take in a job and return its id."""
         self.serial += 1
         now = self.stamp()
-        summary = opcode["OP_ID"].removeprefix("OP_").lower()
-        trail = [
-            f"gnt:opcode:{summary}",
-            f"job={self.serial};index=0",
-            self.nanoseconds(),
-        ]
-        entry = Entry(
-            id=self.serial,
-            input=opcode | {"reason": [*opcode["reason"], trail]},
-            received=now,
-        )
+        ops = []
+        for index, opcode in enumerate(opcodes):
+            summary = opcode["OP_ID"].removeprefix("OP_").lower()
+            trail = [
+                f"gnt:opcode:{summary}",
+                f"job={self.serial};index={index}",
+                self.nanoseconds(),
+            ]
+            ops.append(Op.of(opcode | {"reason": [*opcode["reason"], trail]}))
+        entry = Entry(id=self.serial, ops=ops, received=now)
         self.entries[entry.id] = self._queued[entry.id] = entry
         self.changed(entry)
         self.clock.callLater(self.durations.pick, self._picked, entry)
@@ -148,7 +101,7 @@ class JobQueue:
     def cancel(self, job: int) -> tuple[bool, str]:
         """Cancel a job that has not begun; the answer is worded as Ganeti's."""
         entry = self.entries.get(job)
-        if entry is None or entry.status in _FINAL:
+        if entry is None or entry.status in FINAL:
             return False, f"Job {job} not found in queue"
         if entry.status != "queued":
             return False, "Job no longer waiting, can't cancel (informed it anyway)"
@@ -158,11 +111,11 @@ class JobQueue:
     def archive(self) -> None:
         """Put away what has ended, as Ganeti's watcher does after six hours."""
         for entry in self.entries.values():
-            entry.archived = entry.status in _FINAL
+            entry.archived = entry.status in FINAL
 
     def purge(self) -> None:
         """Forget what has ended, as Ganeti's cleaner does after three weeks."""
-        ended = [job for job, entry in self.entries.items() if entry.status in _FINAL]
+        ended = [job for job, entry in self.entries.items() if entry.status in FINAL]
         for job in ended:
             del self.entries[job]
 
@@ -189,18 +142,23 @@ class JobQueue:
 
     def _may_begin(self, entry: Entry) -> bool:
         return all(
-            job not in self.entries or self.entries[job].status in _FINAL
+            job not in self.entries or self.entries[job].status in FINAL
             for job, _ in entry.input["depends"] or ()
         )
 
     def _wait(self, entry: Entry) -> None:
-        entry.start = self.stamp()
         text = self._broken(entry)
         if text is not None:
+            entry.now.start = self.stamp()
             self._finish(entry, "error", ["OpExecError", [text]])
             return
-        entry.status = "waiting"
         self._busy[entry.id] = self._queued.pop(entry.id)
+        self._next(entry)
+
+    def _next(self, entry: Entry) -> None:
+        """Let an op wait for what it is about."""
+        entry.now.start = self.stamp()
+        entry.now.status = "waiting"
         self.changed(entry)
         self.clock.callLater(self.durations.lock, self._lock)
 
@@ -230,12 +188,12 @@ class JobQueue:
         )
 
     def _run(self, entry: Entry) -> None:
-        entry.exec = self.stamp()
-        entry.status = "running"
+        entry.now.exec = self.stamp()
+        entry.now.status = "running"
         self.changed(entry)
-        op_id = entry.input["OP_ID"]
+        op_id = entry.now.input["OP_ID"]
         try:
-            EFFECTS[op_id].begin(self.machines, entry.input)
+            EFFECTS[op_id].begin(self.machines, entry.now.whole)
         except OpFailure as failure:
             self._finish(entry, "error", failure.result)
             return
@@ -244,26 +202,43 @@ class JobQueue:
         self.clock.callLater(half * 2, self._end, entry)
 
     def _half(self, entry: Entry) -> None:
-        effect = EFFECTS[entry.input["OP_ID"]]
-        effect.half(self.machines, entry.input)
+        op = entry.now
+        effect = EFFECTS[op.input["OP_ID"]]
+        effect.half(self.machines, op.whole)
         for text in effect.says:
-            entry.log.append([len(entry.log) + 1, self.stamp(), "message", text])
+            op.log.append([len(op.log) + 1, self.stamp(), "message", text])
             self.changed(entry)
 
     def _end(self, entry: Entry) -> None:
-        op_id = entry.input["OP_ID"]
+        op_id = entry.now.input["OP_ID"]
         spoiled = self.spoiled.get(op_id)
         try:
             if spoiled:
                 raise spoiled.pop(0)
-            result = EFFECTS[op_id].end(self.machines, entry.input)
+            result = EFFECTS[op_id].end(self.machines, entry.now.whole)
         except OpFailure as failure:
             self._finish(entry, "error", failure.result)
         else:
+            self._succeed(entry, result)
+
+    def _succeed(self, entry: Entry, result: Any) -> None:
+        """End an op well; the next one of the job follows, if there is one."""
+        if entry.at + 1 == len(entry.ops):
             self._finish(entry, "success", result)
+            return
+        op = entry.now
+        op.status, op.result, op.end = "success", result, self.stamp()
+        entry.at += 1
+        self._next(entry)
 
     def _finish(self, entry: Entry, status: str, result: Any) -> None:
-        entry.status, entry.result, entry.end = status, result, self.stamp()
+        op = entry.now
+        op.status, op.result, op.end = status, result, self.stamp()
+        for left in entry.ops[entry.at + 1 :]:
+            # What was canceled has nothing to say; else Ganeti has its word for it.
+            left.status, left.end = status, op.end
+            if status == "error":
+                left.result = ["OpExecError", ["Preceding opcode failed"]]
         self._queued.pop(entry.id, None)
         self._busy.pop(entry.id, None)
         self.changed(entry)
@@ -274,5 +249,5 @@ class JobQueue:
     def _forget(self) -> None:
         if len(self.entries) > _KEPT:
             oldest = next(iter(self.entries))
-            if self.entries[oldest].status in _FINAL:
+            if self.entries[oldest].status in FINAL:
                 del self.entries[oldest]

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from snf.testing.ganeti.job import Entry
 from snf.testing.ganeti.machines import Machine, Machines
 from snf.testing.ganeti.networks import Net
-from snf.testing.ganeti.queue import Entry
 
 _Row = Mapping[str, Any]
 
@@ -19,23 +19,28 @@ class UnknownOperator(Exception):
 
 def job(entry: Entry) -> dict[str, Any]:
     """Return all fields of a job."""
-    summary = entry.input["OP_ID"].removeprefix("OP_")
+    ops = entry.ops
     return {
         "id": entry.id,
-        "ops": [entry.input],
+        "ops": [op.input for op in ops],
         "status": entry.status,
-        "summary": [f"{summary}({entry.input.get('instance_name', 'cluster')})"],
-        "opstatus": [entry.status],
-        "opresult": [entry.result],
-        "oplog": [list(entry.log)],
-        "opstart": [entry.start],
-        "opexec": [entry.exec],
-        "opend": [entry.end],
+        "summary": [_summary(op.input) for op in ops],
+        "opstatus": [op.status for op in ops],
+        "opresult": [op.result for op in ops],
+        "oplog": [list(op.log) for op in ops],
+        "opstart": [op.start for op in ops],
+        "opexec": [op.exec for op in ops],
+        "opend": [op.end for op in ops],
         "received_ts": entry.received,
         "start_ts": entry.start,
         "end_ts": entry.end,
         "archived": entry.archived,
     }
+
+
+def _summary(given: _Row) -> str:
+    name = given["OP_ID"].removeprefix("OP_")
+    return f"{name}({given.get('instance_name', 'cluster')})"
 
 
 # GET /2/jobs/ID answers these, in this order.

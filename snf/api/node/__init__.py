@@ -1,0 +1,1 @@
+"""What Ganeti's nodes fetch: by signed URLs, without a token."""
