@@ -10,7 +10,7 @@ from attrs import evolve
 
 from snf.allinone import settings
 from snf.allinone.failure import Failure
-from snf.allinone.files import write
+from snf.allinone.files import password, write
 from snf.allinone.images import store
 from snf.allinone.layout import Instance, Layout, Node
 from snf.allinone.machine import Machine
@@ -71,6 +71,8 @@ def configure_cyclades(
     layout: Layout, instance: Instance, postgres: Postgres, rabbitmq: RabbitMQ | None
 ) -> None:
     """Write ``cyclades.toml``; no RabbitMQ means a bus inside the process."""
+    node_key = layout.secret("nodes")
+    password(node_key)
     text = settings.cyclades(
         dsn=postgres.dsn,
         dsn_password=postgres.password_file,
@@ -78,6 +80,8 @@ def configure_cyclades(
         broker_password=rabbitmq.password_file if rabbitmq else None,
         port=instance.api_port,
         images=store(layout).directory.absolute(),
+        node_key=node_key,
+        node_url=f"http://{instance.host_address}:{instance.api_port}",
     )
     write(configuration(layout), text)
 

@@ -28,6 +28,8 @@ class SettingsTests(SynchronousTestCase):
                 broker_password=Path("/state/secrets/rabbitmq"),
                 port=9000,
                 images=Path("/state/images"),
+                node_key=Path("/state/secrets/nodes"),
+                node_url="http://10.213.20.254:9000",
             ),
             config.Cyclades,
         )
@@ -37,6 +39,9 @@ class SettingsTests(SynchronousTestCase):
         self.assertEqual("amqp://cyclades@127.0.0.1:5/cyclades", loaded.broker.url)
         self.assertIn("reconciler", loaded.services.run)
         self.assertEqual(Path("/state/images"), loaded.images.directory)
+        self.assertEqual("http://10.213.20.254:9000", loaded.nodes.url)
+        self.assertEqual(Path("/state/secrets/nodes"), loaded.nodes.key_file)
+        self.assertTrue(loaded.nodes.shared_images)
 
     def test_memory_bus(self):
         """A bus inside the process has no password."""
@@ -48,6 +53,8 @@ class SettingsTests(SynchronousTestCase):
                 broker_password=None,
                 port=9000,
                 images=Path("/state/images"),
+                node_key=Path("/state/secrets/nodes"),
+                node_url="http://10.213.20.254:9000",
             ),
             config.Cyclades,
         )
