@@ -114,8 +114,7 @@ class ConfigDriveTests(BootTestCase):
         self.assertRegex(first, r"640 root root /etc/greeting")
         self.assertIn(" mtu 1400 ", first)
         # It fills the disk, which is larger than what was written to it.
-        size_kib = int(first.split("kib=")[1].split()[0])
-        self.assertGreater(size_kib, 900_000)
+        self.assertGreater(_size_kib(first), 900_000)
         self._by_password(machine)
 
         machine.ssh("echo mine >>/etc/greeting; sync; reboot", "-i", private)
@@ -131,13 +130,15 @@ class ConfigDriveTests(BootTestCase):
         # An image of it becomes another server.
         other = given | {"uuid": "22222222-2222-4222-8222-222222222222"}
         other |= {"hostname": "other", "personality": []}
-        third = self.start(new_disk(self.directory, of=disk), self.drive(other))
+        larger = new_disk(self.directory, "2G", disk)
+        third = self.start(larger, self.drive(other))
         third.until("USER-DATA exit=0")
         seen = self._seen(third, "-i", private)
         self.assertEqual("runs=2", seen.splitlines()[0])
         self.assertIn("user data of other", seen)
         self.assertIn("mine", seen)
         self.assertNotEqual(_host_key(first), _host_key(seen))
+        self.assertGreater(_size_kib(seen), 1_900_000)
 
     def _seen(self, machine: Machine, *options: str) -> str:
         look = (
@@ -292,6 +293,10 @@ def _interface() -> dict[str, Any]:
             address | {"address": "fd00::1", "version": 6, "prefix": 64},
         ],
     }
+
+
+def _size_kib(seen: str) -> int:
+    return int(seen.split("kib=")[1].split()[0])
 
 
 def _host_key(seen: str) -> str:

@@ -136,6 +136,13 @@ class OwnImageTests(ImagesTestCase):
         named = await self.user.ids("m1.small", NAME)
         made = await self.server(named["imageRef"])
         self.assertEqual("root\n", await self.inside_guest(made["id"], "id -un"))
+        if len(self.cloud.ganeti.machines) > 1:
+            # What it boots from, and its config drive, go with it.
+            name = f"snf-{await self.number(made['id'])}"
+            await self.inside("gnt-instance", "migrate", "-f", name)
+            look = "cat /sys/block/vdb/size; grep -c . /proc/uptime; touch /root/there"
+            seen = await self.inside_guest(made["id"], look)
+            self.assertEqual(["32768", "1"], seen.split())
         body = {"name": self.name, **await self.user.ids("m1.tiny", NAME)}
         reply = await self.user.call("POST", _SERVERS, {"server": body})
         self.assertEqual(400, reply.code, reply.json)
