@@ -86,6 +86,7 @@ class Server(MultiService):
                 getattr(self.settings.queues, one.kind),
                 self.settings.queues.length,
                 self.answers.taker(one),
+                self.answers.begin,
             )
             queue.setServiceParent(self)
             self.queues[one.kind] = queue
