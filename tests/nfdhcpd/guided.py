@@ -30,6 +30,17 @@ from tests.nfdhcpd.test_binding import OLD, OURS
 _LONGEST = 1500
 _KINDS = tuple(WHOLE)
 _SOURCES = (MAC, None, FOREIGN)
+# The keys that the samples do without.
+_RARE = f"""{OURS}PRIVATE=yes
+MACSPOOF=yes
+NAMESERVERS6=2001:db8::54
+DOMAIN=example.org
+NTP=192.0.2.123 2001:db8::123
+NEXT_SERVER=192.0.2.9
+SERVER_NAME=boot
+BOOT_FILE=pxelinux.0
+OPTIONS=43:hex:0102 66:text:boot.example.org
+"""
 
 
 def packets() -> Callable[[bytes], None]:
@@ -69,7 +80,7 @@ def bindings() -> Callable[[bytes], None]:
 def seeds(what: str) -> list[bytes]:
     """Return what the fuzzer starts from."""
     if what == "bindings":
-        return [OURS.encode(), OLD.encode()]
+        return [OURS.encode(), OLD.encode(), _RARE.encode()]
     return [
         bytes((8 | number | place << 2,)) + packet
         for number, kind in enumerate(_KINDS)
