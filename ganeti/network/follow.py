@@ -127,9 +127,9 @@ def coming(queue, instance):
     The nodes that could become the master have a file of each job, which says whether it
     runs before its hooks are called (Ganeti 3.0, lib/jqueue/__init__.py: NotifyStart).
     """
-    for path in Path(queue).glob("job-*"):
-        if _migrates(path, instance):
-            return lambda: _migrates(path, instance)
+    jobs = [path for path in Path(queue).glob("job-*") if _migrates(path, instance)]
+    if jobs:
+        return lambda: any(_migrates(path, instance) for path in jobs)
     end = time.monotonic() + _UNHEARD_S
     return lambda: time.monotonic() < end
 

@@ -198,6 +198,15 @@ class JobTests(NodeTestCase):
                 job.now(status)
             self.assertFalse(may_come(), status)
 
+    def test_two_jobs(self) -> None:
+        """Where the next one is queued already, it may come by that."""
+        first, second = (Job(self.queue, number, "snf-5") for number in (1, 2))
+        may_come = follow.coming(self.queue, "snf-5")
+        first.now("error")
+        self.assertTrue(may_come())
+        second.now("error")
+        self.assertFalse(may_come())
+
     def test_unheard(self) -> None:
         """For some time where there is no such job: those that are may be others."""
         Job(self.queue, 1, "snf-5").now("error")
