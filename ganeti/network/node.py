@@ -27,11 +27,12 @@ class Node:
         """
         with self.applied.locked():
             nic = Nic(environment)
-            for old in self.applied.all():
+            for entry in self._concerned(nic):
+                old = self.applied.nic(entry)
                 # Taps' names come again: what is old must not be taken for new.
-                if _is_gone(old) or (old.tap == nic.tap and not _is_same(old, nic)):
+                if _is_gone(old) or not _is_same(old, nic):
                     self._take_down(old)
-                elif old.tap == nic.tap:
+                else:
                     # It has arrived here, and has been followed: see follow.py.
                     self._change(old, nic.environment)
                     return
@@ -47,9 +48,8 @@ class Node:
         """
         with self.applied.locked():
             nic = Nic(environment)
-            for old in self.applied.all():
-                if old.tap == nic.tap or _is_gone(old):
-                    self._take_down(old)
+            for entry in self._concerned(nic):
+                self._take_down(self.applied.nic(entry))
             self._number(nic)
             self.applied.write(nic)
             try:
@@ -65,10 +65,14 @@ class Node:
     def arrived(self, nic):
         """Have a NIC that was prepared be reached here from now on, if it is there."""
         with self.applied.locked():
-            known = [one for one in self.applied.all() if one.tap == nic.tap]
-            if known and not _is_gone(known[0]) and _is_same(known[0], nic):
-                _batches(routes.reached(known[0]))
-                kernel.announce(nic.uplink, known[0].addresses)
+            for entry in self.applied.entries():
+                if entry.tap == nic.tap and not _is_gone(entry):
+                    self._reached(self.applied.nic(entry), nic)
+
+    def _reached(self, known, nic):
+        if _is_same(known, nic):
+            _batches(routes.reached(known))
+            kernel.announce(known.uplink, known.addresses)
 
     def refresh(self, environment):
         """Follow the tags that an instance has now, as a hook's environment has them."""
@@ -93,10 +97,18 @@ class Node:
             for nic in self.applied.all():
                 self._change(nic, nic.environment)
 
+    def _concerned(self, nic):
+        """Return the entries of what is gone, and of what the tap of a NIC is for now."""
+        return [
+            entry
+            for entry in self.applied.entries()
+            if entry.tap == nic.tap or _is_gone(entry)
+        ]
+
     def _collect(self):
-        for nic in self.applied.all():
-            if _is_gone(nic):
-                self._take_down(nic)
+        for entry in self.applied.entries():
+            if _is_gone(entry):
+                self._take_down(self.applied.nic(entry))
 
     def _change(self, nic, environment):
         # Not by way of nothing: connections and frames of the moment must not suffer.
@@ -143,8 +155,7 @@ class Node:
                 "the kernel module br_netfilter is not loaded: bridged guests would"
                 " have no firewall"
             )
-        if nic.segment is not None:
-            self._tunnel(nic)
+        peers = None if nic.segment is None else self._tunnel(nic)
         if not kernel.is_bridge(nic.link):
             raise kernel.Failed(f"there is no bridge {nic.link} on this node")
         kernel.filter_bridge(nic.link)
@@ -153,17 +164,17 @@ class Node:
         nic.zone = self._zone(nic)
         self.applied.write(nic)
         # Before it is a port: nothing passes that no rule has seen.
-        kernel.nft(self._rules(nic))
+        kernel.nft(self._rules(nic, peers))
         kernel.ip(routes.bridged(nic))
 
     def _tunnel(self, nic):
-        """Have the bridge of a VXLAN network, and send its floods to all nodes."""
+        """Have the bridge of a VXLAN network, send its floods to all nodes; those."""
         addresses = self._addresses()
         local, underlay = kernel.own_device(addresses)
         peers = set(addresses) - {local}
-        kernel.nft(rules.tunnels(peers))
         kernel.ip(routes.vxlan(nic.link, nic.segment, local, underlay))
         kernel.flood(routes.tunnel(nic.segment), peers)
+        return peers
 
     def _addresses(self):
         try:
@@ -174,26 +185,27 @@ class Node:
 
     def _zone(self, nic):
         """Return the number that keeps a bridge's connections apart: 16 bits, not 0."""
-        for other in self.applied.all():
-            if other.link == nic.link and other.zone and other.tap != nic.tap:
-                return other.zone
+        for entry in self.applied.entries():
+            if entry.link == nic.link and entry.tap != nic.tap:
+                zone = self.applied.nic(entry).zone
+                if zone:
+                    return zone
         return kernel.number_of(nic.link) % 65535 + 1
 
-    def _rules(self, nic):
-        return rules.up(
-            nic, self.profiles, "" if nic.routed else kernel.mac_of(nic.link)
-        )
+    def _rules(self, nic, peers=None):
+        mac = "" if nic.routed else kernel.mac_of(nic.link)
+        return rules.up(nic, self.profiles, mac, peers)
 
     def _take_down(self, nic):
-        others = [one for one in self.applied.all() if one.tap != nic.tap]
+        others = [one for one in self.applied.entries() if one.tap != nic.tap]
         last = all(one.link != nic.link for one in others)
         kernel.nft(rules.down(nic, last))
         if nic.routed:
             _batches(routes.down(nic))
         elif nic.segment is not None and self._unused(nic):
             kernel.ip(routes.without_vxlan(nic.link, nic.segment))
-            if all(one.segment is None for one in others):
-                kernel.nft(rules.tunnels(()))
+            if all(self.applied.nic(one).segment is None for one in others):
+                kernel.nft(rules.without_tunnels())
         binding.remove(nic, self.bindings)
         self.applied.remove(nic)
 

@@ -79,15 +79,18 @@ add rule ip snf leaving snat to ip saddr map @floating_of
 _PORTED = ("tcp", "udp", "sctp", "udplite", "dccp")
 
 
-def up(nic, profiles, bridge_mac):
+def up(nic, profiles, bridge_mac, peers=None):
     """
     Return what gives a NIC its rules, whether it has some already or not.
 
     :param profiles: The directory of the profiles.
     :param bridge_mac: The MAC address of its bridge, which speaks for the node; or "".
+    :param peers: The addresses of the nodes whose VXLAN frames are let in from now on,
+        and nobody else's; None leaves that as it is.
     :raises Invalid: Its tags cannot be followed.
     """
     lines = [_BASE, _frames(nic, bridge_mac), _firewall(nic, Path(profiles))]
+    lines += [] if peers is None else _tunnels(peers)
     lines.append(f'add element {_marks(nic)} {{ "{nic.tap}" : {nic.number} }}')
     lines.append(
         f"add element inet snf chain_of {{ {nic.number} : jump {_chain(nic)} }}"
@@ -129,25 +132,20 @@ def without_floating(pairs):
     return "\n".join(lines) + "\n"
 
 
-def tunnels(peers):
-    """
-    Return what lets VXLAN's frames in from some nodes, and from nobody else.
+def without_tunnels():
+    """Return what lets VXLAN's frames in again, for whoever else uses the port."""
+    return f"{_BASE}flush chain inet snf tunnels\n"
 
-    A guest could otherwise send frames to any private network, packed as a node does.
 
-    :param peers: The addresses of the nodes; none ends it, for whoever else uses the port.
-    """
-    lines = [_BASE, "flush chain inet snf tunnels"]
+def _tunnels(peers):
+    # A guest could otherwise send frames to any private network, packed as a node does.
+    yield "flush chain inet snf tunnels"
     for word, version in (("ip", 4), ("ip6", 6)):
         known = sorted(one for one in peers if ip_address(one).version == version)
         if known:
             sources = ", ".join(known)
-            lines.append(
-                f"add rule inet snf tunnels {word} saddr {{ {sources} }} accept"
-            )
-    if peers:
-        lines.append("add rule inet snf tunnels counter drop")
-    return "\n".join(lines) + "\n"
+            yield f"add rule inet snf tunnels {word} saddr {{ {sources} }} accept"
+    yield "add rule inet snf tunnels counter drop"
 
 
 def _without(where, key, value=None):

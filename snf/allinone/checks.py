@@ -1,10 +1,11 @@
 """``./cloud test``: every check and every test, with the real parts, counted.
 
-The parts are an all-in-one of its own, a demo beside it for the clients' tests, and a
-database and a broker for all other tests, in a temporary state directory.
+The parts are two all-in-ones of its own, a demo beside them for the clients' tests, and
+a database and a broker for all other tests, in a temporary state directory.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,8 +35,9 @@ from snf.allinone.trial import FAILED, Count, Run, groups
 LIMIT_S = 40 * 60
 """After this, what still runs counts as failed."""
 
-# They use the cloud, or the demo, each test alone, and mostly wait for it.
-_WAITING = ("live", "clients")
+# Each uses a cloud of its own, or the demo, one test at a time, and mostly waits for it.
+_CLOUDS = ("live", "cluster")
+_WAITING = (*_CLOUDS, "clients")
 
 _CHECKS = (
     ("ruff check", ("ruff", "check", ".")),
@@ -71,13 +73,20 @@ def run(names: Sequence[str], progress: Progress) -> Count:
 
 def _with_cloud(names: Sequence[str], progress: Progress) -> Count:
     made: list[_Part] = []
+    state: Path | None = None
     try:
         check_machine("test")
         # Not in a TMPDIR that may be closed to PostgreSQL's account.
         state = Path(tempfile.mkdtemp(prefix="cyclades-test-", dir="/tmp"))
-        cloud = _new_cloud(Layout(state), progress)
-        made.append(_Part(cloud.layout, cloud.up, cloud.down, cloud.purge))
-        total = _up(made[-1])
+        state.chmod(0o711)
+        total = Count()
+        clouds = []
+        # Tests that are named run one after the other.
+        for group in _CLOUDS[: 1 if names else None]:
+            cloud = _new_cloud(Layout(state / group), progress)
+            made.append(_Part(cloud.layout, cloud.up, cloud.down, cloud.purge))
+            total += _up(made[-1])
+            clouds.append(cloud)
         demo = _new_demo(Layout(state / "demo"), progress)
         made.append(_Part(demo.layout, demo.up, demo.down))
         total += _up(made[-1])
@@ -85,8 +94,8 @@ def _with_cloud(names: Sequence[str], progress: Progress) -> Count:
         services = _new_cloud(Layout(state / "services"), progress)
         made.append(_Part(services.layout, services.up_services, services.down))
         total += _up(made[-1])
-        environment = _environment(cloud, demo, services)
-        return total + _trial(names, environment, state)
+        environments = [_environment(cloud, demo, services) for cloud in clouds]
+        return total + _trial(names, environments, state)
     except Failure as failure:
         print(f"cloud: {failure}")
         return FAILED
@@ -96,6 +105,8 @@ def _with_cloud(names: Sequence[str], progress: Progress) -> Count:
                 part.down()
             for part in made:
                 part.purge()
+            if state is not None:
+                shutil.rmtree(state)
 
 
 @frozen
@@ -149,14 +160,24 @@ def _environment(cloud: Cloud, demo: Demo, services: Cloud) -> dict[str, str]:
     }
 
 
-def _trial(names: Sequence[str], environment: Mapping[str, str], state: Path) -> Count:
-    """Run the tests of these names, or else all, what waits beside what computes."""
+def _trial(
+    names: Sequence[str], environments: Sequence[Mapping[str, str]], state: Path
+) -> Count:
+    """
+    Run the tests of these names, or else all, what waits beside what computes.
+
+    :param environments: With each of the clouds; others do with the first.
+    """
     together = [names] if names else groups(CHECKOUT / "tests", _WAITING)
     with ExitStack() as running:
         runs = [
             running.enter_context(
                 Run.start(
-                    group, CHECKOUT, environment, state / f"trial-{number}", not number
+                    group,
+                    CHECKOUT,
+                    environments[number if number < len(environments) else 0],
+                    state / f"trial-{number}",
+                    not number,
                 )
             )
             for number, group in enumerate(together)

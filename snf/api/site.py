@@ -34,14 +34,6 @@ class LimitedRequest(Request):
     project = ""
     _discarded = 0
 
-    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        # Twisted would parse a form here, and hang up on a malformed one; no API of
-        # ours takes forms, so theirs is made a type that nobody knows.
-        kind = (self.requestHeaders.getRawHeaders(b"content-type") or [b""])[0]
-        if kind.lower().startswith((b"multipart/", b"application/x-www-form")):
-            self.requestHeaders.setRawHeaders(b"content-type", [b"x-" + kind])
-        super().requestReceived(command, path, version)
-
     def gotLength(self, length: int | None) -> None:
         # Twisted sets it only when the whole request has come.
         self.site = self.channel.site
@@ -104,7 +96,13 @@ class ApiSite(Site):
         max_body_bytes: int,
         proxies: Collection[proxy.Network] = (),
     ) -> None:
-        super().__init__(tree, requestFactory=LimitedRequest, reactor=clock)
+        # No API of ours takes forms, and to see whether it is one takes long.
+        super().__init__(
+            tree,
+            requestFactory=LimitedRequest,
+            parsePOSTFormSubmission=False,
+            reactor=clock,
+        )
         self.edge = edge
         self.clock = clock
         self.max_body_bytes = max_body_bytes

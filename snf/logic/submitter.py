@@ -7,7 +7,7 @@ the reason among Ganeti's jobs before asking again.
 """
 
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -30,7 +30,9 @@ from snf.core.report import JobReport
 from snf.logic import tagging
 from snf.logic.connections import Connections
 from snf.logic.dispatcher import fold
+from snf.logic.taking import Taken, take
 from snf.logic.telling import Teller
+from snf.logic.together import Together
 from snf.logic.wiring import Wirer
 from snf.rapi.client import Rapi
 from snf.rapi.errors import RapiError, Refused, Trouble, Unreachable, WrongCredentials
@@ -43,8 +45,8 @@ from snf.storage.orders import Claim
 _log = Logger()
 
 _LONGEST_PAUSE_S = 60.0
-# Many orders may come at once: they are looked for together.
-_MOMENT_S = 0.02
+# Many orders may come at once: they are looked for together, and taken together.
+_MOMENT_S = 0.05
 
 
 @define
@@ -54,6 +56,7 @@ class _Lane:
     at_work_on: set[UUID] = field(factory=set)
     claiming: bool = False
     again: bool = False
+    moment: IDelayedCall | None = None
     failures: int = 0
     not_before: float = 0.0
 
@@ -82,12 +85,14 @@ class Submitter(Service):
     _look_again: bool = field(init=False, default=False)
     _moment: IDelayedCall | None = field(init=False, default=None)
     _under_way: "set[Deferred[None]]" = field(init=False, factory=set)
+    _stored: "Together[tuple[Claim, int]]" = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._loop = LoopingCall(self.wake)
         self._loop.clock = self.clock
         self._wirer = Wirer(self.clock, self.database)
         self._teller = Teller(self.clock, self.connections, self._wirer)
+        self._stored = Together(self._store_all)
 
     def startService(self) -> None:
         super().startService()
@@ -101,6 +106,10 @@ class Submitter(Service):
         if self._moment is not None:
             self._moment.cancel()
             self._looked()
+        for lane in self._lanes.values():
+            if lane.moment is not None:
+                lane.moment.cancel()
+                lane.moment = None
         self._wirer.stop()
         return Deferred.fromCoroutine(self._stop())
 
@@ -136,6 +145,17 @@ class Submitter(Service):
         if self._look_again:
             self.wake()
 
+    def _look_soon(self, cluster: Cluster, lane: _Lane) -> None:
+        """Look for more orders of a cluster when several may be taken at once."""
+        if self.running and lane.moment is None:
+            lane.moment = self.clock.callLater(
+                _MOMENT_S if lane.at_work_on else 0, self._moment_over, cluster, lane
+            )
+
+    def _moment_over(self, cluster: Cluster, lane: _Lane) -> None:
+        lane.moment = None
+        self._look_on(cluster)
+
     def _look_on(self, cluster: Cluster) -> None:
         lane = self._lanes.setdefault(cluster.id, _Lane())
         if lane.claiming:
@@ -149,8 +169,8 @@ class Submitter(Service):
             return  # whatever ends first looks again
         lane.claiming, lane.again = True, False
         try:
-            claims = await self.database.run(
-                orders.claim,
+            found = await self.database.run(
+                take,
                 self.claimant,
                 cluster.id,
                 free,
@@ -159,22 +179,23 @@ class Submitter(Service):
             )
         finally:
             lane.claiming = False
-        for claim in claims:
-            lane.at_work_on.add(claim.order.id)
-            self._start(self._carry(cluster, lane, claim))
-        if lane.again or len(claims) == free:
+        for taken in found:
+            lane.at_work_on.add(taken.claim.order.id)
+            self._start(self._carry(cluster, lane, taken))
+        if lane.again or len(found) == free:
             self._look_on(cluster)
 
-    async def _carry(self, cluster: Cluster, lane: _Lane, claim: Claim) -> None:
+    async def _carry(self, cluster: Cluster, lane: _Lane, taken: Taken) -> None:
         try:
-            await self._carry_out(cluster, lane, claim)
+            await self._carry_out(cluster, lane, taken)
         finally:
-            lane.at_work_on.discard(claim.order.id)
-            self._look_on(cluster)
+            lane.at_work_on.discard(taken.claim.order.id)
+            self._look_soon(cluster, lane)
 
-    async def _carry_out(self, cluster: Cluster, lane: _Lane, claim: Claim) -> None:
+    async def _carry_out(self, cluster: Cluster, lane: _Lane, taken: Taken) -> None:
+        claim = taken.claim
         try:
-            job, news_of_it = await self._submit(self.connections.of(cluster), claim)
+            job, news_of_it = await self._submit(self.connections.of(cluster), taken)
         except Refused as failure:
             await self._refuse(claim, str(failure))
         except tagging.Early as failure:
@@ -191,7 +212,7 @@ class Submitter(Service):
             await self._trouble(claim, Trouble(f"{type(failure).__name__} here"))
         else:
             lane.failures = 0
-            await self.database.run(self._submitted, cluster, claim, job, news_of_it)
+            await self._store(claim, job, news_of_it)
             _log.info(
                 "order {order} ({kind} {server}) is job {job} of {cluster}",
                 order=claim.order.id,
@@ -202,14 +223,14 @@ class Submitter(Service):
             )
 
     async def _submit(
-        self, rapi: Rapi, claim: Claim
+        self, rapi: Rapi, taken: Taken
     ) -> tuple[int, tuple[JobReport, ...]]:
         """
         Return the job of an order, which is submitted if it has none yet.
 
         With one that is found goes what has become of it: it may have ended long ago.
         """
-        order = claim.order
+        claim, order = taken.claim, taken.claim.order
         prefix = self.ganeti.instance_prefix
         if claim.again:
             jobs = await rapi.jobs_after(claim.floor, archived=True)
@@ -218,7 +239,7 @@ class Submitter(Service):
                 return found.id, reports(found, prefix)
             tagging.check_ended(order, jobs)
         needed = await self._excluding(rapi, order)
-        await self._wirer.ensure(rapi, claim.cluster, _networks(order))
+        await self._wirer.ensure(rapi, claim.cluster, taken.networks)
         hotplug = await _hotplug(rapi, order)
         after = await self._after(rapi, claim) if needed is None else needed
         if not self.alive():
@@ -227,10 +248,9 @@ class Submitter(Service):
         name = instance_name(prefix, order.server)
         if order.kind is Kind.FIREWALL:
             return await tagging.retag(rapi, self.database, order, name), ()
-        order = await tagging.protected(self.database, order)
         timeout_s = self.ganeti.shutdown_timeout_s
         asked = request(
-            order,
+            taken.tagged,
             name,
             timeout_s,
             after,
@@ -260,21 +280,16 @@ class Submitter(Service):
             return None
         return await rapi.submit(exclude(f"tags of server {order.server}"))
 
-    def _submitted(
-        self,
-        txn: Transaction,
-        cluster: Cluster,
-        claim: Claim,
-        job: int,
-        news_of_it: tuple[JobReport, ...],
+    async def _store(
+        self, claim: Claim, job: int, news_of_it: tuple[JobReport, ...]
     ) -> None:
         if news_of_it:
-            lives.load(txn, [claim.order.server])  # locks it before the order
-        orders.submitted(txn, claim, self.claimant, job)
-        if news_of_it:
-            fold(txn, news_of_it)
-        clusters.saw_job(txn, cluster.id, job)
-        clusters.set_reachable(txn, cluster.id, True)
+            await self.database.run(_found, claim, self.claimant, job, news_of_it)
+        else:
+            await self._stored.do((claim, job))
+
+    async def _store_all(self, submitted: Sequence[tuple[Claim, int]]) -> None:
+        await self.database.run(_submitted, submitted, self.claimant)
 
     async def _refuse(self, claim: Claim, message: str) -> None:
         _log.error(
@@ -368,18 +383,34 @@ def _of(claim: Claim, jobs: tuple[Job, ...]) -> Job | None:
     return min(first, key=lambda job: job.id, default=None)
 
 
-def _networks(order: Order) -> set[UUID]:
-    """Return the networks that the NICs are on that an order makes."""
-    nics = order.build.nics if order.build is not None else ()
-    if order.nic is not None and order.kind is Kind.ATTACH:
-        nics = (order.nic,)
-    return {nic.network for nic in nics if nic.network is not None}
-
-
 async def _hotplug(rapi: Rapi, order: Order) -> str:
     if order.nic is None:
         return ""
     return hotplug_word((await rapi.info()).version)
+
+
+def _submitted(
+    txn: Transaction, submitted: Sequence[tuple[Claim, int]], claimant: int
+) -> None:
+    orders.submitted(txn, {claim.order.id: job for claim, job in submitted}, claimant)
+    last: dict[int, int] = {}
+    for claim, job in submitted:
+        last[claim.cluster] = max(job, last.get(claim.cluster, 0))
+    for cluster, job in sorted(last.items()):
+        clusters.saw_job(txn, cluster, job)
+        clusters.set_reachable(txn, cluster, True)
+
+
+def _found(
+    txn: Transaction,
+    claim: Claim,
+    claimant: int,
+    job: int,
+    news_of_it: tuple[JobReport, ...],
+) -> None:
+    lives.load(txn, [claim.order.server])  # locks it before the order
+    _submitted(txn, [(claim, job)], claimant)
+    fold(txn, news_of_it)
 
 
 def _refused(

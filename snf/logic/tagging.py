@@ -9,8 +9,6 @@ that have been have ended, from what they have made of the tags.
 
 from collections.abc import Iterable
 
-from attrs import evolve
-
 from snf.core import firewall, floating_ip
 from snf.core.order import Order
 from snf.rapi.client import Rapi
@@ -38,7 +36,8 @@ async def retag(rapi: Rapi, database: Database, order: Order, name: str) -> int:
     if instance is None:
         raise Refused(f"Instance {name} not found", 404)
     os, known = instance
-    wanted = await database.run(firewalls.tags, order.server)
+    every = await database.run(firewalls.tags, [order.server])
+    wanted = every[order.server]
     found = firewall.ours(known) | floating_ip.ours(known)
     together = firewall.in_any_order(found, wanted)
     steps = requests(order, name, os, wanted - found, found - wanted, together)
@@ -49,15 +48,6 @@ async def retag(rapi: Rapi, database: Database, order: Order, name: str) -> int:
             for asked in step
         ] or before
     return before[-1]
-
-
-async def protected(database: Database, order: Order) -> Order:
-    """Return a build with the firewall tags that its instance is to have now."""
-    if order.build is None:
-        return order
-    wanted = await database.run(firewalls.tags, order.server)
-    tags = (*order.build.tags, *sorted(wanted))
-    return evolve(order, build=evolve(order.build, tags=tags))
 
 
 def check_ended(order: Order, jobs: Iterable[Job]) -> None:

@@ -4,7 +4,7 @@ Everything here may be done twice, and by two at once: that the cluster may have
 network is written down before it is asked, and what it has already it leaves as it is.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Mapping
 from uuid import UUID
 
 from attrs import define, field
@@ -55,16 +55,26 @@ class Wirer:
         for pause in [*self._pauses]:
             pause.cancel()
 
-    async def ensure(self, rapi: Rapi, cluster: int, wanted: Collection[UUID]) -> None:
+    async def ensure(
+        self, rapi: Rapi, cluster: int, wanted: Mapping[UUID, Connected | None]
+    ) -> None:
         """
         Return when a cluster has networks, connected to all of its node groups.
 
+        :param wanted: With what was known of each a moment ago.
         :raises Refused: Ganeti says what is wrong with one.
         :raises Trouble: It failed over one.
         :raises Unreachable: It does not answer.
         """
-        for network in sorted(wanted):
-            await self._alone(self._ensure, rapi, cluster, network)
+        for network, known in sorted(wanted.items()):
+            if known is None or not await self._has(rapi, cluster, known):
+                await self._alone(self._ensure, rapi, cluster, network)
+
+    async def _has(self, rapi: Rapi, cluster: int, known: Connected) -> bool:
+        """Return whether there is nothing to do."""
+        if not known.made or known.outdated:
+            return False
+        return await self._groups_of(rapi, cluster) <= known.groups
 
     async def tell(self, rapi: Rapi, cluster: int, network: UUID) -> None:
         """

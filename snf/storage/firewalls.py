@@ -36,10 +36,13 @@ def ports(txn: Transaction, servers: Collection[int]) -> dict[int, list[Port]]:
     return found
 
 
-def tags(txn: Transaction, server: int) -> frozenset[str]:
-    """Return the tags that a server's instance is to have now."""
-    floating = floating_ips.tags(txn, [server])[server]
-    return firewall.tags(ports(txn, [server])[server]) | floating
+def tags(txn: Transaction, servers: Collection[int]) -> dict[int, frozenset[str]]:
+    """Return the tags that the instances of servers are to have now."""
+    floating = floating_ips.tags(txn, servers)
+    return {
+        server: firewall.tags(known) | floating[server]
+        for server, known in ports(txn, servers).items()
+    }
 
 
 def _match(values: Sequence) -> Match:

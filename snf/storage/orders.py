@@ -1,6 +1,6 @@
 """The outbox: what is to be done at Ganeti, and how far it has come."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -203,14 +203,19 @@ def _claim_from(row: tuple) -> Claim:
 LOCK_CLASS = 0x736E66
 
 
-def submitted(txn: Transaction, claim: Claim, claimant: int, job: int) -> bool:
-    """Store the job of an order that we had claimed; False when it has been settled."""
+def submitted(txn: Transaction, jobs: Mapping[UUID, int], claimant: int) -> None:
+    """Store the jobs of orders that we had claimed, unless they have been settled."""
     txn.execute(
-        "UPDATE orders SET state = 'submitted', job = %s WHERE id = %s"
-        " AND state = 'submitting' AND claimed_by = %s",
-        (job, claim.order.id, claimant),
+        "WITH ours AS ("
+        " SELECT id FROM orders WHERE id = ANY(%(ids)s::uuid[])"
+        " AND state = 'submitting' AND claimed_by = %(claimant)s"
+        # In the order in which all lock them.
+        " ORDER BY number FOR UPDATE"
+        ") UPDATE orders o SET state = 'submitted', job = v.job"
+        " FROM ours, unnest(%(ids)s::uuid[], %(jobs)s::bigint[]) v (id, job)"
+        " WHERE o.id = ours.id AND o.id = v.id",
+        {"ids": [*jobs], "jobs": [*jobs.values()], "claimant": claimant},
     )
-    return txn.rowcount > 0
 
 
 def held(txn: Transaction, order: UUID, claimant: int) -> bool:

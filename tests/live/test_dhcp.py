@@ -12,9 +12,9 @@ from snf.allinone.machine import Machine
 from snf.allinone.process import Daemon
 from snf.allinone.scripts import QUEUES
 from tests.live.cloud import LiveTestCase, eventually, kill, serial
+from tests.live.nodes import NodesTestCase
 from tests.live.test_interfaces import InterfacesTestCase
 from tests.live.test_networks import PRIVATE4, PRIVATE6
-from tests.live.test_nodes import NodesTestCase
 
 _SERVER = "192.0.2.1"
 """What nfdhcpd calls itself."""

@@ -13,8 +13,8 @@ from twisted.internet.threads import deferToThread
 from snf.allinone.machine import Machine
 from snf.allinone.public import TABLE
 from tests.live.cloud import LiveTestCase, connects, eventually, serial
+from tests.live.nodes import NodesTestCase
 from tests.live.pinging import Pinging
-from tests.live.test_nodes import NodesTestCase
 from tests.node.inside import answers
 from tests.node.lab import NodeNamespace
 

@@ -186,10 +186,10 @@ class Addresses(RuleBasedStateMachine):
                     continue
                 tags = frozenset[str]()
                 if order.kind in (Kind.CREATE, Kind.FIREWALL):
-                    tags = firewalls.tags(txn, order.server)
+                    tags = firewalls.tags(txn, [order.server])[order.server]
                 job = self.model.submit(order, _plugs(txn, order), tags)
                 if dice.well:
-                    orders.submitted(txn, claim, 1, job.id)
+                    orders.submitted(txn, {order.id: job.id}, 1)
                 else:
                     orders.put_off(txn, claim, 1, 0, "no answer", True)
 

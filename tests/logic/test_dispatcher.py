@@ -56,7 +56,7 @@ class ReceiveTests(LogicTestCase):
         """Return a server whose create is job 1."""
         server = await self.ask_server()
         [claim] = await self.database.run(orders.claim, 1, self.cluster.id, 1, 0.0)
-        await self.database.run(orders.submitted, claim, 1, jobs)
+        await self.database.run(orders.submitted, {claim.order.id: jobs}, 1)
         return server
 
     async def test_empty(self) -> None:

@@ -106,7 +106,7 @@ class UnreachableTests(LogicTestCase):
         first, second = await rapi.submit(again), await rapi.submit(again)
         self.cluster.deaf = False
         # The dead one got to know of the second job, which fails as the name is taken.
-        await self.database.run(orders.submitted, claim, 666, second)
+        await self.database.run(orders.submitted, {claim.order.id: second}, 666)
         self.dispatch()
         self.submit()
         await self.rests(server)

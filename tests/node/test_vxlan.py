@@ -54,17 +54,30 @@ class VxlanTests(BridgedTestCase):
     def test_forged(self) -> None:
         """Frames that somebody else than a node has packed reach nobody."""
         one = self.on(self.node, 1)
-        packed = b"\x08" + bytes(3) + (4097).to_bytes(3, "big") + b"\0"
-        packed += bytes.fromhex(one.mac.replace(":", "") + "aa0000000099" + "88b5")
-        ear = self.kept(sniffer(one.namespace, "eth0"))
         batch(self.lab.internet, "addr add 198.18.2.200/24 dev link0")
-        for place, address, passes in (
-            (self.lab.internet, "198.18.2.200", False),
-            (self.second.namespace, self.second.address, True),
-        ):
-            sender = self.kept(datagrams(place, address))
-            sender.sendto(packed + b"forged", (self.node.address, 4789))
-            self.assertEqual(passes, heard(ear, b"forged"), address)
+        stranger = (self.lab.internet, "198.18.2.200")
+        self.assertFalse(self.gets(one, *stranger))
+        self.assertTrue(self.gets(one, self.second.namespace, self.second.address))
+
+    def test_alone(self) -> None:
+        """On the only node of a cluster they reach nobody either."""
+        nodes = self.node.directory / "nodes"
+        [own] = [
+            line for line in nodes.read_text().splitlines() if self.node.address in line
+        ]
+        nodes.write_text(f"{own}\n")
+        one = self.on(self.node, 1)
+        batch(self.lab.internet, "addr add 198.18.2.200/24 dev link0")
+        self.assertFalse(self.gets(one, self.lab.internet, "198.18.2.200"))
+
+    def gets(self, guest: Guest, place: str, address: str) -> bool:
+        """Return whether a guest gets a frame that is packed at some place."""
+        packed = b"\x08" + bytes(3) + (4097).to_bytes(3, "big") + b"\0"
+        packed += bytes.fromhex(guest.mac.replace(":", "") + "aa0000000099" + "88b5")
+        ear = self.kept(sniffer(guest.namespace, "eth0"))
+        sender = self.kept(datagrams(place, address))
+        sender.sendto(packed + b"forged", (self.node.address, 4789))
+        return heard(ear, b"forged")
 
     def test_a_node_more(self) -> None:
         """A node that the cluster gets later is reached once a NIC comes up."""

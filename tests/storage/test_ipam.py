@@ -238,7 +238,7 @@ class Addresses(RuleBasedStateMachine):
                     machine.jobs[order.id] = self._tags(txn, order, machine)
                 if stored:
                     self.count += 1
-                    orders.submitted(txn, claim, 1, self.count)
+                    orders.submitted(txn, {order.id: self.count}, 1)
                 else:
                     orders.put_off(txn, claim, 1, 0, "no answer", True)
 
@@ -254,7 +254,7 @@ class Addresses(RuleBasedStateMachine):
             )
             machine.own = {address for (address,) in rows}
         if order.kind in (Kind.CREATE, Kind.FIREWALL):
-            return firewalls.tags(txn, order.server)
+            return firewalls.tags(txn, [order.server])[order.server]
         return machine.tags
 
     @rule(which=st.integers(0, 5), succeeds=st.sampled_from([True, True, True, False]))

@@ -1,0 +1,1 @@
+"""Tests on a running all-in-one that move its servers about, and break parts of it."""
