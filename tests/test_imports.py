@@ -21,9 +21,10 @@ MAY_IMPORT = {
     "bus": {"core", "trust"},
     "api": {"core", "storage"},
     "logic": {"core", "storage", "rapi", "bus"},
-    "watch": set(),
+    "descriptor": set(),
+    "watch": {"descriptor"},
     "eventd": {"core", "bus", "watch"},
-    "nfdhcpd": {"toml", "watch"},
+    "nfdhcpd": {"toml", "watch", "descriptor"},
     # Its `reconcile` levels by hand what the reconciler levels by itself.
     "manage": {"core", "storage", "rapi", "logic", "config"},
     "tap": {
