@@ -107,7 +107,7 @@ class MistakeTests(ConfigTestCase):
             LEAST + "[apis]\n",
             "apis",
             "not known; one of database, "
-            "broker, services, api, identity, keystone, quota, network, images, stats, ganeti, "
+            "broker, services, api, identity, keystone, quota, network, images, stats, ganeti, nodes, "
             "submitter, "
             "reconciler, retention",
         )

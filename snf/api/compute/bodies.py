@@ -7,7 +7,7 @@ import msgspec
 
 from snf.api.call import Call
 from snf.api.compute import versions
-from snf.api.compute.guests import AdminPass, Personality, UserData
+from snf.api.compute.guests import AdminPass, KeyName, Personality, UserData
 from snf.api.compute.tags import TagList
 from snf.core.errors import BadRequest
 from snf.core.firewall import GROUPS_AT_MOST
@@ -95,7 +95,7 @@ class NewServer(msgspec.Struct, forbid_unknown_fields=True):
     config_drive: Literal[True, False, "true", "false", "True", "False", "", None] = (
         None
     )
-    key_name: Name | Literal["", None] = None
+    key_name: KeyName | None = None
     user_data: UserData | None = None
     personality: Personality | msgspec.UnsetType = msgspec.UNSET
     adminPass: AdminPass | None = None

@@ -29,6 +29,7 @@ from snf.storage.database import Transaction
 
 _PLAIN = r"^[^\x00-\x1f\x7f]*\Z"
 AdminPass = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=_PLAIN)]
+KeyName = Annotated[str, msgspec.Meta(max_length=255, pattern=_PLAIN)]
 UserData = Annotated[str, msgspec.Meta(max_length=USER_DATA_AT_MOST)]
 _Path = Annotated[str, msgspec.Meta(min_length=1, pattern=_PLAIN)]
 _Account = Annotated[

@@ -21,7 +21,7 @@ from snf.api.compute.bodies import (
     check_hostname,
 )
 from snf.api.compute.build import Builder, check_fit, last_part
-from snf.api.compute.guests import AdminPass, Personality, UserData
+from snf.api.compute.guests import AdminPass, KeyName, Personality, UserData
 from snf.api.compute.owned import owner
 from snf.api.json import Answer
 from snf.core.catalog import Image
@@ -52,7 +52,7 @@ class Rebuild(msgspec.Struct, forbid_unknown_fields=True):
     metadata: _Metadata = msgspec.UNSET
     personality: Personality | _Unset = msgspec.UNSET
     user_data: UserData | _Unset | None = msgspec.UNSET
-    key_name: Name | _Unset | None = msgspec.UNSET
+    key_name: KeyName | _Unset | None = msgspec.UNSET
     description: Description | _Unset | None = msgspec.UNSET
     hostname: Hostname | _Unset = msgspec.UNSET
     trusted_image_certificates: _Unset | None = msgspec.UNSET
@@ -193,9 +193,9 @@ def _tell(
         return {}
     seal = guests.check_tellable(image, server.flavor.disk_gib, builder.seal)
     keys, user_data = kept.known(txn, seal, server.id)
-    if wanted.key_name is None:
-        keys = ()
-    elif wanted.key_name is not msgspec.UNSET:
+    if not wanted.key_name:  # UNSET is neither
+        keys = keys if wanted.key_name is msgspec.UNSET else ()
+    else:
         keys = (guests.key_of(txn, call, wanted.key_name),)
     if wanted.user_data is not msgspec.UNSET:
         user_data = guests.user_data(wanted.user_data)
