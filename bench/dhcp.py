@@ -1,11 +1,12 @@
 """How fast DHCP is answered, beside Kea and dnsmasq.
 
-    sudo .venv/bin/python -m bench.dhcp [--rounds N]
+    sudo .venv/bin/python -m bench.dhcp [--rounds N] [--delays]
 
 perfdhcp, of Kea, asks all in turns over the same link, as a relay of 1,000 clients does.
 Kea keeps its leases in a file and has a thread a core. Dnsmasq keeps them in a file, too,
 as it is installed; and it is measured without one, since nfdhcpd has no leases. Both lend
-addresses of a pool; nfdhcpd answers all clients from one binding.
+addresses of a pool; nfdhcpd answers all clients from one binding. With ``--delays`` only
+delays are measured: more rounds in the same time, on a machine that has other things to do.
 
 Everything is in namespaces that are gone afterwards. A rate is what was asked, not what was
 meant to be. On a machine that has other things to do only ratios mean anything.
@@ -17,7 +18,6 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -40,6 +40,19 @@ _LADDER = tuple(round(200 * 1.2**step) for step in range(25))
 _AROUND = 3  # steps of the ladder
 _USUAL = 500
 _BINDINGS = (10, 100, 1000)
+# What a round finds: its words, its unit, and how many digits mean something.
+_WORDS = {
+    "rate": ("highest rate", "exchanges/s", None),
+    "cpu": (f"CPU of a question at {_USUAL}/s", "us", None),
+    "p50": (f"delay at {_USUAL}/s p50", "ms", 3),
+    "p99": (f"delay at {_USUAL}/s p99", "ms", 3),
+}
+_DELAYS = (
+    Target(f"delay at {_USUAL}/s p50, of Kea's", 1),
+    Target(f"delay at {_USUAL}/s p50, of dnsmasq's", 1),
+    Target(f"delay at {_USUAL}/s p99, of Kea's", 1),
+    Target(f"delay at {_USUAL}/s p99, of dnsmasq's", 1),
+)
 _STAMP = re.compile(r"sent / received: (\d+)\.(\d+) / (\d+)\.(\d+)")
 
 
@@ -128,6 +141,7 @@ def main() -> None:
     """Measure all of them, in turns."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--delays", action="store_true")
     options = parser.parse_args()
     require()
     absent = [name for tool, name in _PACKAGES.items() if shutil.which(tool) is None]
@@ -137,18 +151,20 @@ def main() -> None:
     place = Place(f"bd{os.getpid()}c", f"bd{os.getpid()}s", directory)
     try:
         place.open(max(_BINDINGS))
-        figures = bindings(place) | questions(place, options.rounds)
+        figures = questions(place, options.rounds, not options.delays)
+        if not options.delays:
+            figures |= bindings(place)
     finally:
         place.close()
+    if options.delays:
+        judge("dhcp: delays beside Kea's and dnsmasq's", figures, *_DELAYS)
+        return
     judge(
         "dhcp: beside Kea and dnsmasq",
         figures,
         Target("highest rate, of Kea's", 1, most=False),
         Target("highest rate, of dnsmasq's", 5, most=False),
-        Target("delay p50, of Kea's", 1),
-        Target("delay p50, of dnsmasq's", 1),
-        Target("delay p99, of Kea's", 1),
-        Target("delay p99, of dnsmasq's", 1),
+        *_DELAYS,
         Target("nfdhcpd, RSS with 1000 bindings, MB", 60),
         Target("1000 bindings loaded, median s", 1),
         Target("a changed binding, median ms", 20),
@@ -172,8 +188,12 @@ def bindings(place: Place) -> dict[str, float]:
     return figures
 
 
-def questions(place: Place, rounds: int) -> dict[str, float]:
-    """Return how questions are answered."""
+def questions(place: Place, rounds: int, rates: bool) -> dict[str, float]:
+    """
+    Return how questions are answered.
+
+    :param rates: Whether to look for the highest rates as well.
+    """
     seen: dict[str, list[dict[str, float]]] = {one.name: [] for one in _SERVERS}
     end = time.monotonic() + 60 * rounds
     for _ in range(rounds):
@@ -181,30 +201,29 @@ def questions(place: Place, rounds: int) -> dict[str, float]:
             before = seen[server.name]
             with server.running(place, 10) as process:
                 found = usual(place, process)
-                found["rate"] = highest(place, before[-1]["rate"] if before else 0)
+                if rates:
+                    last = before[-1]["rate"] if before else 0
+                    found["rate"] = highest(place, last)
             before.append(found)
         if time.monotonic() > end:
             break
+    return _figures(seen)
+
+
+def _figures(seen: dict[str, list[dict[str, float]]]) -> dict[str, float]:
+    """Return the medians of all rounds, and of what ours is of the others' in each."""
     figures: dict[str, float] = {"rounds": len(seen[KEA.name])}
+    known = {key: words for key, words in _WORDS.items() if key in seen[KEA.name][0]}
     for name, of in seen.items():
-        figures[f"{name}, highest rate, exchanges/s"] = round(_of(of, "rate"))
-        figures[f"{name}, CPU of a question at {_USUAL}/s, us"] = round(_of(of, "cpu"))
-        for key in ("p50", "p99"):
-            figures[f"{name}, delay at {_USUAL}/s, {key} ms"] = round(_of(of, key), 3)
+        for key, (words, unit, digits) in known.items():
+            value = median([one[key] for one in of])
+            figures[f"{name}, {words}, {unit}"] = round(value, digits)
     ours = seen[NFDHCPD.name]
     for name in (KEA.name, DNSMASQ.name, NO_FILE.name):
-        for key, what in (
-            ("rate", "highest rate"),
-            ("p50", "delay p50"),
-            ("p99", "delay p99"),
-        ):
+        for key, (words, _, _) in known.items():
             ratios = [a[key] / b[key] for a, b in zip(ours, seen[name], strict=True)]
-            figures[f"{what}, of {name}'s"] = round(median(ratios), 2)
+            figures[f"{words}, of {name}'s"] = round(median(ratios), 2)
     return figures
-
-
-def _of(rounds: Sequence[dict[str, float]], key: str) -> float:
-    return median([one[key] for one in rounds])
 
 
 if __name__ == "__main__":

@@ -9,14 +9,11 @@ import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from attrs import define, field
-from twisted.application.service import Service
-from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
 from twisted.logger import Logger
-from twisted.python.failure import Failure
-from zope.interface import implementer
+
+from snf.descriptor import Descriptor
 
 # inotify(7)
 CLOSE_WRITE = 0x8
@@ -32,12 +29,10 @@ _ONLY_DIRECTORY = 0x01000000
 _HEADER = struct.Struct("iIII")
 
 _READ_BYTES = 16_384
-_RETRY_S = 2.0
 
 
-@implementer(IReadDescriptor)
 @define(eq=False)
-class DirectoryWatch(Service):
+class DirectoryWatch(Descriptor):
     """
     Watches a directory while it runs.
 
@@ -49,39 +44,39 @@ class DirectoryWatch(Service):
 
     _log = Logger()
 
-    reactor: Any
     directory: Path
     arrived: Callable[[str], None]
     missed: Callable[[], None]
     events: int = MOVED_TO
     _descriptor: int = field(init=False, default=-1)
-    _retry: IDelayedCall | None = field(init=False, default=None)
-    _said: str | None = field(init=False, default=None)
-
-    def startService(self) -> None:
-        super().startService()
-        self._open()
-
-    def stopService(self) -> None:
-        super().stopService()
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
-        self._close()
 
     def fileno(self) -> int:
         """See ``IReadDescriptor``."""
         return self._descriptor
 
-    def logPrefix(self) -> str:
-        """See ``IReadDescriptor``."""
-        return "DirectoryWatch"
+    def make(self) -> None:
+        """See ``Descriptor``."""
+        self._descriptor = _watch(self.directory, self.events)
 
-    def connectionLost(self, reason: Failure) -> None:
-        """See ``IReadDescriptor``: the reactor gives the descriptor up."""
-        self._close()
-        if self.running:
-            self._again(str(reason.value))
+    def made(self, again: bool) -> None:
+        """See ``Descriptor``."""
+        if again:
+            self._log.info("{directory} is there", directory=self.directory)
+        self.missed()
+
+    def unmake(self) -> None:
+        """See ``Descriptor``."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def say(self, problem: str) -> None:
+        """See ``Descriptor``."""
+        self._log.warn(
+            "{directory} cannot be watched: {problem}",
+            directory=self.directory,
+            problem=problem,
+        )
 
     def doRead(self) -> None:
         """Take what the kernel has, up to ``_READ_BYTES``; the rest next turn."""
@@ -99,42 +94,13 @@ class DirectoryWatch(Service):
             at += size
             seen |= mask
         if seen & (_DELETE_SELF | _MOVE_SELF | _UNMOUNT | _IGNORED):
-            self._close()
-            self._open()
+            self.close()
+            self.open()
         elif seen & _OVERFLOW:
             self._log.warn(
                 "the kernel dropped changes of {directory}", directory=self.directory
             )
             self.missed()
-
-    def _open(self) -> None:
-        self._retry = None
-        try:
-            self._descriptor = _watch(self.directory, self.events)
-        except OSError as problem:
-            self._again(problem.strerror or str(problem))
-            return
-        self.reactor.addReader(self)
-        if self._said is not None:
-            self._log.info("{directory} is there", directory=self.directory)
-            self._said = None
-        self.missed()
-
-    def _again(self, problem: str) -> None:
-        if problem != self._said:
-            self._said = problem
-            self._log.warn(
-                "{directory} cannot be watched: {problem}",
-                directory=self.directory,
-                problem=problem,
-            )
-        self._retry = self.reactor.callLater(_RETRY_S, self._open)
-
-    def _close(self) -> None:
-        if self._descriptor >= 0:
-            self.reactor.removeReader(self)
-            os.close(self._descriptor)
-            self._descriptor = -1
 
 
 def _watch(directory: Path, events: int) -> int:

@@ -22,9 +22,10 @@ MAY_IMPORT = {
     "images": {"core", "storage"},
     "api": {"core", "storage", "images"},
     "logic": {"core", "storage", "rapi", "bus"},
-    "watch": set(),
+    "descriptor": set(),
+    "watch": {"descriptor"},
     "eventd": {"core", "bus", "watch"},
-    "nfdhcpd": {"toml", "watch"},
+    "nfdhcpd": {"toml", "watch", "descriptor"},
     # Its `reconcile` levels by hand what the reconciler levels by itself.
     "manage": {"core", "storage", "rapi", "logic", "config"},
     "tap": {
@@ -40,7 +41,7 @@ MAY_IMPORT = {
         "nfdhcpd",
         "config",
     },
-    "allinone": {"core", "storage"},
+    "allinone": {"core", "storage", "images"},
     "testing": {"core", "storage", "rapi", "keystone", "bus", "eventd"},
 }
 

@@ -30,6 +30,7 @@ PROFILES = "/etc/snf-network/profiles"
 BINDINGS = "/var/lib/nfdhcpd"
 NODES = "/var/lib/ganeti/ssconf_node_primary_ips"
 TAPS = "/var/run/ganeti/kvm-hypervisor/nic"
+QUEUE = "/var/lib/ganeti/queue"
 
 
 def main(arguments, environment):
@@ -47,7 +48,10 @@ def main(arguments, environment):
         node.refresh(environment)
     elif command == "follow":
         follow.leave_behind(
-            node, environment, environment.get("SNF_NETWORK_TAPS", TAPS)
+            node,
+            environment,
+            environment.get("SNF_NETWORK_TAPS", TAPS),
+            environment.get("SNF_NETWORK_QUEUE", QUEUE),
         )
     elif command == "gc":
         node.collect()

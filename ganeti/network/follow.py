@@ -8,6 +8,7 @@ that over when the first frame comes from the tap, which QEMU sends for the gues
 goes on (net/announce.c).
 """
 
+import json
 import os
 import select
 import socket
@@ -22,8 +23,13 @@ _OUTGOING = 4
 """The kernel's ETH_P_ALL and PACKET_OUTGOING."""
 
 _EVERY_S = 0.1
-# Disks may have to be brought in line before there is a tap; its end ends all waiting.
+# Disks may have to be brought in line before there is a tap.
 _LONGEST_S = 3600
+# The same where the node does not hear of jobs: then Ganeti sets up what comes later.
+_UNHEARD_S = 600
+
+_MIGRATION = "OP_INSTANCE_MIGRATE"
+_ENDED = ("success", "error", "canceled")
 
 
 def expected(environment):
@@ -52,11 +58,13 @@ def expected(environment):
     return found
 
 
-def leave_behind(node, environment, taps):
+def leave_behind(node, environment, taps, queue):
     """Return when a process waits for what a hook says is to come, if anything is."""
     nics = expected(environment)
-    if nics and _detached():
-        follow(node, nics, taps)
+    if nics:
+        may_come = coming(queue, nics[0]["INSTANCE"])
+        if _detached():
+            follow(node, nics, taps, may_come)
 
 
 def _detached():
@@ -73,32 +81,73 @@ def _detached():
     return True
 
 
-def follow(node, nics, taps):
+def follow(node, nics, taps, may_come):
     """
     Take NICs over as their guest arrives; return when all have been, or none will be.
 
     :param nics: As of ``expected``.
     :param taps: The directory in which Ganeti names an instance's taps.
+    :param may_come: Says whether there may still be taps, as that of ``coming``.
     """
     begun, deadline = time.time(), time.monotonic() + _LONGEST_S
     waiting = list(nics)
     listening = {}
     while (waiting or listening) and time.monotonic() < deadline:
+        last_look = not may_come()
         for nic in list(waiting):
             tap = _tap(taps, nic, begun)
             if tap and kernel.number_of(tap):
                 waiting.remove(nic)
                 prepared = node.prepare({**nic, "INTERFACE": tap})
                 listening[_listen(tap)] = prepared
-        ready, _, _ = select.select(list(listening), [], [], _EVERY_S)
-        for heard in ready:
-            if _is_from(heard, listening[heard].mac):
-                node.arrived(listening.pop(heard))
-                heard.close()
-        for heard, nic in list(listening.items()):
-            if kernel.number_of(nic.tap) != nic.number:
-                del listening[heard]
-                heard.close()
+        if last_look:
+            waiting.clear()
+        _hear(node, listening)
+
+
+def _hear(node, listening):
+    """Listen for a while; guests that have arrived, or whose taps have gone, are done."""
+    ready, _, _ = select.select(list(listening), [], [], _EVERY_S)
+    for heard in ready:
+        if _is_from(heard, listening[heard].mac):
+            node.arrived(listening.pop(heard))
+            heard.close()
+    for heard, nic in list(listening.items()):
+        if kernel.number_of(nic.tap) != nic.number:
+            del listening[heard]
+            heard.close()
+
+
+def coming(queue, instance):
+    """
+    Return what says, as often as it is called, whether an instance may still come here.
+
+    :param queue: The directory of Ganeti's jobs.
+
+    The nodes that could become the master have a file of each job, which says whether it
+    runs before its hooks are called (Ganeti 3.0, lib/jqueue/__init__.py: NotifyStart).
+    """
+    jobs = [path for path in Path(queue).glob("job-*") if _migrates(path, instance)]
+    if jobs:
+        return lambda: any(_migrates(path, instance) for path in jobs)
+    end = time.monotonic() + _UNHEARD_S
+    return lambda: time.monotonic() < end
+
+
+def _migrates(path, instance):
+    """Whether a job migrates an instance, or is to; one that is archived does not."""
+    try:
+        text = path.read_text("utf-8")
+        if instance not in text:
+            return False
+        return any(
+            (op["input"]["OP_ID"], op["input"].get("instance_name"))
+            == (_MIGRATION, instance)
+            and op["status"] not in _ENDED
+            for op in json.loads(text)["ops"]
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return False
 
 
 def _tap(taps, nic, begun):

@@ -13,6 +13,7 @@ from attrs import evolve
 from snf.allinone import checks, client
 from snf.allinone import cloud as whole
 from snf.allinone import demo as demonstration
+from snf.allinone import images as pictures
 from snf.allinone.cloud import Cloud
 from snf.allinone.credentials import PEOPLE, clouds, exports, password_of
 from snf.allinone.failure import Failure
@@ -57,16 +58,26 @@ def cloud() -> None:
     type=click.IntRange(1, MOST_NODES),
     help="Of Ganeti, in a new cloud.  [default: 1]",
 )
-def up(state: Path, port: int | None, nodes: int | None) -> None:
+@click.option(
+    "--image",
+    "images",
+    multiple=True,
+    metavar="[NAME=]FILE|URL",
+    help="A cloud image to have as well; may be given several times.",
+)
+def up(
+    state: Path, port: int | None, nodes: int | None, images: tuple[str, ...]
+) -> None:
     """Make it, or start what of it does not run."""
     whole.check_machine("up")
+    more = tuple(pictures.given(text) for text in images)
     layout = Layout(state.resolve())
     whole.check_state(layout)
     progress = Progress()
     layout.create()
     with _alone(layout):
         instance = _instance(layout, port, nodes)
-        Cloud(layout, instance, progress).up()
+        Cloud(layout, instance, progress, images=more).up()
     client.link(layout / "bin")
     progress.say("cloud", "ready")
     given = "" if state == STATE else f" --state {state}"

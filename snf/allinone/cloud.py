@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 
 from attrs import evolve, frozen
 
@@ -13,6 +13,7 @@ from snf.allinone import daemons, packages
 from snf.allinone.failure import Failure
 from snf.allinone.ganeti import RAPI_USER, Ganeti
 from snf.allinone.guest import Guest, hardware_serves
+from snf.allinone.images import Source, have, tiny
 from snf.allinone.layout import Instance, Layout, for_ports, port_is_free
 from snf.allinone.namespace import may_change_networks, refused
 from snf.allinone.postgres import Postgres, debian_programs
@@ -20,12 +21,12 @@ from snf.allinone.process import Daemon
 from snf.allinone.progress import Progress
 from snf.allinone.public import TABLE, bridges_are_filtered
 from snf.allinone.rabbitmq import RabbitMQ
-from snf.allinone.seed import Site, seed
+from snf.allinone.seed import Site, seed, transaction
 from snf.core.catalog import Cluster
 from snf.core.network import Kind
 
-_WORKERS = 6
-_NEEDED_MIB = 300
+_WORKERS = 8
+_NEEDED_MIB = 400
 """A new one takes about 100, and RabbitMQ takes no messages with less than 100 free."""
 
 
@@ -40,12 +41,16 @@ class Part:
 
 @frozen(slots=False)
 class Cloud:
-    """One all-in-one.  ``durable=False`` is for tests: a power cut loses data."""
+    """One all-in-one.  ``durable=False`` is for tests: a power cut loses data.
+
+    ``images`` are to be there beside its own.
+    """
 
     layout: Layout
     instance: Instance
     progress: Progress
     durable: bool = True
+    images: tuple[Source, ...] = ()
 
     @cached_property
     def postgres(self) -> Postgres:
@@ -85,10 +90,12 @@ class Cloud:
             trial = start(lambda: guest.result() and self._try_hardware())
             ganeti = start(lambda: guest.result() and self._ganeti())
             api = start(lambda: self._api(postgres, rabbitmq))
+            own = start(lambda: self._images(guest, api))
             eventd = start(lambda: self._eventd(rabbitmq, ganeti))
             nfdhcpd = start(lambda: self._nfdhcpd(ganeti))
+            relay = start(lambda: self._relay(ganeti))
             hardware = start(lambda: self._hardware(trial, ganeti))
-            _all([api, eventd, nfdhcpd, hardware])
+            _all([api, own, eventd, nfdhcpd, relay, hardware])
         self._still_there()
 
     def up_services(self) -> None:
@@ -100,6 +107,7 @@ class Cloud:
     def down(self) -> None:
         """Stop all of it; what does not run is fine."""
         ours = [daemons.cyclades(self.layout), *self._eventds, *self._nfdhcpds]
+        ours.append(daemons.relay(self.layout, self.instance))
         with _together() as start:
             _all([start(daemon.stop) for daemon in ours] + [start(self.ganeti.down)])
             _all([start(self.rabbitmq.down), start(self._postgres_down)])
@@ -126,6 +134,11 @@ class Cloud:
             *(
                 Part(f"twistd {one.state_file.stem}", one.pid(), "")
                 for one in self._nfdhcpds
+            ),
+            Part(
+                "twistd portforward",
+                daemons.relay(self.layout, instance).pid(),
+                f"http://{instance.host_address}:{instance.api_port}",
             ),
             Part(
                 "PostgreSQL",
@@ -166,8 +179,17 @@ class Cloud:
 
     def _guest(self) -> bool:
         if self.guest.build():
-            self.progress.say("guest", "kernel and RAM disk built")
+            self.progress.say("guest", "kernel, RAM disk and disk built")
         return True
+
+    def _images(self, guest: "Future[bool]", api: "Future[None]") -> None:
+        guest.result()
+        api.result()
+        for source in (tiny(self.guest.disk), *self.images):
+            begin = partial(transaction, self.postgres)
+            say = partial(self.progress.say, "image")
+            if have(begin, self.layout, source, say):
+                self.progress.say("image", f"{source.name}: there")
 
     def _try_hardware(self) -> bool:
         if self.instance.kvm is not None:
@@ -224,8 +246,13 @@ class Cloud:
         if any(started):
             self.progress.say("twistd nfdhcpd", "started")
 
+    def _relay(self, ganeti: "Future[bool]") -> None:
+        ganeti.result()  # with it comes the address
+        daemons.relay(self.layout, self.instance).start()
+
     def _still_there(self) -> None:
-        ours = (daemons.cyclades(self.layout), *self._eventds, *self._nfdhcpds)
+        ours = [daemons.cyclades(self.layout), *self._eventds, *self._nfdhcpds]
+        ours.append(daemons.relay(self.layout, self.instance))
         for part in ours:
             if part.pid() is None:
                 raise Failure(f"{part.name} ended at once", part.log)

@@ -10,13 +10,16 @@ from attrs import evolve
 
 from snf.allinone import settings
 from snf.allinone.failure import Failure
-from snf.allinone.files import write
+from snf.allinone.files import password, write
+from snf.allinone.images import store
 from snf.allinone.layout import Instance, Layout, Node
 from snf.allinone.machine import Machine
 from snf.allinone.postgres import Postgres
 from snf.allinone.process import Daemon, clean_environment, wait_for
 from snf.allinone.rabbitmq import RabbitMQ
 from snf.allinone.scripts import BINDINGS, CHECKOUT, QUEUES
+
+_TWISTD = str(Path(sys.executable).with_name("twistd"))
 
 
 def cyclades(layout: Layout, plugin: str = "cyclades") -> Daemon:
@@ -39,6 +42,26 @@ def nfdhcpd(layout: Layout, machine: Machine) -> Daemon:
     return evolve(daemon, argv=tuple(namespace.command(*daemon.argv)) if inside else ())
 
 
+def relay(layout: Layout, instance: Instance) -> Daemon:
+    """
+    Return what has the nodes reach the API, by an address that they alone have a way to.
+
+    The API itself listens on this machine's loopback.
+    """
+    listen = f"tcp:{instance.api_port}:interface={instance.host_address}"
+    options = ["--nodaemon", "--pidfile=", "--logfile=-", "portforward"]
+    options += ["--host=127.0.0.1", f"--dest_port={instance.api_port}"]
+    return Daemon(
+        name="twistd portforward",
+        argv=(_TWISTD, *options, f"--port={listen}"),
+        state_file=layout / "run" / "relay.json",
+        log=layout / "log" / "relay.log",
+        environment=clean_environment(PYTHONUNBUFFERED="1"),
+        directory=layout.state,
+        version=listen,
+    )
+
+
 def configuration(layout: Layout) -> Path:
     """Return the file that ``twistd cyclades`` and ``snf-manage`` read."""
     return layout / "cyclades.toml"
@@ -48,13 +71,17 @@ def configure_cyclades(
     layout: Layout, instance: Instance, postgres: Postgres, rabbitmq: RabbitMQ | None
 ) -> None:
     """Write ``cyclades.toml``; no RabbitMQ means a bus inside the process."""
+    node_key = layout.secret("nodes")
+    password(node_key)
     text = settings.cyclades(
         dsn=postgres.dsn,
         dsn_password=postgres.password_file,
         broker=rabbitmq.url if rabbitmq else "memory:",
         broker_password=rabbitmq.password_file if rabbitmq else None,
         port=instance.api_port,
-        images=(layout / "images").absolute(),
+        images=store(layout).directory.absolute(),
+        node_key=node_key,
+        node_url=f"http://{instance.host_address}:{instance.api_port}",
     )
     write(configuration(layout), text)
 
@@ -127,7 +154,7 @@ def _twistd(layout: Layout, name: str, plugin: str, config: Path) -> Daemon:
     return Daemon(
         name=f"twistd {plugin}",
         argv=(
-            str(Path(sys.executable).with_name("twistd")),
+            _TWISTD,
             *options,
             *(plugin, "--config", str(config)),
         ),

@@ -5,6 +5,7 @@ PostgreSQL comes from a wheel; the bus is inside the process.
 
 import os
 import shutil
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from snf.allinone.bridge import BRIDGE
 from snf.allinone.cloud import Part
 from snf.allinone.failure import Failure
 from snf.allinone.files import password
+from snf.allinone.images import have, tiny
 from snf.allinone.layout import Instance, Layout
 from snf.allinone.postgres import Postgres
 from snf.allinone.process import Daemon
 from snf.allinone.progress import Progress
-from snf.allinone.seed import Site, seed
+from snf.allinone.seed import Site, seed, transaction
 from snf.core.catalog import Cluster
 from snf.core.network import Kind
 
@@ -64,6 +66,9 @@ class Demo:
         if postgres.up():
             self.progress.say("PostgreSQL", "ready")
         seed(postgres, self.layout, self._site())
+        begin = partial(transaction, postgres)
+        say = partial(self.progress.say, "image")
+        have(begin, self.layout, tiny(None), say)
         daemons.configure_cyclades(self.layout, self.instance, postgres, None)
         if self.daemon.start():
             daemons.wait_for_api(self.layout, self.instance.api_port)

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from attrs import frozen
 
+from snf.allinone import settings
 from snf.allinone.bridge import BRIDGE
 from snf.allinone.certificate import self_signed
 from snf.allinone.files import password, write
 from snf.allinone.guest import Guest
 from snf.allinone.layout import Instance, Layout
-from snf.allinone.machine import DAEMONS, OF_GUESTS, Machine
+from snf.allinone.machine import CACHE, DAEMONS, IMAGES, OF_GUESTS, Machine
 from snf.allinone.process import run, wait_for
 from snf.allinone.scripts import ALLOCATOR, QEMU, Scripts
 from snf.allinone.switch import Switch
@@ -250,6 +251,7 @@ class Ganeti:
         ):
             # In place: what is mounted is this very file, not its name.
             (self.home / name).write_text("".join(f"{line}\n" for line in lines))
+        write(etc / "snf-os.toml", settings.nodes_os(images=IMAGES, cache=CACHE), 0o644)
         Scripts(self.home).install()
 
     def _certificate(self) -> None:

@@ -1,35 +1,40 @@
-"""The small guest: Debian's cloud kernel and an initial RAM disk with busybox.
+"""The small guest: Debian's cloud kernel and busybox, made here of Debian's packages.
 
-It reaches userland in a second or so (three where the CPU is emulated) and reports on
-its serial port; ``guest/init`` is all that runs in it.
+There are two of it.  One is a kernel and an initial RAM disk that a hypervisor is given,
+reaches userland in a second or so (three where the CPU is emulated), and needs no disk.
+The other is a disk of its own (``disk.py``), an image as users know them.  Both report
+on their serial port; ``guest/init`` is what runs in them.
 """
 
 import gzip
+import hashlib
 import lzma
 import os
 import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from attrs import frozen
 
-from snf.allinone.failure import Failure
+from snf.allinone import debian, disk
 from snf.allinone.layout import Layout
-from snf.allinone.process import clean_environment, run
+from snf.allinone.process import clean_environment
 
 QEMU = "/usr/bin/qemu-system-x86_64"
 _KERNEL_PACKAGE = "linux-image-cloud-amd64"
-# Downloading as the unprivileged _apt would need a directory open to it.
-_DOWNLOAD = ("apt-get", "-q", "-o", "APT::Sandbox::User=root", "download")
 _MODULES = (
     *("virtio_pci", "virtio_net", "virtio_blk", "af_packet", "button", "evdev"),
 )
-_SCRIPTS = ("init", "lease")
+# Of the disk's own: what config drives are.
+_DRIVES = ("vfat", "nls_cp437", "nls_ascii", "nls_utf8", "isofs")
+_SCRIPTS = ("init", "lease", "boot", "reader", "networks.jq")
 _ALIVE = b"USERLAND-UP"
+_STATIC = "static"
+_BUSYBOX = ("bin/busybox", "usr/bin/busybox")
 
 
 @frozen
@@ -53,61 +58,93 @@ class Guest:
         """The initial RAM disk."""
         return self.directory / "initrd.gz"
 
+    @property
+    def disk(self) -> Path:
+        """The disk, as a qcow2 file."""
+        return self.directory / "disk.qcow2"
+
     def build(self) -> bool:
         """
-        Make both unless they are there; return whether that was needed.
+        Make all three unless they are there; return whether that was needed.
 
-        :raises Failure: Debian's kernel or busybox cannot be downloaded or unpacked.
+        :raises Failure: A Debian package cannot be downloaded or unpacked.
         """
-        scripts = files("snf.allinone").joinpath("guest")
-        init, lease = (scripts.joinpath(name).read_bytes() for name in _SCRIPTS)
-        made_from = self.directory / "init"
-        if self.ramdisk.exists() and made_from.read_bytes() == init + lease:
-            return False
+        folder = files("snf.allinone").joinpath("guest")
+        scripts = {name: folder.joinpath(name).read_bytes() for name in _SCRIPTS}
+        made_from = self.directory / "made-from"
+        version = _version(scripts.values())
+        if self.disk.exists() and made_from.exists():
+            if made_from.read_text() == version:
+                return False
+            made_from.unlink()
         work = self.directory / "work"
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
-        self._download(work)
-        [kernel] = (work / "boot").glob("vmlinuz-*")
-        modules = _modules(work, kernel.name.removeprefix("vmlinuz-"))
-        busybox = next(
-            path
-            for path in (work / "bin/busybox", work / "usr/bin/busybox")
-            if path.exists()
-        )
-        content = {
-            "bin/busybox": busybox.read_bytes(),
-            "bin/lease": lease,
-            "init": init,
-            "mod/order": "".join(f"{name}\n" for name in modules).encode(),
-            **{f"mod/{name}": data for name, data in modules.items()},
-        }
-        shutil.copyfile(kernel, self.kernel)
-        fresh = self.ramdisk.with_suffix(".new")
-        fresh.write_bytes(gzip.compress(archive(content), compresslevel=1))
-        fresh.replace(self.ramdisk)
-        made_from.write_bytes(init + lease)
+        self._unpack(work)
+        self._build(work, scripts)
+        made_from.write_text(version)
         shutil.rmtree(work)
         return True
 
-    def _download(self, work: Path) -> None:
+    def _unpack(self, work: Path) -> None:
         log = self.layout.log
-        depends = run(
-            ["apt-cache", "depends", _KERNEL_PACKAGE], log, "looking for a guest kernel"
+        wanted = [debian.real(_KERNEL_PACKAGE, log), *disk.BUILDERS]
+        wanted += debian.needed(disk.PACKAGES, log)
+        debian.unpack(wanted, work, log)
+        # A package with files of the same names as one of those.
+        apart = work / _STATIC
+        apart.mkdir()
+        debian.unpack(["busybox-static"], apart, log)
+
+    def _build(self, work: Path, scripts: Mapping[str, bytes]) -> None:
+        [kernel] = (work / "boot").glob("vmlinuz-*")
+        release = kernel.name.removeprefix("vmlinuz-")
+        busybox = next(
+            path.read_bytes()
+            for path in (work / _STATIC / name for name in _BUSYBOX)
+            if path.exists()
         )
-        found = re.search(r"Depends: (linux-image-\S+)", depends)
-        if found is None:
-            raise Failure(f"apt knows no {_KERNEL_PACKAGE}: apt-get update", log)
-        run(
-            [*_DOWNLOAD, found[1], "busybox-static"],
-            log,
-            "downloading the guest's kernel",
-            timeout_s=300,
-            directory=work,
-        )
-        for package in sorted(work.glob("*.deb")):
-            run(["dpkg-deb", "-x", str(package), str(work)], log, "unpacking")
-            package.unlink()
+        shutil.copyfile(kernel, self.kernel)
+        ramdisk = {
+            "bin/busybox": busybox,
+            "bin/lease": scripts["lease"],
+            "init": scripts["init"],
+            **_loaded(_modules(work, release, _MODULES)),
+        }
+        fresh = self.ramdisk.with_suffix(".new")
+        fresh.write_bytes(_packed(ramdisk))
+        fresh.replace(self.ramdisk)
+        first = _modules(work, release, disk.MODULES)
+        later = _modules(work, release, _MODULES + _DRIVES)
+        begin = {"bin/busybox": busybox, "init": scripts["boot"], **_loaded(first)}
+        content = {
+            "init": scripts["init"],
+            "bin/lease": scripts["lease"],
+            "bin/reader": scripts["reader"],
+            "lib/networks.jq": scripts["networks.jq"],
+            **_loaded({name: later[name] for name in later if name not in first}),
+        }
+        whole = disk.Content(work, kernel, _packed(begin), content)
+        disk.make(whole, self.disk, self.layout.log)
+
+
+def _version(scripts: Iterable[bytes]) -> str:
+    """Return what differs for guests that are made of other scripts, or otherwise."""
+    sources = [Path(source).read_bytes() for source in (__file__, disk.__file__)]
+    return hashlib.sha256(b"".join([*scripts, *sources])).hexdigest()
+
+
+def _packed(content: Mapping[str, bytes]) -> bytes:
+    return gzip.compress(archive(content), compresslevel=1, mtime=0)
+
+
+def _loaded(modules: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the files of modules, and their order."""
+    order = "".join(f"{name}\n" for name in modules).encode()
+    return {
+        "mod/order": order,
+        **{f"mod/{name}": data for name, data in modules.items()},
+    }
 
 
 def hardware_serves(guest: Guest, timeout_s: float = 10) -> bool:
@@ -194,8 +231,8 @@ def load_order(
     return order
 
 
-def _modules(work: Path, version: str) -> dict[str, bytes]:
-    """Return the modules that the guest loads, in that order, uncompressed."""
+def _modules(work: Path, version: str, wanted: Sequence[str]) -> dict[str, bytes]:
+    """Return modules and what they need, in the order of loading, uncompressed."""
     paths = {
         path.name.split(".")[0].replace("-", "_"): path
         for base in ("lib", "usr/lib")
@@ -209,7 +246,7 @@ def _modules(work: Path, version: str) -> dict[str, bytes]:
         found = re.search(rb"\0depends=([^\0]*)\0", _module(paths[name]))
         return found[1].decode().replace("-", "_").split(",") if found else []
 
-    return {f"{name}.ko": _module(paths[name]) for name in load_order(needs, _MODULES)}
+    return {f"{name}.ko": _module(paths[name]) for name in load_order(needs, wanted)}
 
 
 def _module(path: Path) -> bytes:

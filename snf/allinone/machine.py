@@ -15,6 +15,10 @@ _ON_EVERY_NODE = ("noded", "confd")
 _ON_THE_MASTER = ("wconfd", "rapi", "luxid")
 OF_GUESTS = "noded"
 """What starts them, and waits for their end."""
+IMAGES = "/srv/ganeti/images"
+"""Where nodes see the data of images: the image service's own."""
+CACHE = "/srv/ganeti/cache"
+"""Where they keep what they had to fetch."""
 DAEMONS = _ON_EVERY_NODE + _ON_THE_MASTER
 """In the order in which they are started; what else Ganeti has is not needed here."""
 
@@ -64,6 +68,7 @@ class Machine:
                 "/srv/ganeti": self.home / "srv",
                 "/srv/ganeti/os": shared / "srv" / "os",
                 "/srv/ganeti/shared-file-storage": shared / "srv/shared-file-storage",
+                IMAGES: self.layout / "images",
                 "/usr/local/lib/ganeti": shared / "local-lib",
                 "/run/lock": self.home / "lock",
                 "/var/spool/snf-eventd": self.spool,
@@ -125,8 +130,10 @@ class Machine:
         for name in (
             *("var-lib/rapi", "log", "lock", "spool"),
             *("srv/os", "srv/file-storage", "srv/shared-file-storage", "srv/export"),
+            *("srv/images", "srv/cache"),
         ):
             (self.home / name).mkdir(parents=True, exist_ok=True)
+        (self.layout / "images").mkdir(mode=0o750, exist_ok=True)
         settings = self.home / "default-ganeti"
         wanted = _default_ganeti(str(self.node.address))
         if settings.exists() and settings.read_text() != wanted:

@@ -19,18 +19,19 @@ from snf.allinone.progress import Progress
 
 SERVICES = ("postgresql", "rabbitmq-server")
 CLUSTER = (
-    *("ganeti", "qemu-system-x86", "qemu-utils", "openssl"),
+    *("ganeti", "qemu-system-x86", "qemu-utils", "openssl", "e2fsprogs"),
     *("iproute2", "nftables", "iptables"),
 )
 
 # Clients that others wrote, and what reads what is made here: for `./cloud test` only.
-# The last ones are what cloud-init needs, which itself is not installed: it would run.
+# The Python ones are what cloud-init needs, which itself is not installed: it would run.
 TESTS = (
     *("isc-dhcp-client", "udhcpc", "dhcpcd-base", "systemd", "tshark"),
     *("fdisk", "mtools", "dosfstools"),
     *("python3-configobj", "python3-jinja2", "python3-jsonpatch"),
     *("python3-jsonschema", "python3-netifaces", "python3-oauthlib"),
     *("python3-requests", "python3-serial", "python3-yaml"),
+    *("openssh-client", "jq"),
 )
 
 _DPKG_LOCK = Path("/var/lib/dpkg/lock")

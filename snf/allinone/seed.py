@@ -4,6 +4,8 @@ All of it is added where it is missing, so that it may be called at every start.
 """
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
@@ -53,12 +55,19 @@ class Site:
 
 def seed(postgres: Postgres, layout: Layout, site: Site) -> None:
     """Bring the database's schema up to date and add what is missing."""
+    with transaction(postgres) as txn:
+        migrate.migrate(txn)
+        fill(txn, layout, site)
+
+
+@contextmanager
+def transaction(postgres: Postgres) -> Iterator[Transaction]:
+    """Give a transaction of the cloud's database, committed if no exception leaves it."""
     secret = postgres.password_file.read_text().strip()
     connection = connect(postgres.dsn, secret)
     try:
         with connection, connection.cursor() as txn:
-            migrate.migrate(txn)
-            fill(txn, layout, site)
+            yield txn
     finally:
         connection.close()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from snf.allinone.public import TABLE
 from snf.core.network import Kind
 
-_Tables = Mapping[str, Mapping[str, str | list[str]]]
+_Tables = Mapping[str, Mapping[str, str | bool | list[str]]]
 
 
 def cyclades(
@@ -18,6 +18,8 @@ def cyclades(
     broker_password: Path | None,
     port: int,
     images: Path,
+    node_key: Path,
+    node_url: str,
 ) -> str:
     """
     Return the text of ``cyclades.toml``: every service in one process.
@@ -34,6 +36,12 @@ def cyclades(
                 "public_url": f"http://127.0.0.1:{port}",
             },
             "images": {"directory": str(images)},
+            "nodes": {
+                "key_file": str(node_key),
+                "url": node_url,
+                # They see the very directory.
+                "shared_images": True,
+            },
             # Of what users make nothing has to be there on the nodes before.
             "network": {
                 "user_kinds": [Kind.VXLAN.value],
@@ -69,7 +77,12 @@ def nfdhcpd(*, bindings: Path, user: str) -> str:
     return _toml({"process": {"user": user}, "bindings": {"directory": str(bindings)}})
 
 
-def _broker(url: str, password_file: Path | None) -> dict[str, str | list[str]]:
+def nodes_os(*, images: str, cache: str) -> str:
+    """Return the text of ``snf-os.toml``; the paths are those that the nodes see."""
+    return _toml({"images": {"directory": images}, "cache": {"directory": cache}})
+
+
+def _broker(url: str, password_file: Path | None) -> dict[str, str | bool | list[str]]:
     given = {} if password_file is None else {"password_file": str(password_file)}
     return {"url": url, **given}
 

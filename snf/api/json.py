@@ -269,7 +269,10 @@ class Edge:
             request.setHeader(name, value)
         if isinstance(answer.body, Sending):
             self._begin_answer(request, version, answer.code or code)
-            await answer.body.to(request)
+            if request.method == b"HEAD":
+                answer.body.close()
+            else:
+                await answer.body.to(request)
             return b""
         return self._write(request, version, answer.code or code, answer.body)
 

@@ -74,6 +74,8 @@ _RESERVED = frozenset({"deleted", "deleted_at", "location", "backend", "store"})
 _RESERVED_PREFIX = "os_glance_"
 
 PROPERTIES_AT_MOST = 128
+# Of all names and values of an image's properties: lists hold a thousand images.
+PROPERTY_CHARACTERS_AT_MOST = 32_768
 TAGS_AT_MOST = 128
 
 

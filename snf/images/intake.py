@@ -28,6 +28,8 @@ _log = Logger()
 _TOLD_EVERY_S = 5.0
 _TOLD_EVERY_BYTES = 16 * 1024 * 1024
 
+_SYNCED_EVERY = 32 * 1024 * 1024
+
 _AT_ONCE = 64
 _RETRY_AFTER_S = 30
 
@@ -157,6 +159,16 @@ class Intake(Service):
         return Receiver(self.store.begin(job.upload), looked_at)
 
     async def _all(self, job: Job, receiver: Receiver, read: Read) -> None:
+        disk = _Disk(self.in_thread, receiver)
+        try:
+            await self._written(job, receiver, read, disk)
+        finally:
+            # Not before may the file be closed.
+            await disk.ready()
+
+    async def _written(
+        self, job: Job, receiver: Receiver, read: Read, disk: "_Disk"
+    ) -> None:
         told_at, told = self.clock.seconds(), 0
         while piece := await read():
             if receiver.received + len(piece) > self.sizes.data:
@@ -164,6 +176,7 @@ class Intake(Service):
                     f"The data of an image may have {self.sizes.data} bytes at most"
                 )
             await self.in_thread(receiver.write, piece)
+            await disk.keep_up()
             now = self.clock.seconds()
             if (
                 receiver.received - told >= _TOLD_EVERY_BYTES
@@ -194,6 +207,34 @@ class Intake(Service):
             await self.in_thread(self.store.discard, upload)
         except (SnfError, OSError) as failure:
             _log.warn("it is put in order later: {reason}", reason=str(failure))
+
+
+@define
+class _Disk:
+    """Has the disk take what has been written, while the next pieces are hashed."""
+
+    in_thread: InThread
+    receiver: Receiver
+    _work: "Deferred[None] | None" = None
+
+    async def keep_up(self) -> None:
+        """Return once not too much is left for it to take."""
+        if self.receiver.unsafe >= _SYNCED_EVERY:
+            await self.ready()
+            self._work = Deferred.fromCoroutine(self._sync())
+
+    async def ready(self) -> None:
+        """
+        Return once it does nothing any more.
+
+        :raises OSError: It could not take everything.
+        """
+        if self._work is not None:
+            work, self._work = self._work, None
+            await work
+
+    async def _sync(self) -> None:
+        await self.in_thread(self.receiver.sync)
 
 
 def _refusal(job: Job, failure: BaseException) -> SnfError:

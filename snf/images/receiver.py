@@ -9,8 +9,6 @@ from attrs import define, field
 from snf.images.inspection import Inspection
 from snf.storage.uploads import Data
 
-_SAFE_EVERY = 128 * 1024 * 1024
-
 
 @define(eq=False)
 class Receiver:
@@ -18,12 +16,13 @@ class Receiver:
     Takes data piece by piece.  It blocks: it is for threads, one at a time.
 
     :ivar received: How many bytes have come.
+    :ivar unsafe: How many have since the disk was told to take them.
     """
 
     file: BinaryIO
     inspection: Inspection
     received: int = field(init=False, default=0)
-    _unsafe: int = field(init=False, default=0)
+    unsafe: int = field(init=False, default=0)
     _hashes: tuple[Any, ...] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -44,11 +43,18 @@ class Receiver:
         for one in self._hashes:
             one.update(piece)
         self.received += len(piece)
-        self._unsafe += len(piece)
-        if self._unsafe >= _SAFE_EVERY:
-            # So that no more than this is left for the end.
-            os.fdatasync(self.file.fileno())
-            self._unsafe = 0
+        self.unsafe += len(piece)
+
+    def sync(self) -> None:
+        """
+        Have the disk take what has been written, so that little is left for the end.
+
+        It may be called while more is written.
+
+        :raises OSError: It does not.
+        """
+        self.unsafe = 0
+        os.fdatasync(self.file.fileno())
 
     def finish(self) -> Data:
         """

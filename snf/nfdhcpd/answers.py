@@ -39,6 +39,10 @@ class Answers:
         """Answer nothing more."""
         self._turns.stop()
 
+    def begin(self) -> None:
+        """Answer what has been taken; to be called after some packets."""
+        self._turns.begin()
+
     def taker(self, responder: Responder) -> Callable[[int, Any], bool]:
         """Return what is to be called for each packet of a queue; see ``Queue``."""
         kind = responder.kind
@@ -49,14 +53,16 @@ class Answers:
             if client is None:
                 packets[kind, "unknown"] += 1
                 return False
-            ours = client.binding.routed or not responder.link_wide
+            routed = client.binding.routed
             if client.compiled.get(kind) is None:
-                packets[kind, "none" if ours else "passed"] += 1
-            elif not turns.has_room(client):
-                packets[kind, "flood"] += 1
-            else:
+                # On a bridge somebody else may have an answer.
+                packets[kind, "none" if routed else "passed"] += 1
+                return routed
+            if turns.has_room(client):
                 turns.add(client, responder, packet_of(raw))
-            return ours
+            else:
+                packets[kind, "flood"] += 1
+            return routed or not responder.link_wide
 
         return taken
 

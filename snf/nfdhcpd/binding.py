@@ -36,7 +36,9 @@ class Invalid(Exception):
         self.line = line
 
 
-Route = tuple[IPv4Network, IPv4Address]
+Route4 = tuple[IPv4Network, IPv4Address]
+Route6 = tuple[IPv6Network, IPv6Address]
+Addresses = tuple[IPv4Address | IPv6Address, ...]
 
 
 @frozen
@@ -68,10 +70,10 @@ class Binding:
     mtu: int | None = None
     private: bool = False
     any_mac: bool = False
-    nameservers: tuple[IPv4Address | IPv6Address, ...] = ()
-    routes: tuple[Route, ...] = ()
+    nameservers: Addresses = ()
+    routes: tuple[Route4 | Route6, ...] = ()
     domain: str = ""
-    ntp: tuple[IPv4Address, ...] = ()
+    ntp: Addresses = ()
     next_server: IPv4Address | None = None
     server_name: str = ""
     boot_file: str = ""
@@ -86,12 +88,40 @@ class Binding:
     @property
     def nameservers4(self) -> tuple[IPv4Address, ...]:
         """Those of its name servers that DHCPv4 can tell."""
-        return tuple(one for one in self.nameservers if isinstance(one, IPv4Address))
+        return _of_family4(self.nameservers)
 
     @property
     def nameservers6(self) -> tuple[IPv6Address, ...]:
         """Those of its name servers that router advertisements and DHCPv6 can tell."""
-        return tuple(one for one in self.nameservers if isinstance(one, IPv6Address))
+        return _of_family6(self.nameservers)
+
+    @property
+    def ntp4(self) -> tuple[IPv4Address, ...]:
+        """Those of its time servers that DHCPv4 can tell."""
+        return _of_family4(self.ntp)
+
+    @property
+    def ntp6(self) -> tuple[IPv6Address, ...]:
+        """Those of its time servers that DHCPv6 can tell."""
+        return _of_family6(self.ntp)
+
+    @property
+    def routes4(self) -> tuple[Route4, ...]:
+        """Those of its routes that DHCPv4 can tell."""
+        return tuple(
+            (network, via)
+            for network, via in self.routes
+            if isinstance(network, IPv4Network) and isinstance(via, IPv4Address)
+        )
+
+    @property
+    def routes6(self) -> tuple[Route6, ...]:
+        """Those of its routes that router advertisements can tell."""
+        return tuple(
+            (network, via)
+            for network, via in self.routes
+            if isinstance(network, IPv6Network) and isinstance(via, IPv6Address)
+        )
 
 
 def parse(tap: str, text: str) -> Binding:
@@ -149,6 +179,14 @@ def eui64(network: IPv6Network, mac: bytes) -> IPv6Address | None:
     return network[int.from_bytes(lower, "big")]
 
 
+def _of_family4(addresses: Addresses) -> tuple[IPv4Address, ...]:
+    return tuple(one for one in addresses if isinstance(one, IPv4Address))
+
+
+def _of_family6(addresses: Addresses) -> tuple[IPv6Address, ...]:
+    return tuple(one for one in addresses if isinstance(one, IPv6Address))
+
+
 def _short(text: str) -> str:
     return repr(text if len(text) <= 40 else text[:37] + "...")
 
@@ -186,14 +224,10 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
 
 
-def _addresses(text: str) -> tuple[IPv4Address | IPv6Address, ...]:
+def _addresses(text: str) -> Addresses:
     return tuple(
         IPv6Address(word) if ":" in word else IPv4Address(word) for word in _words(text)
     )
-
-
-def _addresses4(text: str) -> tuple[IPv4Address, ...]:
-    return tuple(IPv4Address(word) for word in _words(text))
 
 
 def _network(text: str) -> IPv4Network:
@@ -215,15 +249,16 @@ def _truth(text: str) -> bool:
     return text.lower() not in ("no", "false", "off", "0")
 
 
-def _routes(text: str) -> tuple[Route, ...]:
-    """Return ``DESTINATION@VIA`` of IPv4; those of IPv6 are not told by DHCP."""
-    routes = []
+def _routes(text: str) -> tuple[Route4 | Route6, ...]:
+    routes: list[Route4 | Route6] = []
     for word in _words(text):
         destination, at, via = word.partition("@")
         if not at:
             raise ValueError(f"{_short(word)}: expected DESTINATION@VIA")
-        if ":" not in destination:
-            routes.append((IPv4Network(destination, strict=False), IPv4Address(via)))
+        if ":" in destination:
+            routes.append((_network6(destination), IPv6Address(via)))
+        else:
+            routes.append((_network(destination), IPv4Address(via)))
     return tuple(routes)
 
 
@@ -259,7 +294,7 @@ _KEYS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "NAMESERVERS6": ("nameservers", _addresses),
     "ROUTES": ("routes", _routes),
     "DOMAIN": ("domain", _hostname),
-    "NTP": ("ntp", _addresses4),
+    "NTP": ("ntp", _addresses),
     "NEXT_SERVER": ("next_server", IPv4Address),
     "SERVER_NAME": ("server_name", _text(63)),
     "BOOT_FILE": ("boot_file", _text(127)),

@@ -8,8 +8,8 @@ _VERSION = 6 << 28
 _HEADER = struct.Struct("!IHBB16s16s")
 _UNIT = 8  # octets, in which neighbor discovery counts the lengths of options
 
-SOURCE_MAC, TARGET_MAC, PREFIX, MTU, SERVERS, DOMAINS = 1, 2, 3, 5, 25, 31
-"""Options of neighbor discovery (RFC 4861, 4.6; RFC 8106, 5)."""
+SOURCE_MAC, TARGET_MAC, PREFIX, MTU, ROUTE, SERVERS, DOMAINS = 1, 2, 3, 5, 24, 25, 31
+"""Options of neighbor discovery (RFC 4861, 4.6; RFC 4191, 2.3; RFC 8106, 5)."""
 
 
 def started(

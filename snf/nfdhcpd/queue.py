@@ -2,18 +2,16 @@
 
 import errno
 import os
+import select
 import socket
 from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
 from netfilterqueue import COPY_PACKET, NetfilterQueue
-from twisted.application.service import Service
-from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
 from twisted.logger import Logger
-from twisted.python.failure import Failure
-from zope.interface import implementer
 
+from snf.descriptor import Descriptor
 from snf.nfdhcpd.responder import Packet
 
 # What is copied of a packet; the binding of NetfilterQueue reads 4,096 with what is
@@ -23,14 +21,19 @@ COPIED = 2048
 # more would leave all else undone while somebody floods.
 _AT_ONCE = 128
 _RECEIVE_BYTES = 4_194_304
-_RETRY_S = 2.0
 
 
 @define(eq=False)
 class _Bounded:
-    """Stands for the queue's socket, and says after some packets that there are no more."""
+    """
+    Stands for the queue's socket, and says after some packets that there are no more.
+
+    After the first one it asks whether there are: the socket's own word that there are
+    none is an exception with the system's words, which takes longer.
+    """
 
     _socket: socket.socket
+    _poll: select.poll
     _left: int = 0
     overruns: int = 0
 
@@ -41,6 +44,8 @@ class _Bounded:
     def recv(self, size: int) -> bytes:
         """Return a message of the kernel's, as ``NetfilterQueue.run_socket`` asks."""
         while self._left > 0:
+            if self._left < _AT_ONCE and not self._poll.poll(0):
+                break
             self._left -= 1
             try:
                 return self._socket.recv(size, socket.MSG_DONTWAIT)
@@ -49,7 +54,7 @@ class _Bounded:
                     self.overruns += 1  # the kernel has dropped packets for us
                 elif failure.errno != errno.EINTR:
                     raise
-        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        raise BlockingIOError(errno.EAGAIN, "nothing more for now")
 
 
 def packet_of(raw: Any) -> Packet:
@@ -58,28 +63,26 @@ def packet_of(raw: Any) -> Packet:
     return Packet(raw.get_payload(), source and source[:6])
 
 
-@implementer(IReadDescriptor)
 @define(eq=False)
-class Queue(Service):
+class Queue(Descriptor):
     """
     One queue, while it runs.
 
     ``taken(interface, raw)`` is called for each packet, of which ``packet_of`` makes ours,
     and returns whether it is to be dropped; else it goes on its way. Each packet has its
-    verdict before the next one is looked at, whatever comes of it afterwards.
+    verdict before the next one is looked at, whatever comes of it afterwards. After some
+    packets ``read()`` is called.
     """
 
     _log = Logger()
 
-    reactor: Any
     number: int
     length: int
     taken: Callable[[int, Any], bool]
+    read: Callable[[], None] = lambda: None
     _queue: Any = field(init=False, default=None)
     _socket: socket.socket | None = field(init=False, default=None)
     _bounded: _Bounded | None = field(init=False, default=None)
-    _retry: IDelayedCall | None = field(init=False, default=None)
-    _said: str | None = field(init=False, default=None)
     _overruns: int = field(init=False, default=0)
 
     @property
@@ -87,17 +90,6 @@ class Queue(Service):
         """How often the kernel said that it dropped packets for want of space."""
         now = self._bounded.overruns if self._bounded is not None else 0
         return self._overruns + now
-
-    def startService(self) -> None:
-        super().startService()
-        self._open()
-
-    def stopService(self) -> None:
-        super().stopService()
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
-        self._close()
 
     def fileno(self) -> int:
         """See ``IReadDescriptor``."""
@@ -107,12 +99,6 @@ class Queue(Service):
         """See ``IReadDescriptor``."""
         return f"Queue {self.number}"
 
-    def connectionLost(self, reason: Failure) -> None:
-        """See ``IReadDescriptor``: the reactor gives the descriptor up."""
-        self._close()
-        if self.running:
-            self._again(str(reason.value))
-
     def doRead(self) -> None:
         """Take some packets; what is left keeps the descriptor readable."""
         if self._bounded is None:
@@ -121,8 +107,8 @@ class Queue(Service):
         try:
             self._queue.run_socket(self._bounded)
         except OSError as failure:
-            self._close()
-            self._again(str(failure))
+            self.lose(str(failure))
+        self.read()
 
     def _packet(self, raw: Any) -> None:
         """Give a packet its verdict; an exception here would leave it without one."""
@@ -137,44 +123,40 @@ class Queue(Service):
         else:
             raw.accept()
 
-    def _open(self) -> None:
-        self._retry = None
-        try:
-            self._queue = NetfilterQueue()
-            self._queue.bind(
-                self.number,
-                self._packet,
-                max_len=self.length,
-                mode=COPY_PACKET,
-                range=COPIED,
-                sock_len=_RECEIVE_BYTES,
-            )
-        except OSError as failure:
-            self._close()
-            self._again(str(failure))
-            return
+    def make(self) -> None:
+        """See ``Descriptor``."""
+        self._queue = NetfilterQueue()
+        self._queue.bind(
+            self.number,
+            self._packet,
+            max_len=self.length,
+            mode=COPY_PACKET,
+            range=COPIED,
+            sock_len=_RECEIVE_BYTES,
+        )
         self._socket = socket.socket(fileno=os.dup(self._queue.get_fd()))
-        self._bounded = _Bounded(self._socket)
-        self.reactor.addReader(self)
-        self._said = None
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        self._bounded = _Bounded(self._socket, poll)
+
+    def made(self, again: bool) -> None:
+        """See ``Descriptor``."""
         self._log.info("reading queue {number}", number=self.number)
 
-    def _again(self, problem: str) -> None:
-        if problem != self._said:
-            self._said = problem
-            self._log.error(
-                "queue {number} cannot be read: {problem}; is it somebody else's?",
-                number=self.number,
-                problem=problem,
-            )
-        self._retry = self.reactor.callLater(_RETRY_S, self._open)
-
-    def _close(self) -> None:
+    def unmake(self) -> None:
+        """See ``Descriptor``."""
         if self._socket is not None:
-            self.reactor.removeReader(self)
             self._overruns, self._bounded = self.overruns, None
             self._socket.close()
             self._socket = None
         if self._queue is not None:
             self._queue.unbind()
             self._queue = None
+
+    def say(self, problem: str) -> None:
+        """See ``Descriptor``."""
+        self._log.error(
+            "queue {number} cannot be read: {problem}; is it somebody else's?",
+            number=self.number,
+            problem=problem,
+        )

@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from attrs import field, frozen
 
-from snf.nfdhcpd.binding import Binding, Route
+from snf.nfdhcpd.binding import Binding, Route4
 from snf.nfdhcpd.option import (
     Option,
     encoded,
@@ -264,7 +264,7 @@ def _of_host(settings: Dhcp, binding: Binding) -> dict[int, bytes]:
     if domain:
         found[Option.DOMAIN] = domain.encode()
     servers = binding.nameservers4 or map(IPv4Address, settings.nameservers)
-    ntp = binding.ntp or map(IPv4Address, settings.ntp_servers)
+    ntp = binding.ntp4 or map(IPv4Address, settings.ntp_servers)
     for code, addresses in ((Option.NAMESERVERS, servers), (Option.NTP, ntp)):
         if value := b"".join(one.packed for one in addresses):
             found[code] = value
@@ -279,7 +279,7 @@ def _router(binding: Binding) -> IPv4Address | None:
     return None if binding.private else binding.gateway
 
 
-def _routes(binding: Binding) -> Iterable[Route]:
+def _routes(binding: Binding) -> Iterable[Route4]:
     """
     Yield the routes that are told by their option, if it is needed.
 
@@ -290,6 +290,6 @@ def _routes(binding: Binding) -> Iterable[Route]:
     outside = router is not None and router not in (binding.subnet or ())
     if router is not None and outside:
         yield IPv4Network(router), IPv4Address(0)
-    yield from binding.routes
-    if router is not None and (outside or binding.routes):
+    yield from binding.routes4
+    if router is not None and (outside or binding.routes4):
         yield IPv4Network("0.0.0.0/0"), router

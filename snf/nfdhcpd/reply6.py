@@ -43,6 +43,7 @@ _NAMES = 640
 _MOST_STALE = 4
 _HEAD = 4  # code and length of an option
 _DUID_LL, _ETHERNET = 3, 1  # RFC 8415, 11.4
+_NTP_ADDRESS = 1  # RFC 5908, 4.1
 
 
 @frozen
@@ -55,7 +56,7 @@ class Compiled:
     :ivar frame: An answer up to its options.
     :ivar lease: The option with its address.
     :ivar times: When it is asked for again, as it is in an IA.
-    :ivar names: The options of name servers and domains.
+    :ivar names: The options of name servers, domains and time servers.
     """
 
     mac: bytes
@@ -173,4 +174,11 @@ def _names(settings: Ipv6, binding: Binding) -> bytes:
     domains = domains_within(domains, _NAMES - len(found) - _HEAD)
     if domains:
         found += dhcp_option(Option.DOMAINS, names(domains))
+    # Each server is in an option of its own (RFC 5908, 4).
+    for text in tuple(map(str, binding.ntp6)) or settings.ntp_servers:
+        inner = dhcp_option(_NTP_ADDRESS, addresses([text]))
+        one = dhcp_option(Option.NTP, inner)
+        if len(found) + len(one) > _NAMES:
+            break
+        found += one
     return found

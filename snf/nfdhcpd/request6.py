@@ -34,7 +34,7 @@ RELAYED = (Kind.RELAY_FORWARD, Kind.RELAY_REPLY)
 
 
 class Option(IntEnum):
-    """Those that nfdhcpd knows (RFC 8415, 21; RFC 3646)."""
+    """Those that nfdhcpd knows (RFC 8415, 21; RFC 3646; RFC 5908)."""
 
     CLIENT = 1
     SERVER = 2
@@ -47,6 +47,7 @@ class Option(IntEnum):
     NAMESERVERS = 23
     DOMAINS = 24
     IA_PD = 25
+    NTP = 56
 
 
 # What of an IA comes before its options: its identifier, and times.

@@ -1,6 +1,7 @@
-"""Router solicitations and advertisements (RFC 4861, 6; RFC 8106)."""
+"""Router solicitations and advertisements (RFC 4861, 6; RFC 4191; RFC 8106)."""
 
 import struct
+from ipaddress import IPv6Network
 
 from attrs import frozen
 
@@ -9,6 +10,7 @@ from snf.nfdhcpd.frame6 import (
     DOMAINS,
     MTU,
     PREFIX,
+    ROUTE,
     SERVERS,
     SOURCE_MAC,
     addresses,
@@ -51,6 +53,10 @@ _KIND, _HOPS, _MANAGED, _OTHER = 134, 64, 0x80, 0x40
 # RFC 4861, 4.6.2
 _PREFIX = struct.Struct("!BBIII16s")
 _ON_LINK, _AUTONOMOUS = 0x80, 0x40
+# RFC 4191, 2.1 and 2.3, and how many routes it advises at most (4).
+_PREFERENCES = {"low": 0x18, "medium": 0, "high": 0x08}
+_ROUTE = struct.Struct("!BBI")
+_MOST_ROUTES = 17
 
 
 @frozen
@@ -103,6 +109,7 @@ class Rs:
         flags = _MANAGED if self.mode == "dhcpv6" else 0
         flags |= _OTHER if self.mode != "slaac" else 0
         lifetime = LIFETIME_S if routes else 0
+        flags |= self._preference if routes else 0
         packet = (
             started(ALL_NODES_MAC, mac, source_of(binding, mac), ICMP, 255)
             + _ADVERTISEMENT.pack(_KIND, 0, 0, _HOPS, flags, lifetime, 0, 0)
@@ -110,7 +117,22 @@ class Rs:
         )
         if binding.mtu is not None and binding.mtu >= LONGEST:
             packet += nd_option(MTU, struct.pack("!HI", 0, binding.mtu))
-        return self._with_names(packet + self._prefix(binding), binding)
+        packet += self._prefix(binding)
+        if binding.routed:
+            # Whatever they are told to be behind: the node is the way to all others.
+            networks = [network for network, _ in binding.routes6]
+            packet += b"".join(map(self._route, networks[:_MOST_ROUTES]))
+        return self._with_names(packet, binding)
+
+    @property
+    def _preference(self) -> int:
+        return _PREFERENCES[self.settings.preference]
+
+    def _route(self, network: IPv6Network) -> bytes:
+        # Of the prefix eight octets or all or none, as it needs.
+        size = (network.prefixlen + 63) // 64 * 8
+        head = _ROUTE.pack(network.prefixlen, self._preference, LIFETIME_S)
+        return nd_option(ROUTE, head + network.network_address.packed[:size])
 
     def _prefix(self, binding: Binding) -> bytes:
         subnet = binding.subnet6

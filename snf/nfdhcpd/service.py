@@ -21,6 +21,7 @@ from snf.nfdhcpd.dhcp4 import Dhcp4
 from snf.nfdhcpd.dhcp6 import Dhcp6
 from snf.nfdhcpd.directory import Directory
 from snf.nfdhcpd.ns import Ns
+from snf.nfdhcpd.promptness import be_prompt
 from snf.nfdhcpd.queue import Queue
 from snf.nfdhcpd.responder import Responder
 from snf.nfdhcpd.rs import Rs
@@ -86,6 +87,7 @@ class Server(MultiService):
                 getattr(self.settings.queues, one.kind),
                 self.settings.queues.length,
                 self.answers.taker(one),
+                self.answers.begin,
             )
             queue.setServiceParent(self)
             self.queues[one.kind] = queue
@@ -103,6 +105,7 @@ class Server(MultiService):
         super().privilegedStartService()
 
     def startService(self) -> None:
+        be_prompt()
         super().startService()
         self._on(signal.SIGUSR1, self.log_clients)
         self._on(signal.SIGHUP, self.reload)

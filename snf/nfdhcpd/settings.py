@@ -1,7 +1,7 @@
 """The settings of nfdhcpd: of our own file, or of the original's."""
 
 import re
-from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from pathlib import Path
 
 from attrs import frozen
@@ -113,6 +113,7 @@ class Dhcp:
                 raise ValueError(f"options: {failure}") from None
 
 
+PREFERENCES = ("low", "medium", "high")
 MODES = ("auto", "slaac", "slaac+dhcpv6", "dhcpv6")
 
 
@@ -121,15 +122,18 @@ class Ipv6:
     """``[ipv6]``: what router advertisements and DHCPv6 say that no binding says.
 
     :ivar ra_period_s: The longest time between two advertisements that nobody asked for.
+    :ivar preference: That of the node and of its routes among other routers.
     :ivar lease_s: How long DHCPv6 lends an address.
     """
 
     mode: str = "auto"
     ra_period_s: int = 300
+    preference: str = "medium"
     lease_s: int = 604_800
     renewal_s: int = 3600
     nameservers: tuple[str, ...] = ()
     domains: tuple[str, ...] = ()
+    ntp_servers: tuple[str, ...] = ()
 
     @property
     def rebinding(self) -> int:
@@ -137,6 +141,9 @@ class Ipv6:
         return self.lease_s * 7 // 8
 
     def check(self) -> None:
+        if self.preference not in PREFERENCES:
+            known = ", ".join(PREFERENCES)
+            raise ValueError(f"preference: {self.preference!r} is not one of {known}")
         if self.mode not in MODES:
             raise ValueError(f"mode: {self.mode!r} is not one of {', '.join(MODES)}")
         # RFC 4861, 6.2.1: at most half an hour between two advertisements.
@@ -144,11 +151,9 @@ class Ipv6:
         _within("lease_s", self.lease_s, 60, 2**32 - 2)
         if not 0 < self.renewal_s < self.rebinding:
             raise ValueError("renewal_s: must be less than seven eighths of lease_s")
-        for text in self.nameservers:
-            try:
-                IPv6Address(text)
-            except AddressValueError as failure:
-                raise ValueError(f"nameservers: {failure}") from None
+        for key in ("nameservers", "ntp_servers"):
+            for text in getattr(self, key):
+                _address6(key, text)
         for domain in self.domains:
             _domain("domains", domain)
 
@@ -213,13 +218,11 @@ def address4(key: str, text: str) -> None:
         raise ValueError(f"{key}: {failure}") from None
 
 
-def split(texts: tuple[str, ...]) -> tuple[list[IPv4Address], list[IPv6Address]]:
-    """Return addresses by their family, in their order."""
-    known = [ip_address(text) for text in texts]
-    return (
-        [one for one in known if isinstance(one, IPv4Address)],
-        [one for one in known if isinstance(one, IPv6Address)],
-    )
+def _address6(key: str, text: str) -> None:
+    try:
+        IPv6Address(text)
+    except AddressValueError as failure:
+        raise ValueError(f"{key}: {failure}") from None
 
 
 def _within(key: str, value: int, least: int, most: int) -> None:

@@ -24,6 +24,9 @@ class Turns:
     """
     Has ``answer`` called for each packet, one of each guest in turn.
 
+    Whoever adds packets calls ``begin`` after the last of them: so they are answered in the
+    reactor's turn that has read them, unless there are more than that is for.
+
     :ivar clock: An ``IReactorTime``.
     """
 
@@ -49,8 +52,11 @@ class Turns:
             self._ring.append(client)
         client.waiting.append((responder, packet))
         self._waiting += 1
+
+    def begin(self) -> None:
+        """Have what was added answered; what waits already goes before it."""
         if self._next is None:
-            self._next = self.clock.callLater(0, self._some)
+            self._some()
 
     def stop(self) -> None:
         """Answer nothing more."""

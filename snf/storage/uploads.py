@@ -94,6 +94,17 @@ def begin(txn: Transaction, upload: Upload, status: Status, limits: Amounts) -> 
         _count(txn, _held(txn, upload.id), upload.total, limits)
 
 
+def running(txn: Transaction, project: UUID | None) -> int:
+    """Return how many uploads of a project's images are under way."""
+    row = one(
+        txn,
+        "SELECT count(*) FROM image_upload u JOIN image i ON i.id = u.image_id"
+        " WHERE u.state = 'running' AND i.project_id IS NOT DISTINCT FROM %s",
+        (project,),
+    )
+    return 0 if row is None else row[0]
+
+
 def progress(
     txn: Transaction, upload_id: UUID, received: int, now: datetime, limits: Amounts
 ) -> None:

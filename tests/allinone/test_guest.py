@@ -10,12 +10,12 @@ from snf.allinone.guest import archive, load_order
 
 
 class InitTests(SynchronousTestCase):
-    """``guest/init``, and ``guest/lease`` that udhcpc calls in it."""
+    """``guest/init``, and what else is a script in the guest."""
 
     def test_syntax(self):
         """A POSIX shell parses them."""
         shell = ["busybox", "sh"] if shutil.which("busybox") else ["sh"]
-        for name in ("init", "lease"):
+        for name in ("init", "lease", "boot", "reader"):
             script = files("snf.allinone").joinpath(f"guest/{name}")
             subprocess.run([*shell, "-n", str(script)], check=True)
 

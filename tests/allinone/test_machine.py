@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from snf.allinone import daemons
 from snf.allinone.layout import Instance, Layout
-from snf.allinone.machine import Machine
+from snf.allinone.machine import IMAGES, Machine
 
 
 class MachineTests(SynchronousTestCase):
@@ -52,6 +52,8 @@ class MachineTests(SynchronousTestCase):
         first, second = self.first.namespace.mounts, self.second.namespace.mounts
         same = {path for path in first if first[path] == second[path]}
         self.assertIn("/srv/ganeti/shared-file-storage", same)
+        self.assertEqual(self.layout / "images", first[IMAGES])
+        self.assertIn(IMAGES, same)
         for path in ("/var/lib/ganeti", "/srv/ganeti", "/var/spool/snf-eventd"):
             self.assertNotIn(path, same)
 

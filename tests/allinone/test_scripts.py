@@ -132,6 +132,49 @@ class QemuTests(SynchronousTestCase):
         bare = {**self.PUBLIC, "MODE": "bridged", "IP": ""}
         self.assertEqual("nic=aa:00:00:00:00:05,,,,,,", self.word(bare))
 
+    MBR = b"\xeb\x63".ljust(446, b"\x90") + b"\x80".ljust(64, b"\0") + b"\x55\xaa"
+    KERNEL = (
+        "-kernel",
+        "/boot/vmlinuz",
+        "-initrd",
+        "/boot/initrd",
+        "-append",
+        "ro quiet",
+    )
+
+    def disk(self, content: bytes) -> str:
+        path = Path(self.mktemp())
+        path.write_bytes(content)
+        return str(path)
+
+    def test_boots(self):
+        """A disk with a boot loader can be booted; a blank one, and a file system, not."""
+        self.assertTrue(self.qemu.boots(self.disk(self.MBR + bytes(512))))
+        fat = b"\xeb\x3c\x90CYCLADES".ljust(446) + b"text".ljust(64) + b"\x55\xaa"
+        table_only = bytes(446) + self.MBR[446:]
+        for other in (b"", bytes(1024), self.MBR[:-1], fat, table_only):
+            self.assertFalse(self.qemu.boots(self.disk(other)), other[:8])
+        self.assertFalse(self.qemu.boots(None))
+        self.assertFalse(self.qemu.boots("/nonexistent"))
+
+    def test_first_disk(self):
+        """It is found in each of the ways in which Ganeti names it; CDs are not it."""
+        iso = "file=/srv/x.iso,format=raw,if=none,id=drive-cd,media=cdrom"
+        for drive in (
+            "file=/run/d:0,format=raw,if=none,aio=threads,id=hotdisk-1",
+            "driver=raw,node-name=d,file.driver=file,file.filename=/run/d:0",
+        ):
+            arguments = ["-m", "128", "-drive", iso, "-drive", drive, "file=/run/d:1"]
+            self.assertEqual("/run/d:0", self.qemu.first_disk(arguments))
+        self.assertIsNone(self.qemu.first_disk(["-m", "128", *self.KERNEL]))
+
+    def test_without_kernel(self):
+        """What belongs to the cluster's kernel goes, and nothing else."""
+        rest = ["-m", "128", "-boot", "c"]
+        arguments = [*rest[:2], *self.KERNEL, *rest[2:]]
+        self.assertEqual(rest, self.qemu.without_kernel(arguments))
+        self.assertEqual(rest, self.qemu.without_kernel(rest))
+
 
 class ReaperTests(SynchronousTestCase):
     """``reaper``."""

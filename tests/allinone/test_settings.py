@@ -1,5 +1,6 @@
 """The configuration files that the all-in-one writes."""
 
+import tomllib
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -27,6 +28,8 @@ class SettingsTests(SynchronousTestCase):
                 broker_password=Path("/state/secrets/rabbitmq"),
                 port=9000,
                 images=Path("/state/images"),
+                node_key=Path("/state/secrets/nodes"),
+                node_url="http://10.213.20.254:9000",
             ),
             config.Cyclades,
         )
@@ -36,6 +39,9 @@ class SettingsTests(SynchronousTestCase):
         self.assertEqual("amqp://cyclades@127.0.0.1:5/cyclades", loaded.broker.url)
         self.assertIn("reconciler", loaded.services.run)
         self.assertEqual(Path("/state/images"), loaded.images.directory)
+        self.assertEqual("http://10.213.20.254:9000", loaded.nodes.url)
+        self.assertEqual(Path("/state/secrets/nodes"), loaded.nodes.key_file)
+        self.assertTrue(loaded.nodes.shared_images)
 
     def test_memory_bus(self):
         """A bus inside the process has no password."""
@@ -47,6 +53,8 @@ class SettingsTests(SynchronousTestCase):
                 broker_password=None,
                 port=9000,
                 images=Path("/state/images"),
+                node_key=Path("/state/secrets/nodes"),
+                node_url="http://10.213.20.254:9000",
             ),
             config.Cyclades,
         )
@@ -69,6 +77,13 @@ class SettingsTests(SynchronousTestCase):
             Path('/odd "state"/ganeti/var-lib/queue'), loaded.queue.directory
         )
         self.assertEqual("node1.x.cyclades.test", loaded.master.node_name)
+
+    def test_nodes_os(self):
+        """``snf-os.toml`` says where nodes find images, and keep what they fetch."""
+        text = settings.nodes_os(images="/srv/x", cache="/srv/y")
+        loaded = tomllib.loads(text)
+        self.assertEqual("/srv/x", loaded["images"]["directory"])
+        self.assertEqual("/srv/y", loaded["cache"]["directory"])
 
     def test_nfdhcpd(self):
         """``nfdhcpd.toml`` says where the nodes put bindings, and who is to read them."""

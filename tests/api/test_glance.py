@@ -78,6 +78,7 @@ class CreateTests(GlanceTestCase):
             ({"k": None}, 400, "k"),
             ({"a\nb": "v"}, 400, "a\nb"),
             ({f"k{n}": "v" for n in range(129)}, 413, "properties"),
+            ({"k": "v" * 32_768}, 413, "32768"),
             ({"id": "x"}, 400, "id"),
             ({"owner": "x"}, 400, "owner"),
             ({"owner": str(PROJECT_B.id)}, 403, "owner"),

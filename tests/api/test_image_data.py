@@ -219,6 +219,28 @@ class EarlyTests(DataTestCase):
         )
 
 
+class CrowdTests(DataTestCase):
+    """Many uploads at once."""
+
+    def test_of_one_project(self) -> None:
+        """One project has a share of them; when one has ended, another may begin."""
+        clients = [Client(self.site) for _ in range(10)]
+        for client in clients:
+            client.write(self.head(self.new(), "Content-Length: 5") + b"1")
+        image = self.new()
+        reply = self.put(image, b"data")
+        self.assertEqual(429, reply.code, reply.text)
+        self.assertEqual("30", reply.header("Retry-After"))
+        self.assertEqual("queued", self.status(image))
+        others = self.new(BOB)
+        self.assertEqual(204, self.put(others, b"data", BOB).code)
+        clients[0].write(b"2345")
+        self.assertIn(b"HTTP/1.1 204", clients[0].read)
+        self.assertEqual(204, self.put(image, b"data").code)
+        for client in clients[1:]:
+            client.hang_up()
+
+
 class QuotaTests(DataTestCase):
     """The limit on a project's bytes."""
 

@@ -46,6 +46,19 @@ class DownloadTests(DataTestCase):
         for wanted in (f"bytes={size}-", "bytes=-0"):
             self.assertEqual(416, self.fetch(image, Range=wanted).code, wanted)
 
+    def test_head(self) -> None:
+        """Who asks for the head alone is told all of it, and nothing is read."""
+        image = self.full()
+        reads: list[Any] = []
+        self.patch(os, "pread", lambda *args: reads.append(args))
+        for wanted, code, length in (("", 200, len(DATA)), ("bytes=0-9", 206, 10)):
+            headers = {"Range": wanted} if wanted else {}
+            path = f"{IMAGES}/{image}/file"
+            reply = self.call("HEAD", path, by=ALICE, headers=headers)
+            self.assertEqual((code, b""), (reply.code, reply.text))
+            self.assertEqual(str(length), reply.header("Content-Length"))
+        self.assertEqual([], reads)
+
     def test_none(self) -> None:
         """Where there is no data there is no content."""
         self.assertEqual(204, self.fetch(self.new()).code)

@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -147,7 +147,11 @@ class User:
         )
         if code != 0:
             raise AssertionError(f"openstack {' '.join(words)}: {err.decode()}")
-        return orjson.loads(out) if "json" in words else out.decode()
+        if "json" not in words:
+            return out.decode()
+        # While it waits it prints how far the server has come.
+        begin = min(at for at in (out.find(b"{"), out.find(b"[")) if at >= 0)
+        return orjson.loads(out[begin:])
 
     async def _log_in(self) -> str:
         person = PEOPLE[self.who]
@@ -189,6 +193,10 @@ class LiveTestCase(TestCase):
         self.cloud = running_cloud()
         self.user = User(self.cloud)
         self.admin = User(self.cloud, "admin")
+
+    def later(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> None:
+        """Have something done after the test, whatever becomes of it."""
+        self.addCleanup(lambda: ensureDeferred(function(*arguments)))
 
     async def made(self, **how: str) -> str:
         """Ask for a server, which is deleted after the test."""

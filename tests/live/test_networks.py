@@ -1,13 +1,11 @@
 """Networks on the nodes of a real cluster: addresses, firewall, NICs, migration."""
 
-from collections.abc import Awaitable, Callable
 from ipaddress import IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from attrs import frozen
-from twisted.internet.defer import ensureDeferred
 from twisted.internet.threads import deferToThread
 
 from snf.allinone.machine import Machine
@@ -42,10 +40,6 @@ class NetworksTestCase(LiveTestCase):
     """A test with networks and guests that only Ganeti knows of."""
 
     timeout = 400
-
-    def later(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> None:
-        """Have something done after the test, whatever becomes of it."""
-        self.addCleanup(lambda: ensureDeferred(function(*arguments)))
 
     async def network(self, mode: str, link: str, tags: str, *words: str) -> str:
         """Return the name of a new network of the cluster."""

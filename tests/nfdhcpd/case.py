@@ -37,6 +37,8 @@ TOLD = (
 
 _WAIT_S = 20.0
 
+_NETWORKD = Path("/lib/systemd/systemd-networkd")
+
 QUEUES = ROOT / "ganeti" / "network" / "nfdhcpd-queues"
 
 
@@ -172,6 +174,37 @@ class GuestsTestCase(DaemonTestCase):
             guest, "udhcpc", "-i", guest.device, *options, "-s", str(script)
         )
         return said.splitlines()
+
+    def running(self, guest: Guest, *argv: str) -> subprocess.Popen[bytes]:
+        """Return what a guest runs until the test ends."""
+        process = subprocess.Popen(
+            ["ip", "netns", "exec", guest.namespace, *argv],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.addCleanup(self.stop, process)
+        return process
+
+    def networkd(
+        self, guest: Guest, directory: Path, network: str
+    ) -> subprocess.Popen[bytes]:
+        """
+        Have a guest run systemd's client, which finds neither udev nor a message bus.
+
+        :param directory: What it has as ``/run/systemd``.
+        :param network: How it is to set up the guest's device.
+        """
+        if not _NETWORKD.exists():
+            raise SkipTest("systemd-networkd is not installed: run ./cloud test")
+        folder = directory / "network"
+        folder.mkdir(exist_ok=True)
+        (folder / "eth0.network").write_text(f"[Match]\nName=eth0\n{network}")
+        alone = (
+            "mount -t tmpfs none /run && mkdir /run/systemd &&"
+            f" mount --bind {directory} /run/systemd &&"
+            ' mount -o remount,ro /sys && exec "$0"'
+        )
+        return self.running(guest, "sh", "-c", alone, str(_NETWORKD))
 
     def assert_told(self, guest: Guest, *lines: str) -> None:
         """The guest's client is told these, and what all are told."""

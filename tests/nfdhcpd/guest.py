@@ -12,6 +12,7 @@ from snf.nfdhcpd.responder import Answer, Packet
 from snf.nfdhcpd.settings import Dhcp
 
 MAC = bytes.fromhex("aa0000000001")
+FOREIGN = bytes.fromhex("aa0000000002")
 SERVER_MAC = bytes.fromhex("eeeeeeeeeeee")
 OWN, OTHER = "198.51.100.7", "198.51.100.8"
 SERVER = "192.0.2.1"

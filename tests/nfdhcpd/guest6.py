@@ -1,10 +1,6 @@
 """A guest's IPv6 messages, as scapy builds them, and what it makes of the answers."""
 
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Iterable
-from pathlib import Path
+from ipaddress import IPv6Address
 from typing import Any
 
 from attrs import evolve
@@ -31,18 +27,14 @@ from scapy.layers.inet6 import (
     IPv6,
 )
 from scapy.layers.l2 import Ether
-from scapy.packet import NoPayload, Padding, Raw
-from scapy.utils import wrpcap
-from twisted.trial.unittest import SkipTest
 
 from snf.nfdhcpd.binding import completed, parse
 from snf.nfdhcpd.responder import Answer, Packet, Responder
 from snf.nfdhcpd.service import responders
 from snf.nfdhcpd.settings import Nfdhcpd
+from tests.nfdhcpd.guest import MAC, SERVER_MAC
+from tests.nfdhcpd.tshark import misread
 
-MAC = bytes.fromhex("aa0000000001")
-FOREIGN = bytes.fromhex("aa0000000002")
-SERVER_MAC = bytes.fromhex("eeeeeeeeeeee")
 SUBNET = "2001:db8:1::/64"
 OWN = "2001:db8:1:0:a800:ff:fe00:1"
 OTHER = "2001:db8:1:0:a800:ff:fe00:2"
@@ -145,43 +137,11 @@ def answered(
 
 def dissected(frame: bytes) -> Any:
     """Return a frame as scapy understands it, which is all of it."""
-    packet = Ether(frame)
-    layer = packet
-    while not isinstance(layer, NoPayload):
-        if isinstance(layer, Raw | Padding):
-            raise AssertionError(f"not understood: {layer!r}")
-        layer = layer.payload
-    again = Ether(frame)
-    del again[IPv6].plen
-    inner = again[UDP] if UDP in again else again[IPv6].payload
-    for name in ("len", "chksum", "cksum"):
-        if name in inner.fields:
-            delattr(inner, name)
-    if bytes(again) != frame:
-        raise AssertionError("scapy has other lengths or checksums")
+    if said := misread(frame):
+        raise AssertionError(said)
     if len(frame) - 14 > 1280:
         raise AssertionError("not every link carries it")
-    return packet
-
-
-def complaints(frames: Iterable[bytes]) -> str:
-    """
-    Return what tshark says of frames that are malformed, odd, or have a wrong checksum.
-
-    :raises SkipTest: It is not installed.
-    """
-    if shutil.which("tshark") is None:
-        raise SkipTest("tshark is not installed: run ./cloud test")
-    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
-        file = Path(directory) / "frames.pcap"
-        wrpcap(str(file), [Ether(frame) for frame in frames])
-        wrong = "_ws.malformed || _ws.expert.severity >= 6291456"  # warnings and errors
-        wrong += " || icmpv6.checksum.status == 0 || udp.checksum.status == 0"
-        argv = ["tshark", "-n", "-r", str(file), "-o", "udp.check_checksum:TRUE"]
-        done = subprocess.run(
-            [*argv, "-Y", wrong], capture_output=True, text=True, check=True, timeout=60
-        )
-    return done.stdout
+    return Ether(frame)
 
 
 def _option(mac: bytes) -> Any:
@@ -189,6 +149,4 @@ def _option(mac: bytes) -> Any:
 
 
 def _digits(address: str) -> str:
-    from ipaddress import IPv6Address
-
     return IPv6Address(address).exploded

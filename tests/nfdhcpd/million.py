@@ -14,9 +14,9 @@ import time
 
 from twisted.logger import globalLogBeginner, textFileLogObserver
 
-from tests.nfdhcpd.guest import MAC
+from tests.nfdhcpd.guest import FOREIGN, MAC
 from tests.nfdhcpd.questions import WHOLE, Edit, spoiled
-from tests.nfdhcpd.verdicts import FOREIGN, Node, Wrong
+from tests.nfdhcpd.verdicts import Node, Wrong
 
 _LONGEST = 1500
 _SOURCES = (MAC, MAC, MAC, None, FOREIGN)

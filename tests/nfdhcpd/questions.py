@@ -4,35 +4,18 @@ import struct
 from collections.abc import Sequence
 
 from attrs import frozen
-from scapy.layers.dhcp6 import (
-    DUID_LL,
-    DHCP6_Confirm,
-    DHCP6_Decline,
-    DHCP6_InfoRequest,
-    DHCP6_Rebind,
-    DHCP6_Release,
-    DHCP6_Renew,
-    DHCP6_Request,
-    DHCP6_Solicit,
-    DHCP6OptClientId,
-    DHCP6OptIA_NA,
-    DHCP6OptIAAddress,
-    DHCP6OptOptReq,
-    DHCP6OptServerId,
-)
-from scapy.layers.inet6 import (
-    UDP,
-    ICMPv6ND_NS,
-    ICMPv6ND_RS,
-    ICMPv6NDOptSrcLLAddr,
-    IPv6,
-)
+from scapy.layers.dhcp6 import DHCP6OptOptReq, DHCP6OptRapidCommit
 
 from snf.nfdhcpd.reply4 import checksum
-from tests.nfdhcpd.guest import MAC, OTHER, OWN, SERVER, SERVER_MAC, message
-
-OWN6, OTHER6 = "2001:db8:1:0:a800:ff:fe00:1", "2001:db8:1::2"
-LOCAL, ROUTER = "fe80::a800:ff:fe00:1", "fe80::ecee:eeff:feee:eeee"
+from tests.nfdhcpd import guest6
+from tests.nfdhcpd.guest import MAC, OTHER, OWN, SERVER, message
+from tests.nfdhcpd.guest6 import (
+    SERVER_LOCAL,
+    dhcp6,
+    ia,
+    neighbor_solicitation,
+    router_solicitation,
+)
 
 _ICMP, _UDP = 58, 17
 _WANTED = ("param_req_list", [1, 3, 6, 12, 15, 26, 28, 42, 51, 58, 59, 121])
@@ -64,45 +47,29 @@ def _dhcp() -> list[bytes]:
 
 def _rs() -> list[bytes]:
     """Return what looks for a router."""
-    asked = IPv6(src=LOCAL, dst="ff02::2", hlim=255) / ICMPv6ND_RS()
-    return [
-        bytes(asked / ICMPv6NDOptSrcLLAddr(lladdr=MAC.hex(":"))),
-        bytes(IPv6(src="::", dst="ff02::2", hlim=255) / ICMPv6ND_RS()),
-    ]
+    return [router_solicitation(), router_solicitation(source="::", mac=None)]
 
 
 def _ns() -> list[bytes]:
     """Return what looks for neighbors, or for those that have one's address."""
-    found = []
-    for wanted, group in (
-        (OTHER6, "ff02::1:ff00:2"),
-        (OWN6, "ff02::1:ff00:1"),
-        (ROUTER, "ff02::1:ffee:eeee"),
-    ):
-        asked = IPv6(src=LOCAL, dst=group, hlim=255) / ICMPv6ND_NS(tgt=wanted)
-        found.append(bytes(asked / ICMPv6NDOptSrcLLAddr(lladdr=MAC.hex(":"))))
-        dad = IPv6(src="::", dst=group, hlim=255) / ICMPv6ND_NS(tgt=wanted)
-        found.append(bytes(dad))
-    return found
+    return [
+        neighbor_solicitation(wanted, **source)
+        for wanted in (guest6.OTHER, guest6.OWN, SERVER_LOCAL)
+        for source in ({}, {"source": "::"})
+    ]
 
 
 def _dhcpv6() -> list[bytes]:
     """Return what DHCPv6 clients send."""
-    start = IPv6(src=LOCAL, dst="ff02::1:2") / UDP(sport=546, dport=547)
-    client = DHCP6OptClientId(duid=DUID_LL(lladdr=MAC.hex(":")))
-    server = DHCP6OptServerId(duid=DUID_LL(lladdr=SERVER_MAC.hex(":")))
-    held = [DHCP6OptIAAddress(addr=OWN6), DHCP6OptIAAddress(addr=OTHER6)]
-    ia = DHCP6OptIA_NA(iaid=7, ianaopts=held)
-    wanted = DHCP6OptOptReq(reqopts=[23, 24])
-    found = [
-        bytes(start / DHCP6_Solicit() / client / wanted / DHCP6OptIA_NA(iaid=7)),
-        bytes(start / DHCP6_InfoRequest() / client / wanted),
+    held = ia(guest6.OWN, guest6.OTHER)
+    wanted = DHCP6OptOptReq(reqopts=[23, 24, 56])
+    kinds = ("confirm", "rebind", "request", "renew", "release", "decline")
+    return [
+        dhcp6("solicit", wanted, ia()),
+        dhcp6("solicit", wanted, DHCP6OptRapidCommit(), ia()),
+        dhcp6("information", wanted),
+        *(dhcp6(kind, held, wanted) for kind in kinds),
     ]
-    for kind in (DHCP6_Confirm, DHCP6_Rebind):
-        found.append(bytes(start / kind() / client / ia))
-    for kind in (DHCP6_Request, DHCP6_Renew, DHCP6_Release, DHCP6_Decline):
-        found.append(bytes(start / kind() / client / server / ia / wanted))
-    return found
 
 
 WHOLE = {"dhcp": _dhcp(), "rs": _rs(), "ns": _ns(), "dhcpv6": _dhcpv6()}

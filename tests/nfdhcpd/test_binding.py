@@ -53,10 +53,23 @@ class ParseTests(SynchronousTestCase):
                 tags=("physical-vlan", "private", "nfdhcpd"),
                 mtu=1450,
                 nameservers=(IPv4Address("192.0.2.53"), IPv6Address("2001:db8::53")),
-                routes=((IPv4Network("10.0.0.0/8"), IPv4Address("192.0.2.9")),),
+                routes=(
+                    (IPv4Network("10.0.0.0/8"), IPv4Address("192.0.2.9")),
+                    (IPv6Network("2001:db8:5::/48"), IPv6Address("fe80::9")),
+                ),
             ),
             parse("tap1", OURS),
         )
+
+    def test_families(self) -> None:
+        """Of addresses and routes each protocol has those of its family."""
+        binding = parse("tap1", f"{OURS}NTP=192.0.2.123,2001:db8::123\n")
+        four, six = (IPv4Address("192.0.2.53"),), (IPv6Address("2001:db8::53"),)
+        self.assertEqual((four, six), (binding.nameservers4, binding.nameservers6))
+        four, six = (IPv4Address("192.0.2.123"),), (IPv6Address("2001:db8::123"),)
+        self.assertEqual((four, six), (binding.ntp4, binding.ntp6))
+        self.assertEqual(binding.routes, binding.routes4 + binding.routes6)
+        self.assertEqual((1, 1), (len(binding.routes4), len(binding.routes6)))
 
     def test_old(self) -> None:
         """The older dialect: the first address, and what its routing table says."""
@@ -112,6 +125,10 @@ class ParseTests(SynchronousTestCase):
             (LEAST + "SUBNET6=192.0.2.0/24\n", 3, "SUBNET6"),
             (LEAST + "NAMESERVERS=192.0.2.53,x\n", 3, "NAMESERVERS"),
             (LEAST + "ROUTES=10.0.0.0/8\n", 3, "ROUTES"),
+            (LEAST + "ROUTES=10.0.0.0/8@fe80::1\n", 3, "ROUTES"),
+            (LEAST + "ROUTES=2001:db8::/32@192.0.2.1\n", 3, "ROUTES"),
+            (LEAST + "ROUTES=2001:db8::/129@fe80::1\n", 3, "ROUTES"),
+            (LEAST + "NTP=pool.example.org\n", 3, "NTP"),
             (LEAST + "OPTIONS=53:hex:01\n", 3, "option 53 is set by the server"),
             (LEAST + "OPTIONS=43:hex:0\n", 3, "odd number"),
             (LEAST + "OPTIONS=300:hex:00\n", 3, "from 1 to 254"),

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 from twisted.trial.unittest import SkipTest
 
@@ -18,10 +17,8 @@ from tests.node.lab import ROUTER4, run
 # The least that nfdhcpd lends for; clients ask the server again after two seconds, and
 # any server after six.
 SHORT = "[dhcp]\nlease_s = 60\nrenewal_s = 2\nrebinding_s = 6\n"
-MOVED = "198.18.1.8"
+MOVED, OTHERS = "198.18.1.8", "198.18.1.9"
 Client = subprocess.Popen[bytes]
-
-_NETWORKD = Path("/lib/systemd/systemd-networkd")
 
 
 class JourneyTestCase(GuestsTestCase):
@@ -51,13 +48,7 @@ class JourneyTestCase(GuestsTestCase):
                 f' mount --bind {self.kept_here} {keeps} && exec "$0" "$@"'
             )
             argv = ("sh", "-c", mount, *argv)
-        process = subprocess.Popen(
-            ["ip", "netns", "exec", self.guest.namespace, *argv],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        self.addCleanup(self.stop, process)
-        return process
+        return self.running(self.guest, *argv)
 
     def addresses(self) -> list[str]:
         """Return the guest's addresses."""
@@ -162,28 +153,25 @@ class NetworkdTests(JourneyTestCase):
         self.travel(self.run_client, remembers=False)
 
     def run_client(self) -> Client:
-        """Start it, where it finds neither udev nor a message bus to ask."""
-        if not _NETWORKD.exists():
-            raise SkipTest("systemd-networkd is not installed: run ./cloud test")
-        folder = self.kept_here / "network"
-        folder.mkdir(exist_ok=True)
-        (folder / "eth0.network").write_text(
-            "[Match]\nName=eth0\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\n"
-            "IPv6AcceptRA=no\n[DHCPv4]\nClientIdentifier=mac\nSendRelease=no\n"
+        """Start it."""
+        return self.networkd(
+            self.guest,
+            self.kept_here,
+            "[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n"
+            "[DHCPv4]\nClientIdentifier=mac\nSendRelease=no\n",
         )
-        alone = (
-            "mount -t tmpfs none /run && mkdir /run/systemd &&"
-            f" mount --bind {self.kept_here} /run/systemd &&"
-            ' mount -o remount,ro /sys && exec "$0"'
-        )
-        return self.client("sh", "-c", alone, str(_NETWORKD))
 
 
 class UdhcpcTests(JourneyTestCase):
-    """Busybox's client, which keeps no leases, and renews when it is told to."""
+    """
+    Busybox's client, which keeps no leases, and renews when it is told to.
+
+    It has no init-reboot: the address that it is told to ask for (``-r``) is in its
+    DISCOVER (networking/udhcp/dhcpc.c: send_discover).
+    """
 
     def test_journey(self) -> None:
-        """Lease, renewal, release, another address."""
+        """Lease, renewal, rebinding, release, a reboot, another address."""
         script = self.script(
             'case "$1" in\n'
             "bound|renew)\n"
@@ -193,16 +181,24 @@ class UdhcpcTests(JourneyTestCase):
             "deconfig) ip addr flush dev $interface ;;\n"
             "esac\n"
         )
-        process = self.client(
-            "udhcpc", "-i", self.guest.device, "-f", "-s", script, "-T1", "-A1"
-        )
+        client = ("udhcpc", "-i", self.guest.device, "-f", "-s", script, "-T1", "-A1")
+        process = self.client(*client)
         self.journal.expect("discover", "offer", "selecting", "ack")
         self.until(lambda: self.addresses() == [address4(1)], "has no address")
         process.send_signal(signal.SIGUSR1)
         self.journal.expect("renewing", "ack")
+        self.deaf(True)
+        process.send_signal(signal.SIGUSR1)
+        self.journal.expect("rebinding", "ack")
+        self.deaf(False)
         process.send_signal(signal.SIGUSR2)
         self.journal.expect("release")
         process.send_signal(signal.SIGUSR1)
+        self.journal.expect("discover", "offer", "selecting", "ack")
+        self.until(lambda: self.addresses() == [address4(1)], "has no address")
+        self.stop(process)
+        process = self.client(*client, "-r", OTHERS)
+        # What it wants it does not get: it is another's.
         self.journal.expect("discover", "offer", "selecting", "ack")
         self.until(lambda: self.addresses() == [address4(1)], "has no address")
         self.move()

@@ -99,7 +99,10 @@ class DhcpcdTests(DhcpTestCase):
         script.chmod(0o755)
         said.write_text("")
         config = self.base / "dhcpcd.conf"
-        config.write_text("duid ll\noption dhcp6_name_servers\nnoipv4\nslaac hwaddr\n")
+        config.write_text(
+            "duid ll\noption dhcp6_name_servers\noption dhcp6_ntp_server\n"
+            "noipv4\nslaac hwaddr\n"
+        )
         # What it keeps is nobody else's, and ends with its namespace of mounts.
         keep = (
             "mkdir -p /var/lib/dhcpcd /run/dhcpcd &&"
@@ -122,10 +125,11 @@ class DhcpcdTests(DhcpTestCase):
 
     def test_stateless(self) -> None:
         """It makes itself an address, and asks for the rest, as it is told to."""
-        self.start(NAMES)
+        self.start(f'{NAMES}ntp_servers = ["2001:db8::123"]\n')
         guest = self.public_guest()
         said = self.dhcpcd(guest, "INFORM6")
         self.assertIn("new_dhcp6_name_servers=2001:db8::53\n", said)
+        self.assertIn("new_dhcp6_ntp_server_addr=2001:db8::123\n", said)
         self.assertIn(f"nd1_addr1={address6(1)}/64\n", said)
         self.assert_asked(advertise=0, reply=1)
 

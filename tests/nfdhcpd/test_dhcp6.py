@@ -7,6 +7,7 @@ from scapy.layers.dhcp6 import (
     DHCP6_Advertise,
     DHCP6_RelayForward,
     DHCP6_Reply,
+    DHCP6NTPSubOptSrvAddr,
     DHCP6OptClientId,
     DHCP6OptDNSDomains,
     DHCP6OptDNSServers,
@@ -14,6 +15,7 @@ from scapy.layers.dhcp6 import (
     DHCP6OptIA_PD,
     DHCP6OptIA_TA,
     DHCP6OptIAAddress,
+    DHCP6OptNTPServer,
     DHCP6OptPref,
     DHCP6OptRapidCommit,
     DHCP6OptRelayMsg,
@@ -24,9 +26,8 @@ from scapy.layers.inet6 import UDP, IPv6
 from twisted.trial.unittest import SynchronousTestCase
 
 from snf.nfdhcpd.settings import OFF, Ipv6, Nfdhcpd, Queues
+from tests.nfdhcpd.guest import FOREIGN, MAC
 from tests.nfdhcpd.guest6 import (
-    FOREIGN,
-    MAC,
     OTHER,
     OWN,
     OWN_LOCAL,
@@ -265,6 +266,30 @@ class LeaseTests(SynchronousTestCase):
         self.assertEqual(["example.org."], frame[DHCP6OptDNSDomains].dnsdomains)
         self.assertNotIn(DHCP6OptDNSServers, frame)
 
+    def test_time_servers(self) -> None:
+        """Each in an option of its own (RFC 5908, 4), of the binding or else configured."""
+        settings = Nfdhcpd(ipv6=Ipv6(ntp_servers=("2001:db8::123", "2001:db8::124")))
+        for values, servers in (
+            ({}, ["2001:db8::123", "2001:db8::124"]),
+            ({"NTP": "192.0.2.123"}, ["2001:db8::123", "2001:db8::124"]),
+            ({"NTP": "192.0.2.123,2001:db8:1::123"}, ["2001:db8:1::123"]),
+        ):
+            for packet in (dhcp6("information"), dhcp6("request", ia())):
+                answer = answered("dhcpv6", packet, settings, **values)
+                self.assertEqual(servers, _time_servers(dissected(answer.frame)))
+        frame = dissected(answered("dhcpv6", dhcp6("information")).frame)
+        self.assertEqual([], _time_servers(frame))
+
+    def test_many_time_servers(self) -> None:
+        """Name servers come first; of too many time servers some are told."""
+        many = tuple(f"2001:db8::{number:x}" for number in range(1, 100))
+        settings = Nfdhcpd(ipv6=Ipv6(nameservers=many[:9], ntp_servers=many))
+        frame = dissected(answered("dhcpv6", dhcp6("information"), settings).frame)
+        self.assertEqual(list(many[:9]), frame[DHCP6OptDNSServers].dnsservers)
+        told = _time_servers(frame)
+        self.assertTrue(10 < len(told) < 99, told)
+        self.assertEqual(list(many[: len(told)]), told)
+
     def test_room(self) -> None:
         """However much there is to be told and to be given up, every link carries it."""
         settings = Nfdhcpd(
@@ -331,6 +356,18 @@ class MalformedTests(SynchronousTestCase):
         ):
             packet = _lengths(dhcp6("solicit") + _option(code, value))
             self.assertEqual("malformed", answered("dhcpv6", packet).outcome)
+
+
+def _time_servers(frame: Any) -> list[str]:
+    """Return the addresses of time servers that an answer has, an option each."""
+    found, layer = [], frame
+    while DHCP6OptNTPServer in layer:
+        layer = layer[DHCP6OptNTPServer]
+        [inner] = layer.ntpserver
+        assert isinstance(inner, DHCP6NTPSubOptSrvAddr)
+        found.append(inner.addr)
+        layer = layer.payload
+    return found
 
 
 def _of(packet: bytes, kind: int) -> bytes:

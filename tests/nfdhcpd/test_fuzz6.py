@@ -1,37 +1,17 @@
 """IPv6 packets that somebody has spoiled: each has a verdict, and none does harm."""
 
-from collections.abc import Callable
 from ipaddress import IPv6Address
-from typing import Any
 
-from attrs import define
 from hypothesis import given
 from hypothesis import strategies as st
-from scapy.layers.dhcp6 import DHCP6OptRapidCommit
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from snf.nfdhcpd.answers import Answers
-from snf.nfdhcpd.binding import parse
-from snf.nfdhcpd.client import Client, Clients
-from snf.nfdhcpd.link import Link
-from snf.nfdhcpd.queue import Queue
 from snf.nfdhcpd.responder import Packet
 from snf.nfdhcpd.wire6 import ICMP, UDP, finish
-from tests.nfdhcpd.guest6 import (
-    BINDING,
-    FOREIGN,
-    MAC,
-    OTHER,
-    OWN,
-    SERVER_LOCAL,
-    bound,
-    dhcp6,
-    dissected,
-    ia,
-    neighbor_solicitation,
-    router_solicitation,
-)
+from tests.nfdhcpd.guest import FOREIGN, MAC
+from tests.nfdhcpd.guest6 import bound, dhcp6, dissected, router_solicitation
+from tests.nfdhcpd.questions import WHOLE
+from tests.nfdhcpd.verdicts import Node
 
 OUTCOMES = {
     "rs": {"ra"},
@@ -40,21 +20,6 @@ OUTCOMES = {
         *("advertise", "reply", "not_on_link", "release", "decline"),
         *("other_server", "unexpected", "relayed"),
     },
-}
-WHOLE = {
-    "rs": [router_solicitation(), router_solicitation(source="::", mac=None)],
-    "ns": [
-        *(neighbor_solicitation(one) for one in (OTHER, OWN, SERVER_LOCAL)),
-        neighbor_solicitation(OTHER, source="::"),
-    ],
-    "dhcpv6": [
-        dhcp6("solicit", ia(), DHCP6OptRapidCommit()),
-        dhcp6("information"),
-        *(
-            dhcp6(kind, ia(OWN, OTHER))
-            for kind in ("request", "confirm", "renew", "rebind", "release", "decline")
-        ),
-    ],
 }
 _OCTET = st.integers(0, 255)
 _INNER = st.lists(
@@ -99,33 +64,6 @@ def spoiled(draw: st.DrawFn, kind: str) -> bytes:
     return bytes(packet)
 
 
-@define
-class Raw:
-    """A packet of a queue's, which keeps its verdicts."""
-
-    payload: bytes
-    source: bytes
-    verdicts: list[str]
-    indev: int = 7
-    physindev: int = 0
-
-    def get_payload(self) -> bytes:
-        """See ``netfilterqueue.Packet``."""
-        return self.payload
-
-    def get_hw(self) -> bytes:
-        """See ``netfilterqueue.Packet``."""
-        return self.source + bytes(2)
-
-    def drop(self) -> None:
-        """See ``netfilterqueue.Packet``."""
-        self.verdicts.append("drop")
-
-    def accept(self) -> None:
-        """See ``netfilterqueue.Packet``."""
-        self.verdicts.append("accept")
-
-
 class SpoiledTests(SynchronousTestCase):
     """Packets of each kind."""
 
@@ -142,28 +80,10 @@ class SpoiledTests(SynchronousTestCase):
             frame = dissected(answer.frame)
             self.assertIn(frame.dst, (MAC.hex(":"), "33:33:00:00:00:01"))
             self.assertEqual("ee:ee:ee:ee:ee:ee", frame.src)
-        self.by_queue(kind, packet, source)
-
-    def by_queue(self, kind: str, packet: bytes, source: bytes) -> None:
-        """Have one taken as the kernel hands it over."""
-        clock, clients = Clock(), Clients()
-        one, known = bound(kind)
-        text = "".join(f"{key}={value}\n" for key, value in BINDING.items())
-        client = Client(parse("tap1", text), Link("tap1", 7), {kind: known})
-        sent: list[bytes] = []
-        self.patch(Link, "send", lambda link, frame: sent.append(frame) or "")
-        clients.put(client)
-        answers = Answers(clock, clients)
-        taken: Callable[[int, Any], bool] = answers.taker(one)
-        queue = Queue(clock, 43, 1024, taken)
-        verdicts: list[str] = []
-        queue._packet(Raw(packet, source, verdicts))
-        self.assertEqual(["drop"], verdicts)
-        clock.advance(0)
-        self.assertEqual(0, answers.packets[kind, "failed"])
-        self.assertEqual(1, sum(answers.packets.values()))
-        if source == FOREIGN:
-            self.assertEqual([], sent)
+        node = Node()
+        node.put(kind, packet, source)
+        self.assertEqual("drop", node.verdict)
+        self.assertEqual(1, sum(node.answers.packets.values()))
 
     @given(st.data())
     def test_router_solicitations(self, data: st.DataObject) -> None:
@@ -193,35 +113,31 @@ class BridgeTests(SynchronousTestCase):
     """What guests of a bridge say to each other."""
 
     def test_verdicts(self) -> None:
-        """Neighbor discovery goes on its way, answered or not; DHCPv6 does not."""
-        for kind, indev, subnet, outcome, verdict in (
-            ("rs", "prv1", "2001:db8:1::/64", "ra", "accept"),
-            ("rs", "prv1", "", "passed", "accept"),
-            ("rs", "tap1", "2001:db8:1::/64", "ra", "drop"),
-            ("rs", "tap1", "", "none", "drop"),
-            ("ns", "prv1", "2001:db8:1::/64", "passed", "accept"),
-            ("ns", "prv1", "", "passed", "accept"),
-            ("ns", "tap1", "2001:db8:1::/64", "na", "drop"),
-            ("ns", "tap1", "", "none", "drop"),
-            ("dhcpv6", "prv1", "2001:db8:1::/64", "reply", "drop"),
-            ("dhcpv6", "prv1", "", "none", "drop"),
-            ("dhcpv6", "tap1", "", "none", "drop"),
+        """What is not answered goes on its way, and neighbor discovery in any case."""
+        six = {"SUBNET6": "2001:db8:1::/64"}
+        for kind, routed, values, outcome, verdict in (
+            ("rs", False, six, "ra", "accept"),
+            ("rs", False, {"SUBNET6": ""}, "passed", "accept"),
+            ("rs", True, six, "ra", "drop"),
+            ("rs", True, {"SUBNET6": ""}, "none", "drop"),
+            ("ns", False, six, "passed", "accept"),
+            ("ns", False, {"SUBNET6": ""}, "passed", "accept"),
+            ("ns", True, six, "na", "drop"),
+            ("ns", True, {"SUBNET6": ""}, "none", "drop"),
+            ("dhcpv6", False, six, "advertise", "drop"),
+            ("dhcpv6", False, {"SUBNET6": ""}, "passed", "accept"),
+            ("dhcpv6", True, {"SUBNET6": ""}, "none", "drop"),
+            ("dhcp", False, {}, "offer", "drop"),
+            ("dhcp", False, {"IP": ""}, "passed", "accept"),
+            ("dhcp", True, {"IP": ""}, "none", "drop"),
         ):
-            one, known = bound(kind, INDEV=indev, SUBNET6=subnet)
-            text = "".join(
-                f"{key}={value}\n" for key, value in {**BINDING, "INDEV": indev}.items()
+            node = Node(routed, values)
+            node.put(kind, WHOLE[kind][0])
+            situation = f"{kind} {routed} {values}"
+            self.assertEqual(verdict, node.verdict, situation)
+            self.assertEqual(
+                {(kind, outcome): 1}, dict(node.answers.packets), situation
             )
-            clock, clients = Clock(), Clients()
-            self.patch(Link, "send", lambda link, frame: "")
-            clients.put(Client(parse("tap1", text), Link("tap1", 7), {kind: known}))
-            answers = Answers(clock, clients)
-            verdicts: list[str] = []
-            queue = Queue(clock, 43, 1024, answers.taker(one))
-            queue._packet(Raw(WHOLE[kind][0], MAC, verdicts))
-            clock.advance(0)
-            situation = f"{kind} {indev} {subnet}"
-            self.assertEqual([verdict], verdicts, situation)
-            self.assertEqual({(kind, outcome): 1}, dict(answers.packets), situation)
 
 
 class ChecksumTests(SynchronousTestCase):

@@ -4,7 +4,7 @@ import re
 from functools import partial
 
 from tests.nfdhcpd.case import GuestsTestCase
-from tests.nfdhcpd.guest6 import complaints
+from tests.nfdhcpd.tshark import complaints
 from tests.node.case import address6
 from tests.node.inside import pings, sniffer
 from tests.node.lab import INTERNET6, SUBNET6, Guest

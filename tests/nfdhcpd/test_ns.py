@@ -3,9 +3,8 @@
 from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.nfdhcpd.guest import FOREIGN, MAC
 from tests.nfdhcpd.guest6 import (
-    FOREIGN,
-    MAC,
     OTHER,
     OWN,
     OWN_LOCAL,

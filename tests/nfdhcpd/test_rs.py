@@ -1,6 +1,7 @@
 """Router advertisements, as scapy reads them."""
 
 from ipaddress import IPv6Address
+from typing import Any
 
 from scapy.layers.inet6 import (
     ICMPv6ND_RA,
@@ -8,16 +9,18 @@ from scapy.layers.inet6 import (
     ICMPv6NDOptMTU,
     ICMPv6NDOptPrefixInfo,
     ICMPv6NDOptRDNSS,
+    ICMPv6NDOptRouteInfo,
     ICMPv6NDOptSrcLLAddr,
     IPv6,
 )
 from twisted.trial.unittest import SynchronousTestCase
 
+from snf.nfdhcpd.rs import LIFETIME_S
 from snf.nfdhcpd.settings import OFF, Ipv6, Nfdhcpd, Queues
 from snf.nfdhcpd.wire6 import ICMP, finish
+from tests.nfdhcpd.guest import FOREIGN, MAC
 from tests.nfdhcpd.guest6 import (
-    FOREIGN,
-    MAC,
+    OWN,
     OWN_LOCAL,
     SERVER_LOCAL,
     answered,
@@ -132,6 +135,52 @@ class AdvertisementTests(SynchronousTestCase):
         # IPv6 needs 1280 octets, so this is not for it.
         self.assertNotIn(ICMPv6NDOptMTU, frame)
 
+    def test_routes(self) -> None:
+        """Those of IPv6, by the node; a prefix as long as it needs (RFC 4191, 2.3)."""
+        routes = {
+            "::/0": 1,
+            "2001:db8:77::/48": 2,
+            "2001:db8:7::/64": 2,
+            OWN + "/128": 3,
+        }
+        text = ",".join(f"{network}@fe80::9" for network in routes)
+        known = bound("rs", ROUTES=f"10.0.0.0/8@198.51.100.9,{text}")[1]
+        told = _routes(known.frame)
+        self.assertEqual(
+            list(routes.items()),
+            [(f"{one.prefix}/{one.plen}", one.len) for one in told],
+        )
+        for one in told:
+            self.assertEqual((0, LIFETIME_S), (one.prf, one.rtlifetime))
+
+    def test_not_by_the_node(self) -> None:
+        """On a bridge the node leads nowhere; where it is no router, only there."""
+        route = "2001:db8:77::/48@fe80::9"
+        frame = dissected(bound("rs", ROUTES=route, INDEV="prv1")[1].frame)
+        self.assertNotIn(ICMPv6NDOptRouteInfo, frame)
+        frame = dissected(bound("rs", ROUTES=route, PRIVATE="yes")[1].frame)
+        self.assertEqual(0, frame[ICMPv6ND_RA].routerlifetime)
+        self.assertIn(ICMPv6NDOptRouteInfo, frame)
+
+    def test_many_routes(self) -> None:
+        """Seventeen at most (RFC 4191, 4), so that there is room for names."""
+        routes = ",".join(f"2001:db8:{number}::/48@fe80::9" for number in range(1, 99))
+        frame = bound("rs", ROUTES=routes)[1].frame
+        self.assertEqual(17, len(_routes(frame)))
+        self.assertIn(ICMPv6NDOptDNSSL, dissected(frame))
+
+    def test_preference(self) -> None:
+        """Of the node and of its routes; medium where it is no router (RFC 4191, 2.2)."""
+        for word, number in (("low", 3), ("medium", 0), ("high", 1)):
+            settings = Nfdhcpd(ipv6=Ipv6(preference=word))
+            values = {"ROUTES": "2001:db8:77::/48@fe80::9"}
+            frame = dissected(bound("rs", settings, **values)[1].frame)
+            self.assertEqual(number, frame[ICMPv6ND_RA].prf)
+            self.assertEqual(number, frame[ICMPv6NDOptRouteInfo].prf)
+            frame = dissected(bound("rs", settings, PRIVATE="yes", **values)[1].frame)
+            self.assertEqual(0, frame[ICMPv6ND_RA].prf)
+            self.assertEqual(number, frame[ICMPv6NDOptRouteInfo].prf)
+
     def test_room(self) -> None:
         """As many of too many as every link carries; no name that DNS cannot have."""
         many = tuple(f"2001:db8::{number:x}" for number in range(1, 200))
@@ -206,6 +255,15 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(
             "ra", answered("rs", _with_option(b"\x0e\x01" + bytes(6))).outcome
         )
+
+
+def _routes(frame: bytes) -> list[Any]:
+    """Return the options of routes in an advertisement."""
+    found, layer = [], dissected(frame)
+    while ICMPv6NDOptRouteInfo in layer:
+        found.append(layer[ICMPv6NDOptRouteInfo])
+        layer = found[-1].payload
+    return found
 
 
 def _with_option(octets: bytes) -> bytes:

@@ -152,6 +152,8 @@ class OwnTests(SettingsTestCase):
             ("ipv6", "renewal_s = 529200", "renewal_s"),
             ("ipv6", "ra_period_s = 3", "from 4 to 1800"),
             ("ipv6", 'nameservers = ["192.0.2.1"]', "nameservers"),
+            ("ipv6", 'ntp_servers = ["192.0.2.1"]', "ntp_servers"),
+            ("ipv6", 'preference = "most"', "low, medium, high"),
             ("ipv6", 'domains = ["-"]', "domains"),
             ("metrics", "port = 65536", "port"),
             ("metrics", "textfile_s = 0", "textfile_s"),

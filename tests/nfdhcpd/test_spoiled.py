@@ -8,10 +8,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from snf.nfdhcpd.service import responders
 from snf.nfdhcpd.settings import Nfdhcpd
-from tests.nfdhcpd.guest import MAC, message
+from tests.nfdhcpd.guest import FOREIGN, MAC, message
 from tests.nfdhcpd.million import one
 from tests.nfdhcpd.questions import WHOLE, Edit, spoiled
-from tests.nfdhcpd.verdicts import FOREIGN, Node, Wrong
+from tests.nfdhcpd.verdicts import Node, Wrong
 
 KINDS = [responder.kind for responder in responders(Nfdhcpd())]
 PACKETS = [(kind, packet) for kind in KINDS for packet in WHOLE[kind]]

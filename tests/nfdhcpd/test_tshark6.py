@@ -10,14 +10,20 @@ from tests.nfdhcpd.guest6 import (
     SERVER_LOCAL,
     answered,
     bound,
-    complaints,
     dhcp6,
     ia,
     neighbor_solicitation,
     router_solicitation,
 )
+from tests.nfdhcpd.tshark import complaints
 
-FULL = {"MTU": "1450", "NAMESERVERS6": "2001:db8::53 2001:db8::54", "DOMAIN": "a.test"}
+FULL = {
+    "MTU": "1450",
+    "NAMESERVERS6": "2001:db8::53 2001:db8::54",
+    "DOMAIN": "a.test",
+    "NTP": "2001:db8::123 2001:db8::124",
+    "ROUTES": "::/0@fe80::9 2001:db8:7::/48@fe80::9 2001:db8:8::1/128@fe80::9",
+}
 QUESTIONS = (
     ("rs", router_solicitation()),
     ("rs", router_solicitation(source="::", mac=None)),

@@ -45,10 +45,33 @@ class TurnsTests(SynchronousTestCase):
         while self.add(flooder):
             pass
         self.assertTrue(self.add(other))
-        self.clock.advance(0)
+        self.turns.begin()
         self.assertEqual(
             ["tap1", "tap2", "tap1"], [name for name, _ in self.answered][:3]
         )
+
+    def test_at_once(self) -> None:
+        """What few ask is answered in the reactor's turn that has read it."""
+        both = client("tap1"), client("tap2")
+        for who in both:
+            self.add(who)
+        self.assertEqual([], self.answered)
+        self.turns.begin()
+        self.assertEqual(["tap1", "tap2"], [name for name, _ in self.answered])
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_backlog(self) -> None:
+        """While some wait, reading more does not have more answered in a turn."""
+        flooder, other = client("tap1"), client("tap2")
+        while self.add(flooder):
+            pass
+        self.turns.begin()
+        before = len(self.answered)
+        self.add(other)
+        self.turns.begin()
+        self.assertEqual(before, len(self.answered))
+        self.through()
+        self.assertEqual(WAITING // 2 + 1, len(self.answered))
 
     def test_bound(self) -> None:
         """A guest has half of all places, and can have them again."""
@@ -86,6 +109,7 @@ class TurnsTests(SynchronousTestCase):
 
     def through(self) -> None:
         """Have all that waits answered."""
+        self.turns.begin()
         while self.clock.getDelayedCalls():
             self.clock.advance(0)
 
@@ -116,7 +140,7 @@ class TurnsTests(SynchronousTestCase):
             who = client(f"tap{number}")
             for _ in range(64):
                 self.add(who)
-        self.clock.advance(0)
+        self.through()
         self.assertEqual(8 * 64, len(self.answered))
         for before, after in pairwise(turns):
             self.assertTrue(0 < after - before < 64)
@@ -127,12 +151,16 @@ class TurnsTests(SynchronousTestCase):
         self.add(gone)
         self.add(other)
         gone.end()
-        self.clock.advance(0)
+        self.turns.begin()
         self.assertEqual(["tap2"], [name for name, _ in self.answered])
 
     def test_stop(self) -> None:
         """Nothing is left to do afterwards."""
-        self.add(client("tap1"))
+        who = client("tap1")
+        while self.add(who):
+            pass
+        self.turns.begin()
+        self.assertEqual(1, len(self.clock.getDelayedCalls()))
         self.turns.stop()
         self.assertEqual([], self.clock.getDelayedCalls())
 

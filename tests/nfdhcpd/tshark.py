@@ -47,7 +47,9 @@ def misread(frame: bytes) -> str:
     packet = Ether(frame)
     layer = packet
     while not isinstance(layer, NoPayload):
-        if isinstance(layer, Raw | Padding) and layer.load.strip(b"\0"):
+        # BOOTP has a least length.
+        filled = IP in packet and not layer.fields.get("load", b"").strip(b"\0")
+        if isinstance(layer, Raw | Padding) and not filled:
             return f"not understood: {layer!r}"
         layer = layer.payload
     _forget(packet)

@@ -13,7 +13,6 @@ from snf.nfdhcpd.settings import Nfdhcpd
 from tests.nfdhcpd.guest import BINDING, MAC, SERVER_MAC
 
 TAP = 7
-FOREIGN = bytes.fromhex("aa0000000002")
 MTU = 1400
 _VALUES = {
     "SUBNET6": "2001:db8:1::/64",
@@ -32,11 +31,11 @@ class Wrong(Exception):
 
 @define
 class Raw:
-    """A packet as the kernel's binding hands it over; counts its verdicts."""
+    """A packet as the kernel's binding hands it over; keeps its verdicts."""
 
     payload: bytes
     source: bytes | None
-    verdicts: int = 0
+    verdicts: list[str] = field(factory=list)
     indev: int = TAP
     physindev: int = 0
 
@@ -50,11 +49,11 @@ class Raw:
 
     def drop(self) -> None:
         """Let it go no further."""
-        self.verdicts += 1
+        self.verdicts.append("drop")
 
     def accept(self) -> None:
         """Let it go on."""
-        self.verdicts += 1
+        self.verdicts.append("accept")
 
 
 @define(eq=False)
@@ -73,9 +72,16 @@ class Outlet:
 
 @define(eq=False)
 class Node:
-    """A node with a guest, all of whose kinds of packets are answered."""
+    """
+    A node with a guest, all of whose kinds of packets are answered.
+
+    :ivar values: What else the guest's binding says.
+    :ivar verdict: What became of the last packet.
+    """
 
     routed: bool = True
+    values: dict[str, str] = field(factory=dict)
+    verdict: str = field(init=False, default="")
     clock: Clock = field(init=False, factory=Clock)
     outlet: Outlet = field(init=False, factory=Outlet)
     answers: Answers = field(init=False)
@@ -83,7 +89,7 @@ class Node:
 
     def __attrs_post_init__(self) -> None:
         indev = "tap1" if self.routed else "br1"
-        values = {**BINDING, **_VALUES, "INDEV": indev}
+        values = {**BINDING, **_VALUES, "INDEV": indev, **self.values}
         text = "".join(f"{key}={value}\n" for key, value in values.items())
         binding = completed(parse("tap1", text), lambda table, family: (None, None))
         clients = Clients()
@@ -93,7 +99,9 @@ class Node:
         self.answers = Answers(self.clock, clients)
         for one in known:
             taken = self.answers.taker(one)
-            self.queues[one.kind] = Queue(self.clock, TAP, 1, taken)
+            self.queues[one.kind] = Queue(
+                *(self.clock, TAP, 1, taken, self.answers.begin)
+            )
 
     def put(self, kind: str, payload: bytes, source: bytes | None = MAC) -> list[bytes]:
         """
@@ -103,9 +111,10 @@ class Node:
         """
         raw = Raw(payload, source)
         self.queues[kind]._packet(raw)
-        if raw.verdicts != 1:
-            raise Wrong(f"has {raw.verdicts} verdicts")
-        self.clock.advance(0)
+        if len(raw.verdicts) != 1:
+            raise Wrong(f"has {len(raw.verdicts)} verdicts")
+        [self.verdict] = raw.verdicts
+        self.queues[kind].read()
         frames, self.outlet.frames = self.outlet.frames, []
         if self.answers.packets[kind, "failed"]:
             raise Wrong("was a mistake: see the log")

@@ -76,6 +76,7 @@ class NodeNamespace:
             "SNF_NETWORK_BINDINGS": str(self.directory / "bindings"),
             "SNF_NETWORK_NODES": str(self.directory / "nodes"),
             "SNF_NETWORK_TAPS": str(self.directory / "taps"),
+            "SNF_NETWORK_QUEUE": str(self.directory / "queue"),
         }
 
     def call(self, command: str, **variables: str) -> subprocess.CompletedProcess[str]:

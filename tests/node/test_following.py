@@ -1,5 +1,6 @@
 """Guests that are migrated: their new node takes them over as soon as they run there."""
 
+import json
 import os
 import socket
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from tests.node.case import NodeTestCase, address4, address6, mac
 from tests.node.inside import pings
-from tests.node.lab import PROGRAM, ROUTER4, Guest, NodeNamespace, batch
+from tests.node.lab import PROGRAM, ROUTER4, Guest, NodeNamespace, batch, run
 
 # What a program on a node has on its path: itself.
 sys.path.insert(0, str(PROGRAM))
@@ -147,6 +148,77 @@ class FollowingTests(NodeTestCase):
         self.tap(5, "tap5")
         until(self.listed("tap5 snf-5 "), "the tap is prepared")
         self.assertIn("tap6 snf-6 ", self.second.call("list").stdout)
+
+    def test_failed(self) -> None:
+        """The process ends with a job that has failed before there was a tap."""
+        job = Job(self.second.directory / "queue", 7, "snf-5")
+        self.follows(5, self.coming(5))
+        there = ("ip", "netns", "pids", self.second.namespace)
+        until(lambda: run(*there) != "", "a process waits")
+        job.now("error")
+        until(lambda: run(*there) == "", "the process has ended")
+        self.assertNotIn("tap5", self.second.call("list").stdout)
+
+
+class Job:
+    """A migration, as Ganeti's queue has it."""
+
+    def __init__(self, queue: Path, number: int, instance: str) -> None:
+        queue.mkdir(exist_ok=True)
+        self.path = queue / f"job-{number}"
+        self.instance = instance
+        self.now("running")
+
+    def now(self, status: str) -> None:
+        """Have it in another status."""
+        op = {"OP_ID": "OP_INSTANCE_MIGRATE", "instance_name": self.instance}
+        new = self.path.with_suffix(".new")
+        new.write_text(json.dumps({"ops": [{"input": op, "status": status}]}))
+        new.rename(self.path)
+
+
+class JobTests(NodeTestCase):
+    """How long a guest that does not come is waited for."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.queue = self.node.directory / "queue"
+
+    def test_job(self) -> None:
+        """As long as its job is not over, however it ends, or is archived."""
+        for number, status in enumerate(("error", "canceled", "success", "archived")):
+            job = Job(self.queue, number, "snf-5")
+            job.now("waiting")
+            may_come = follow.coming(self.queue, "snf-5")
+            job.now("running")
+            self.assertTrue(may_come())
+            if status == "archived":
+                job.path.unlink()
+            else:
+                job.now(status)
+            self.assertFalse(may_come(), status)
+
+    def test_two_jobs(self) -> None:
+        """Where the next one is queued already, it may come by that."""
+        first, second = (Job(self.queue, number, "snf-5") for number in (1, 2))
+        may_come = follow.coming(self.queue, "snf-5")
+        first.now("error")
+        self.assertTrue(may_come())
+        second.now("error")
+        self.assertFalse(may_come())
+
+    def test_unheard(self) -> None:
+        """For some time where there is no such job: those that are may be others."""
+        Job(self.queue, 1, "snf-5").now("error")
+        Job(self.queue, 2, "snf-51")
+        for number, text in enumerate(
+            ("snf-5", '["snf-5"]', '{"ops": [{"status": "snf-5"}]}', '{"snf-5": 1}'), 3
+        ):
+            (self.queue / f"job-{number}").write_text(text)
+        self.assertTrue(follow.coming(self.queue, "snf-5")())
+        self.patch(follow, "_UNHEARD_S", 0)
+        self.assertFalse(follow.coming(self.queue, "snf-5")())
+        self.assertFalse(follow.coming(self.node.directory / "none", "snf-5")())
 
 
 class ExpectedTests(NodeTestCase):

@@ -14,6 +14,7 @@ from snf.core.image import (
     CONTAINER_FORMATS,
     DISK_FORMATS,
     PROPERTIES_AT_MOST,
+    PROPERTY_CHARACTERS_AT_MOST,
     TAGS_AT_MOST,
     VISIBILITIES,
     check_name,
@@ -85,8 +86,14 @@ def check_counts(image: Image) -> None:
     """
     Return if an image does not have more than it may.
 
-    :raises TooLarge: It has too many properties or tags.
+    :raises TooLarge: It has too many properties or tags, or too much in them.
     """
+    said = sum(len(name) + len(value) for name, value in image.properties.items())
+    if said > PROPERTY_CHARACTERS_AT_MOST:
+        raise TooLarge(
+            f"properties: they may have {PROPERTY_CHARACTERS_AT_MOST} characters "
+            f"together, not {said}"
+        )
     for what, count, most in (
         ("properties", len(image.properties), PROPERTIES_AT_MOST),
         ("tags", len(image.tags), TAGS_AT_MOST),

@@ -14,7 +14,7 @@ from snf.api.image.owned import find, own
 from snf.api.json import Answer, Edge, new_app, route
 from snf.api.policy import Reach
 from snf.core.catalog import Image
-from snf.core.errors import BadRequest, Conflict, Forbidden
+from snf.core.errors import BadRequest, Conflict, Forbidden, TooMany
 from snf.core.identity import Role
 from snf.core.image import Status, begin_upload
 from snf.images.intake import Intake, Job
@@ -24,6 +24,10 @@ from snf.storage.database import Transaction
 from snf.storage.uploads import Upload
 
 _STREAM = "application/octet-stream"
+
+# Of one project; others must get their turn, too.
+_AT_ONCE = 10
+_RETRY_AFTER_S = 30
 
 
 @frozen
@@ -152,6 +156,11 @@ def _begun(
     """Begin to take an image's data, which nobody else does from here on."""
     found: Image = own(txn, call, image, "upload data for")
     begin_upload(found, status)
+    if uploads.running(txn, found.project) >= _AT_ONCE:
+        raise TooMany(
+            f"{_AT_ONCE} images of the project are on their way: try again later",
+            _RETRY_AFTER_S,
+        )
     upload = Upload(
         uuid4(),
         found.id,
