@@ -23,8 +23,15 @@ CLUSTER = (
     *("iproute2", "nftables", "iptables"),
 )
 
-# Clients that others wrote, and what reads nfdhcpd's answers: for `./cloud test` only.
-TESTS = ("isc-dhcp-client", "udhcpc", "dhcpcd-base", "systemd", "tshark")
+# Clients that others wrote, and what reads what is made here: for `./cloud test` only.
+# The last ones are what cloud-init needs, which itself is not installed: it would run.
+TESTS = (
+    *("isc-dhcp-client", "udhcpc", "dhcpcd-base", "systemd", "tshark"),
+    *("fdisk", "mtools", "dosfstools"),
+    *("python3-configobj", "python3-jinja2", "python3-jsonpatch"),
+    *("python3-jsonschema", "python3-netifaces", "python3-oauthlib"),
+    *("python3-requests", "python3-serial", "python3-yaml"),
+)
 
 _DPKG_LOCK = Path("/var/lib/dpkg/lock")
 _OTHER_APT_S = 20

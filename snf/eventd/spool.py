@@ -1,4 +1,5 @@
-"""The hook's messages: taken from its directory, published, removed when confirmed."""
+"""Messages of the hook and of the OS definition: taken from their directory, published,
+and removed when that is confirmed."""
 
 import heapq
 import os
@@ -15,11 +16,19 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from snf.bus.messages import Malformed, parse
-from snf.bus.topology import NET, routing_key
-from snf.core.report import NicReport
+from snf.bus.topology import NET, PROGRESS, routing_key
+from snf.core.report import DiagnosticReport, NicReport, ProgressReport, Report
 from snf.watch import DirectoryWatch
 
-# The hook writes under another name and renames: <time in ns>-<pid>.json
+# What may be told by way of files, and where it goes.  Jobs may not: eventd reads them
+# itself, on the master.
+_KINDS: dict[type[Report], str] = {
+    NicReport: NET,
+    ProgressReport: PROGRESS,
+    DiagnosticReport: PROGRESS,
+}
+
+# They are written under another name and renamed: <time in ns>-<pid>.json
 _NAME = re.compile(r"[0-9]{1,20}-[0-9]{1,10}\.json")
 _LARGEST_BYTES = 1_048_576
 _UNCONFIRMED = 200
@@ -32,8 +41,8 @@ class Spool(Service):
     """
     Publishes what is in the directory, and what comes, in the order of the names.
 
-    This goes on where the node is not the master any more: what the hook wrote while
-    it was is still to be told.
+    This goes on on every node, master or not: what the hook wrote while the node was
+    the master is still to be told, and the OS definition works where instances are.
 
     :ivar publish: See ``snf.bus.interface.Publisher.publish``.
     """
@@ -109,8 +118,8 @@ class Spool(Service):
             with open(self.directory / name, "rb") as file:
                 body = file.read(_LARGEST_BYTES)
             report = parse(body, self.prefix, self.reactor.seconds())
-            if report is not None and not isinstance(report, NicReport):
-                raise Malformed("type: not one that the hook writes")
+            if report is not None and type(report) not in _KINDS:
+                raise Malformed("type: not one that comes by files")
         except Malformed as problem:
             self._put_aside(name, problem.reason)
         except OSError as problem:
@@ -120,9 +129,9 @@ class Spool(Service):
             if report is None:
                 self._remove(name)
             else:
-                self._send(name, body)
+                self._send(name, _KINDS[type(report)], body)
 
-    def _send(self, name: str, body: bytes) -> None:
+    def _send(self, name: str, kind: str, body: bytes) -> None:
         self._unconfirmed += 1
 
         def confirmed(_: object) -> None:
@@ -130,7 +139,7 @@ class Spool(Service):
             self._remove(name)
             self._wake()
 
-        self.publish(routing_key(self.prefix, NET), body).addCallbacks(
+        self.publish(routing_key(self.prefix, kind), body).addCallbacks(
             confirmed, self._unsent
         )
 

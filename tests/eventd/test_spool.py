@@ -9,6 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
+from snf.bus.messages import OpStatus, op_status
 from snf.eventd.spool import Spool
 from snf.testing.log import said
 
@@ -62,6 +63,43 @@ class SpoolTests(TestCase):
         self.assertEqual(["1-1.json"], self.there())
         self.held[0].callback(None)
         self.assertEqual([], self.there())
+
+    async def test_of_the_os_definition(self) -> None:
+        """How far a disk is, and what is said of it, goes to the queue for that."""
+        self.start()
+        bodies = [
+            orjson.dumps({**told, "instance": "snf-1", "event_time": [7, 0]})
+            for told in (
+                {"type": "ganeti-create-progress", "rprogress": 40},
+                {"type": "image-error", "messages": ["the image is refused"]},
+            )
+        ]
+        for at, body in enumerate(bodies):
+            self.leave(f"{at}-1.json", body)
+        await self.until(2)
+        self.assertEqual(
+            [("ganeti.snf.event.progress", body) for body in bodies], self.published
+        )
+
+    async def test_jobs(self) -> None:
+        """What jobs do is not believed from files: eventd reads it itself."""
+        self.start()
+        _, body = op_status(
+            OpStatus(
+                instance="snf-1",
+                operation="OP_INSTANCE_CREATE",
+                job=7,
+                status="success",
+                job_status="success",
+                time=(7, 0),
+                cluster="c.test",
+            ),
+            "snf",
+        )
+        self.leave("1-1.json", body)
+        self.leave("2-1.json", message("snf-2"))
+        await self.until(1)
+        self.assertEqual(["1-1.json"], os.listdir(self.directory / "bad"))
 
     async def test_what_was_there(self) -> None:
         """What was left while eventd was away is told, in the order of the names."""

@@ -1,0 +1,1 @@
+"""The OS definition, run as Ganeti runs it, on real images."""
