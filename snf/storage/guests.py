@@ -53,18 +53,20 @@ def add_secret(txn: Transaction, seal: Seal, order: UUID, secret: Secret) -> Non
         )
 
 
-def known(
-    txn: Transaction, seal: Seal, server: int
-) -> tuple[tuple[Key, ...], str | None]:
-    """
-    Return the keys and the user data that a guest has been told.
+def keys(txn: Transaction, server: int) -> tuple[Key, ...]:
+    """Return the keys that a guest has been told."""
+    row = one(txn, "SELECT keys FROM guest WHERE server_id = %s", (server,))
+    return () if row is None else _keys(row[0])
 
-    :raises Unreadable: They were sealed with another key.
+
+def user_data(txn: Transaction, seal: Seal, server: int) -> str | None:
     """
-    row = one(txn, "SELECT keys, user_data FROM guest WHERE server_id = %s", (server,))
-    if row is None:
-        return (), None
-    return _keys(row[0]), _opened(seal, row[1])
+    Return the user data that a guest has been told, in base64; None for none.
+
+    :raises Unreadable: It was sealed with another key.
+    """
+    row = one(txn, "SELECT user_data FROM guest WHERE server_id = %s", (server,))
+    return None if row is None else _opened(seal, row[0])
 
 
 def password(txn: Transaction, server: int) -> str:

@@ -172,7 +172,9 @@ class CreateTests(GuestTestCase):
         told = first.json
         password = told["server"].pop("adminPass")
         self.assertEqual(told, again.json)
-        self.assertNotIn(password, str(self.sql("SELECT r::text FROM idempotent_request r")))
+        self.assertNotIn(
+            password, str(self.sql("SELECT r::text FROM idempotent_request r"))
+        )
 
     def test_refused(self) -> None:
         """What cannot be told is refused, with the field, and nothing is stored."""

@@ -173,8 +173,14 @@ class RebuildTests(GuestTestCase):
         self.assertEqual(1, len(self.sql("SELECT * FROM guest_secret")))
         self.live(self.id, Life(Observed.UP))
         self.assertEqual([], self.sql("SELECT * FROM guest_secret"))
-        self.assertEqual(USER_DATA, self._known()[1])
-
-    def _known(self) -> Any:
         [(number,)] = self.sql("SELECT id FROM server WHERE uuid = %s", self.id)
-        return self.run_in(guests.known, KEYS.seal, number)
+        kept = self.run_in(guests.user_data, KEYS.seal, number)
+        self.assertEqual(USER_DATA, kept)
+
+    def test_another_key(self) -> None:
+        """User data that cannot be read any more is not lost without a word."""
+        self.sql("UPDATE guest SET user_data = 'spoiled'")
+        self.assertEqual(503, self.rebuild().code)
+        shown = self.call("GET", f"{SERVERS}/{self.id}", by=ADMIN, version="2.3")
+        self.assertIsNone(shown.json["server"]["OS-EXT-SRV-ATTR:user_data"])
+        self.assertEqual(202, self.rebuild(version="2.57", user_data=NEW_DATA).code)

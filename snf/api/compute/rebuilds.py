@@ -99,6 +99,7 @@ def change(
     :raises BadRequest: The body has more than it may, or what it names is not there.
     :raises Conflict: The server's state forbids it.
     :raises NotFound: There is no such server.
+    :raises Unreadable: The guest's user data was sealed with another key.
     """
     wanted: Rebuild = given.converted(body, RebuildBody).rebuild
     versions.check_fields(call.version, wanted, _YOUNG, "rebuild")
@@ -192,12 +193,14 @@ def _tell(
             )
         return {}
     seal = guests.check_tellable(image, server.flavor.disk_gib, builder.seal)
-    keys, user_data = kept.known(txn, seal, server.id)
+    keys = kept.keys(txn, server.id)
     if not wanted.key_name:  # UNSET is neither
         keys = keys if wanted.key_name is msgspec.UNSET else ()
     else:
         keys = (guests.key_of(txn, call, wanted.key_name),)
-    if wanted.user_data is not msgspec.UNSET:
+    if wanted.user_data is msgspec.UNSET:
+        user_data = kept.user_data(txn, seal, server.id)
+    else:
         user_data = guests.user_data(wanted.user_data)
     kept.add(txn, seal, server.id, keys, user_data)
     secret = guests.secret(call, wanted, builder.random_bytes)

@@ -1,6 +1,7 @@
 """``/servers``: listing, building, showing, renaming and deleting them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -47,6 +48,7 @@ from snf.api.policy import Reach
 from snf.api.repeat import Told, once
 from snf.core.errors import BadRequest
 from snf.core.identity import Role
+from snf.core.sealing import Unreadable
 from snf.core.server import Action
 from snf.storage import guests, search, servers
 from snf.storage.database import Transaction
@@ -257,8 +259,9 @@ class Servers:
         seal = self.builder.seal
         for one in found:
             if one.config_drive and seal is not None:
-                _, user_data = guests.known(txn, seal, one.id)
-                shown[one.uuid]["OS-EXT-SRV-ATTR:user_data"] = user_data
+                with suppress(Unreadable):  # it says nothing then
+                    user_data = guests.user_data(txn, seal, one.id)
+                    shown[one.uuid]["OS-EXT-SRV-ATTR:user_data"] = user_data
 
     def _listing(
         self, txn: Transaction, call: Call, columns: str
