@@ -27,6 +27,7 @@ from snf.tap.layers import Layers
 from snf.testing import world
 from snf.testing.ganeti.web import Fault
 from tests.logic.case import BUILD, LogicTestCase
+from tests.logic.case import _ask_server as ask_for_server
 
 KEYS = NodeKeys.of("a key of the tests that nobody else has")
 OTHER = evolve(world.TINY, id=UUID(int=0x1E, version=4), name="other")
@@ -75,12 +76,15 @@ class GuestTestCase(LogicTestCase):
 
     async def told_server(self) -> int:
         """Ask for a server whose guest is to be told something."""
-        server = await self.ask_server(BUILT)
-        [(order,)] = await self.rows(
-            "SELECT id FROM orders WHERE server_id = %s", server
-        )
-        await self.database.run(give, server, order)
-        return server
+
+        def ask(txn: Any) -> int:
+            server = ask_for_server(txn, BUILT, self.cluster.id)
+            [order] = lives.load(txn, [server])[server].orders
+            give(txn, server, order.id)
+            return server
+
+        # At once, as the API does: whoever takes the order finds all that is for it.
+        return await self.database.run(ask)
 
     async def built(self) -> int:
         server = await self.told_server()
