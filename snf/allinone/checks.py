@@ -35,9 +35,10 @@ from snf.allinone.trial import FAILED, Count, Run, groups
 LIMIT_S = 40 * 60
 """After this, what still runs counts as failed."""
 
-# Each uses a cloud of its own, or the demo, one test at a time, and mostly waits for it.
+# Each of these uses a cloud of its own, one test at a time, and mostly waits for it.
 _CLOUDS = ("live", "cluster")
-_WAITING = (*_CLOUDS, "clients")
+# These wait too: for the demo, for machines that boot, and for the kernel.
+_WAITING = (*((name,) for name in _CLOUDS), ("clients", "allinone", "nfdhcpd", "node"))
 
 _CHECKS = (
     ("ruff check", ("ruff", "check", ".")),

@@ -65,12 +65,12 @@ def summary(output: str, code: int) -> Count:
     return count + FAILED if silent or count == Count() else count
 
 
-def groups(tests: Path, apart: Sequence[str]) -> list[list[str]]:
+def groups(tests: Path, apart: Sequence[Sequence[str]]) -> list[list[str]]:
     """
     Return the names of all tests below a package in groups to run at once.
 
     :param tests: The package's directory.
-    :param apart: The packages in it that are a group each.
+    :param apart: The packages in it of each group but the last, which has all others.
     """
     package = tests.name
     modules = {
@@ -78,8 +78,7 @@ def groups(tests: Path, apart: Sequence[str]) -> list[list[str]]:
         for path in tests.iterdir()
         if path.match("test_*.py") or (path / "__init__.py").is_file()
     }
-    together = sorted(modules - {*apart})
-    every = [*([name] for name in apart), together]
+    every = [*apart, sorted(modules.difference(*apart))]
     return [[f"{package}.{name}" for name in group] for group in every]
 
 

@@ -69,7 +69,7 @@ class Machine:
             port = probe.getsockname()[1]
         command = [QEMU, "-nodefaults", "-no-user-config", "-display", "none"]
         command += ["-machine", "pc,accel=tcg", "-m", "256"]
-        command += ["-chardev", f"socket,id=s,path={directory}/s,server=on,wait=off"]
+        command += ["-chardev", "socket,id=s,path=s,server=on,wait=off"]
         command += ["-serial", "chardev:s", "-monitor", "stdio"]
         for disk in disks:
             kind = "qcow2" if disk.suffix == ".qcow2" else "raw"
@@ -83,6 +83,7 @@ class Machine:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             env=clean_environment(),
+            cwd=directory,  # its path is too long for a socket's name
             start_new_session=True,
         )
         machine = cls(directory, port, process)
@@ -92,16 +93,20 @@ class Machine:
 
     def _connect(self) -> None:
         end = time.monotonic() + 20
-        while True:
-            self._serial = socket.socket(socket.AF_UNIX)
-            try:
-                self._serial.connect(str(self.directory / "s"))
-                return
-            except OSError:
-                self._serial.close()
-                if time.monotonic() > end or self.process.poll() is not None:
-                    raise
-                time.sleep(0.05)
+        here = os.open(self.directory, os.O_PATH)
+        try:
+            while True:
+                self._serial = socket.socket(socket.AF_UNIX)
+                try:
+                    self._serial.connect(f"/proc/self/fd/{here}/s")
+                    return
+                except OSError:
+                    self._serial.close()
+                    if time.monotonic() > end or self.process.poll() is not None:
+                        raise
+                    time.sleep(0.05)
+        finally:
+            os.close(here)
 
     def _listen(self) -> None:
         # All the time: a byte in a socket takes as much room as many.

@@ -70,15 +70,15 @@ class GroupTests(SynchronousTestCase):
     def test_all_once(self):
         """Each package and module of tests is in one group; what is apart is first."""
         tests = Path(self.mktemp())
-        for name in ("slow", "slower", "quick"):
+        for name in ("slow", "slower", "long", "quick"):
             (tests / name).mkdir(parents=True)
             (tests / name / "__init__.py").touch()
         (tests / "notes").mkdir()
         for name in ("test_docs.py", "case.py"):
             (tests / name).touch()
-        slow, slower, others = groups(tests, ["slow", "slower"])
+        slow, both, others = groups(tests, [["slow"], ["slower", "long"]])
         self.assertEqual([f"{tests.name}.slow"], slow)
-        self.assertEqual([f"{tests.name}.slower"], slower)
+        self.assertEqual([f"{tests.name}.slower", f"{tests.name}.long"], both)
         self.assertEqual([f"{tests.name}.quick", f"{tests.name}.test_docs"], others)
 
 

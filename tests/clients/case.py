@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from tempfile import mkdtemp
 from time import monotonic, sleep
 from typing import Any
 
@@ -31,6 +32,8 @@ class ClientTestCase(TestCase):
         assert instance is not None
         self.root = f"http://127.0.0.1:{instance.api_port}"
         self.auth_url = f"{self.root}/identity/v3"
+        self.directory = Path(self.mktemp()).absolute()
+        self.directory.mkdir(parents=True)
 
     async def together(self, journey: Callable[..., None], ways: Iterable[Any]) -> None:
         """Make a journey in each of these ways at the same time, each to its end."""
@@ -45,6 +48,12 @@ class ClientTestCase(TestCase):
         ]
         if failed:
             self.fail("\n".join(failed))
+
+    def file(self, name: str, text: str) -> Path:
+        """Return a new file with a text, that a command can name; from any thread."""
+        path = Path(mkdtemp(dir=self.directory)) / name
+        path.write_text(text)
+        return path
 
     def password(self, who: str = "user") -> str:
         """Return the password of one of :data:`PEOPLE`."""

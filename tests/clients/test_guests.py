@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-from pathlib import Path
 from uuid import uuid4
 
 from tests.clients.case import ClientTestCase
@@ -20,13 +19,6 @@ class GuestTests(ClientTestCase):
     async def test_journey(self) -> None:
         """At each microversion a server is made with all of it, and rebuilt."""
         await self.together(self.journey, VERSIONS)
-
-    def file(self, name: str, text: str) -> Path:
-        """Return a new file with a text, that a command can name."""
-        path = Path(self.mktemp()).absolute()
-        path.mkdir(parents=True)
-        (path / name).write_text(text)
-        return path / name
 
     def journey(self, version: str) -> None:
         """A key pair, and a server that is made and rebuilt with it."""
@@ -113,10 +105,3 @@ class NovaTests(ClientTestCase):
         finally:
             nova(f"delete {name}")
             nova(f"keypair-delete {key}")
-
-    def file(self, name: str, text: str) -> Path:
-        """Return a new file with a text."""
-        path = Path(self.mktemp()).absolute()
-        path.mkdir(parents=True)
-        (path / name).write_text(text)
-        return path / name

@@ -16,11 +16,6 @@ MIB = 1024 * 1024
 class ImageTests(ClientTestCase):
     """The life of images, as members use them."""
 
-    def setUp(self) -> None:
-        super().setUp()
-        self.directory = Path(self.mktemp()).absolute()
-        self.directory.mkdir()
-
     async def test_life(self) -> None:
         """Each journey does what the commands say, and shows it."""
         await self.together(

@@ -91,7 +91,8 @@ class RefusalTests(LiveTestCase):
     async def test_unknown_os(self) -> None:
         """A build that Ganeti refuses ends in ERROR with its words, and can be deleted."""
         self.query(
-            "INSERT INTO image (id, name, os) VALUES (gen_random_uuid(), 'broken',"
+            "INSERT INTO image (id, name, status, visibility, os)"
+            " VALUES (gen_random_uuid(), 'broken', 'active', 'public',"
             " 'no-such-os+default')"
         )
         self.addCleanup(
