@@ -36,6 +36,7 @@ _NEWS_OF = ("add", "start", "stop", "reboot", "modify", "remove")
 _NETWORK = "snf-network-hook"
 _NETWORK_AFTER = ("modify", "stop", "remove", "migrate", "failover")
 _NETWORK_BEFORE = ("migrate",)
+_IMAGE = "snf-image-hook"
 
 _ENVIRONMENT = f"""\
 export SNF_NETWORK={_LIBRARY}/network
@@ -66,6 +67,8 @@ class Scripts:
         news = (CHECKOUT / "ganeti" / "hooks" / _NEWS).read_text("utf-8")
         for event in _NEWS_OF:
             self._hook(f"{event}-post", "50-snf-ganeti-hook", news)
+        image = (CHECKOUT / "ganeti" / "hooks" / _IMAGE).read_text("utf-8")
+        self._hook("modify-pre", "70-snf-image", image)
         self._network(library)
 
     def _network(self, library: Path) -> None:

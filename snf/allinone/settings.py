@@ -79,7 +79,13 @@ def nfdhcpd(*, bindings: Path, user: str) -> str:
 
 def nodes_os(*, images: str, cache: str) -> str:
     """Return the text of ``snf-os.toml``; the paths are those that the nodes see."""
-    return _toml({"images": {"directory": images}, "cache": {"directory": cache}})
+    return _toml(
+        {
+            "images": {"directory": images},
+            "cache": {"directory": cache},
+            "capture": {"directory": cache},
+        }
+    )
 
 
 def _broker(url: str, password_file: Path | None) -> dict[str, str | bool | list[str]]:

@@ -8,22 +8,21 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.defer import Deferred
 
-from snf.core.errors import BadRequest
+from snf.core.errors import Interrupted
 
 # How much of a body is held at most before the client has to wait.
 _HELD_AT_MOST = 1024 * 1024
 
 # Requests whose bodies are read while they come.
-_STREAMED = re.compile(rb"/image/v2/images/[^/?]+/(file|stage)/?(\?.*)?", re.DOTALL)
+_STREAMED = re.compile(
+    rb"/(image/v2/images/[^/?]+/(file|stage)|node/v1/snapshots/[^/?]+)/?(\?.*)?",
+    re.DOTALL,
+)
 
 
 def streamed(method: bytes, path: bytes) -> bool:
     """Whether the body of a request is read while it comes."""
     return method == b"PUT" and _STREAMED.fullmatch(path) is not None
-
-
-class Interrupted(BadRequest):
-    """The client has gone before all of its body had come; there is nobody to be told."""
 
 
 @define(eq=False)

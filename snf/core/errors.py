@@ -13,6 +13,10 @@ class BadRequest(SnfError):
     """The request makes no sense: names the field and what is allowed there."""
 
 
+class Interrupted(BadRequest):
+    """The client has gone before all of its body had come; there is nobody to be told."""
+
+
 class Unauthorized(SnfError):
     """There is no valid token, or the user name and password do not match."""
 

@@ -1,6 +1,7 @@
 """The names that our things carry on a Ganeti cluster."""
 
 import re
+from collections.abc import Iterable
 from uuid import UUID
 
 
@@ -78,6 +79,32 @@ EXCLUSION = f"htools:iextags:{_APART}"
 def apart_tag(group: UUID, slot: int) -> str:
     """Return the tag that keeps the members of a server group on different nodes."""
     return f"{_APART}{group}.{slot}"
+
+
+# What tells an instance's node, for as long as it takes to begin, to make an image of its
+# first disk: for which order and by whose leave, and where the cloud is.
+_IMAGE_TAG = "cyclades:image:"
+_CLOUD_TAG = "cyclades:image-at:"
+
+_TAGGED = re.compile(r"[\w.+*/:@-]{1,128}", re.ASCII)  # Ganeti lib/objects.py, TAG_RE
+
+
+def image_tags(order: UUID, expires: int, signature: str, url: str) -> frozenset[str]:
+    """
+    Return the tags by which a node makes an image for an order.
+
+    :raises ValueError: Ganeti cannot have the cloud's URL as a tag.
+    """
+    tags = {f"{_IMAGE_TAG}{order}:{expires}:{signature}", _CLOUD_TAG + url}
+    for tag in tags:
+        if not _TAGGED.fullmatch(tag):
+            raise ValueError(f"{tag}: is not a tag that Ganeti takes")
+    return frozenset(tags)
+
+
+def of_images(tags: Iterable[str]) -> frozenset[str]:
+    """Return those of some tags that :func:`image_tags` has made."""
+    return frozenset(tag for tag in tags if tag.startswith((_IMAGE_TAG, _CLOUD_TAG)))
 
 
 def host_name(name: str, uuid: UUID) -> str:

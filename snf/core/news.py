@@ -143,6 +143,8 @@ def _carried(order: Order, report: JobReport) -> Order:
     if not report.ends_job:
         return order
     end = End(report.time, report.hotplugged)
+    if report.status is JobStatus.SUCCESS and order.kind is Kind.IMAGE:
+        return order  # its node goes on with it, and tells how that ends
     if report.status is JobStatus.SUCCESS or _done_already(order, report):
         return order.ended(None, end=end)
     error = report.error or f"job {report.job} was {report.status.value}"

@@ -26,6 +26,8 @@ class Kind(Enum):
     EVACUATE = "evacuate"
     # Its disk is made anew; all else stays.
     REBUILD = "rebuild"
+    # Its disk becomes an image.
+    IMAGE = "image"
 
 
 # Those that take a server to another node.
@@ -128,6 +130,14 @@ class Reinstall:
 
 
 @frozen
+class Snapshot:
+    """What an IMAGE order makes; ``uploading`` is whether its data has begun to come."""
+
+    image: UUID
+    uploading: bool = False
+
+
+@frozen
 class End:
     """How an order has ended, as Ganeti has told just now; it is not stored.
 
@@ -157,8 +167,9 @@ class Order:
     Ganeti to choose).  ``sizes`` are what GROW makes the disk, and what MODIFY makes
     processors and memory.  ``force`` has MODIFY do so though the node has too little,
     and a move go where Ganeti's policy for instances is against it.  ``nic`` is what
-    ATTACH adds, and what DETACH removes.  ``reinstall`` belongs to REBUILD.  ``follows`` is the order that this one came
-    of, without a request of its own.  ``end`` is None also where it is not known what
+    ATTACH adds, and what DETACH removes.  ``reinstall`` belongs to REBUILD, ``snapshot``
+    to IMAGE: that one is done when its image is there, long after its job.  ``follows``
+    is the order that this one came of, without a request of its own.  ``end`` is None also where it is not known what
     came of an order that is over.  ``job`` is Ganeti's job once it is known.
     """
 
@@ -177,6 +188,7 @@ class Order:
     follows: UUID | None = None
     nic: NicRequest | None = None
     reinstall: Reinstall | None = None
+    snapshot: Snapshot | None = None
     end: End | None = field(default=None, eq=False)
 
     @property

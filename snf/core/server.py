@@ -54,6 +54,9 @@ class Task(Enum):
     MIGRATING = "migrating"
     REBUILDING = "rebuilding"
     REBUILD_SPAWNING = "rebuild_spawning"
+    IMAGE_SNAPSHOT = "image_snapshot"
+    IMAGE_PENDING_UPLOAD = "image_pending_upload"
+    IMAGE_UPLOADING = "image_uploading"
 
 
 class Action(Enum):
@@ -77,6 +80,8 @@ class Action(Enum):
     RESET = "os-resetState"
     REBUILD = "rebuild"
     CHANGE_PASSWORD = "changePassword"
+    CREATE_IMAGE = "createImage"
+    CREATE_BACKUP = "createBackup"
 
 
 @frozen
@@ -194,6 +199,9 @@ ALLOWED: dict[Action, frozenset[Status]] = {
     Action.RESET: frozenset({Status.ERROR}),
     # nova/compute/api.py, rebuild: also of one whose disk has not come to be.
     Action.REBUILD: frozenset({Status.ACTIVE, Status.SHUTOFF, Status.ERROR}),
+    # nova/compute/api.py, snapshot and backup; nothing here is paused or suspended.
+    Action.CREATE_IMAGE: frozenset({Status.ACTIVE, Status.SHUTOFF}),
+    Action.CREATE_BACKUP: frozenset({Status.ACTIVE, Status.SHUTOFF}),
     # No guest has an agent that could be told.
     Action.CHANGE_PASSWORD: frozenset(),
 }
@@ -274,6 +282,8 @@ def _task(order: Order, resize: Resize | None) -> Task:
     if order.kind is Kind.REBUILD:
         waits = order.state is State.NEW
         return Task.REBUILDING if waits else Task.REBUILD_SPAWNING
+    if order.kind is Kind.IMAGE:
+        return _stage(order)
     return {
         Kind.CREATE: Task.SPAWNING,
         Kind.START: Task.STARTING,
@@ -282,6 +292,14 @@ def _task(order: Order, resize: Resize | None) -> Task:
         Kind.GROW: Task.RESIZING,
         Kind.MODIFY: Task.RESIZING,
     }[order.kind]
+
+
+def _stage(order: Order) -> Task:
+    if order.snapshot is not None and order.snapshot.uploading:
+        return Task.IMAGE_UPLOADING
+    if order.state is State.SUBMITTED:
+        return Task.IMAGE_PENDING_UPLOAD
+    return Task.IMAGE_SNAPSHOT
 
 
 def _step(order: Order, resize: Resize) -> Task:
@@ -296,11 +314,13 @@ def ask_to_delete(life: Life, order: Order) -> Life:
     """
     Return a life whose owner wants it to end, by a DELETE order.
 
-    Orders that Ganeti has not heard of are called off.  When the build is one of them
-    there is nothing to delete: the server is gone at once, and without the order.  So
-    it is when Ganeti has lost the instance already.
+    Orders that Ganeti has not heard of are called off, and an image that is being made.
+    When the build is one of them there is nothing to delete: the server is gone at
+    once, and without the order.  So it is when Ganeti has lost the instance already.
     """
-    called_off = [known for known in life.orders if known.untried]
+    called_off = [
+        known for known in life.orders if known.untried or known.kind is Kind.IMAGE
+    ]
     for known in called_off:
         life = with_order(life, known.ended("called off: the server is deleted"))
     unbuilt = any(known.kind is Kind.CREATE for known in called_off)

@@ -30,7 +30,7 @@ class Signer:
         :param expires: In seconds since the epoch.
         """
         return urlencode(
-            {"expires": expires, "signature": self._signature(method, path, expires)}
+            {"expires": expires, "signature": self.signature(method, path, expires)}
         )
 
     def good(
@@ -39,13 +39,14 @@ class Signer:
         """Return whether a URL has been signed here and is good still."""
         if not (expires.isascii() and expires.isdigit() and len(expires) <= 12):
             return False
-        right = self._signature(method, path, int(expires))
+        right = self.signature(method, path, int(expires))
         known = hmac.compare_digest(
             right.encode(), signature.encode("utf-8", "replace")
         )
         return known and now < int(expires) <= now + LONGEST_S
 
-    def _signature(self, method: str, path: str, expires: int) -> str:
+    def signature(self, method: str, path: str, expires: int) -> str:
+        """Return what shows that it was signed here, as :meth:`query` has it."""
         text = f"{method}\n{path}\n{expires}"
         return hmac.new(self.key, text.encode(), hashlib.sha256).hexdigest()
 
@@ -60,6 +61,8 @@ def derived(key: str, purpose: bytes) -> bytes:
 
 
 # Where a node finds an image's data, by its SHA-256 in hexadecimal, and what a guest is
-# to be told, by the order.
+# to be told, by the order; and where it brings the image that it makes of a server's
+# disk, also by the order.
 IMAGE_PATH = "/node/v1/images/{}"
 GUEST_PATH = "/node/v1/guest/{}"
+SNAPSHOT_PATH = "/node/v1/snapshots/{}"

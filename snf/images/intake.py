@@ -13,13 +13,20 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from snf.core.errors import SnfError, TooLarge, Unavailable
+from snf.core.errors import (
+    BadRequest,
+    Gone,
+    Interrupted,
+    SnfError,
+    TooLarge,
+    Unavailable,
+)
 from snf.core.quota import NO_LIMITS, Amounts
 from snf.images.inspection import Inspection
 from snf.images.receiver import Receiver
 from snf.images.store import Store
 from snf.images.threads import InThread
-from snf.storage import uploads
+from snf.storage import snapshots, uploads
 from snf.storage.uploads import Data
 
 _log = Logger()
@@ -59,11 +66,14 @@ class Job:
     """Data that is to come in.
 
     :ivar stage: Whether it is only to be kept, until it is imported.
+    :ivar order: The one that it is for, where it is a server's disk: its node tries
+        again as long as that is open.
     """
 
     upload: UUID
     disk_format: str
     stage: bool = False
+    order: UUID | None = None
 
 
 @define(eq=False)
@@ -142,7 +152,7 @@ class Intake(Service):
             if not receiver.received:
                 # A client without a terminal sends what it reads there: nothing.
                 receiver.close()
-                await self.give_up(job.upload, "No data was sent.")
+                await self.give_up(job, BadRequest("No data was sent."))
                 return
             data = await self.in_thread(receiver.finish)
             await self._keep(job, data)
@@ -150,7 +160,7 @@ class Intake(Service):
             if receiver is not None:
                 receiver.close()
             refusal = _refusal(job, failure)
-            await self.give_up(job.upload, str(refusal))
+            await self.give_up(job, refusal)
             raise refusal from None
 
     def _open(self, job: Job) -> Receiver:
@@ -194,17 +204,22 @@ class Intake(Service):
             )
             return
         place = partial(self.store.settle, job.upload, data.sha256)
-        await self.database.run(
-            uploads.succeed, job.upload, data, self.now, self.limits, place
-        )
+        what = (job.upload, data, self.now, self.limits, place)
+        if job.order is None:
+            await self.database.run(uploads.succeed, *what)
+        else:
+            await self.database.run(snapshots.succeed, job.order, *what)
         _log.info("image data {sha256} is there", sha256=data.sha256)
 
-    async def give_up(self, upload: UUID, why: str) -> None:
+    async def give_up(self, job: Job, why: SnfError) -> None:
         """End an upload of which nothing comes; what fails here, the keeper does later."""
-        _log.info("upload {upload} has ended: {why}", upload=str(upload), why=why)
+        _log.info("upload {id} has ended: {why}", id=str(job.upload), why=str(why))
         try:
-            await self.database.run(uploads.fail, upload, why, self.now)
-            await self.in_thread(self.store.discard, upload)
+            if job.order is None:
+                await self.database.run(uploads.fail, job.upload, str(why), self.now)
+            elif not isinstance(why, (Interrupted, Unavailable, Gone)):
+                await self.database.run(snapshots.fail, job.order, str(why))
+            await self.in_thread(self.store.discard, job.upload)
         except (SnfError, OSError) as failure:
             _log.warn("it is put in order later: {reason}", reason=str(failure))
 

@@ -14,7 +14,7 @@ from snf.core.errors import Unavailable
 from snf.images.intake import Runs
 from snf.images.store import Store
 from snf.images.threads import InThread
-from snf.storage import uploads
+from snf.storage import snapshots, uploads
 
 _log = Logger()
 
@@ -77,6 +77,8 @@ class Keeper(Service):
             uploads.abandoned, now - _SILENT, now - self.staged_for, now
         ):
             _log.info("upload {upload} was abandoned", upload=str(upload))
+        for order in await self.database.run(snapshots.abandoned, now - _SILENT):
+            _log.warn("no node makes the image of order {order}", order=str(order))
         await self._discard_unfinished()
         await self._remove_unused()
 

@@ -107,7 +107,7 @@ class Web:
             body = await work
         except Exception as failure:
             refusal = _refusal(failure)
-            await intake.give_up(job.upload, str(refusal))
+            await intake.give_up(job, refusal)
             raise refusal from None
         overall = self.reactor.callLater(self.limits.timeout_s, body.too_slow)
         try:

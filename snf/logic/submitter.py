@@ -31,6 +31,7 @@ from snf.logic import tagging
 from snf.logic.connections import Connections
 from snf.logic.dispatcher import fold
 from snf.logic.guests import GuestTeller, Nodes
+from snf.logic.imaging import Imager
 from snf.logic.taking import Taken, take
 from snf.logic.telling import Teller
 from snf.logic.together import Together
@@ -85,6 +86,7 @@ class Submitter(Service):
     _wirer: Wirer = field(init=False)
     _teller: Teller = field(init=False)
     _guests: GuestTeller = field(init=False)
+    _imager: Imager = field(init=False)
     _looking: bool = field(init=False, default=False)
     _look_again: bool = field(init=False, default=False)
     _moment: IDelayedCall | None = field(init=False, default=None)
@@ -97,6 +99,7 @@ class Submitter(Service):
         self._wirer = Wirer(self.clock, self.database)
         self._teller = Teller(self.clock, self.connections, self._wirer)
         self._guests = GuestTeller(self.clock, self.database, self.nodes)
+        self._imager = Imager(self.clock, self.nodes)
         self._stored = Together(self._store_all)
 
     def startService(self) -> None:
@@ -254,6 +257,8 @@ class Submitter(Service):
         name = instance_name(prefix, order.server)
         if order.kind is Kind.FIREWALL:
             return await tagging.retag(rapi, self.database, order, name), ()
+        if order.kind is Kind.IMAGE:
+            return await self._imager.begin(rapi, order, name), ()
         timeout_s = self.ganeti.shutdown_timeout_s
         asked = request(
             taken.tagged,

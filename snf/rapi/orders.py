@@ -54,10 +54,10 @@ def request(
         guest where this is possible: see :func:`hotplug_word`.
     :param parameters: What the OS definition is given besides what the image says.
     :raises ValueError: The order does not say what to build or to change; or it is a
-        FIREWALL, which is several requests; or a REBUILD is to wait or to have secrets,
+        FIREWALL or an IMAGE, which is several requests; or a REBUILD is to wait or to have secrets,
         for which Ganeti has no means.
     """
-    if order.kind is Kind.FIREWALL:
+    if order.kind in (Kind.FIREWALL, Kind.IMAGE):
         raise ValueError(f"order {order.id} is not one request")
     if order.kind is Kind.REBUILD:
         if after_job is not None or parameters.secret:
@@ -301,16 +301,48 @@ def firewall(
     for method, tags in (("PUT", sorted(add)), ("DELETE", sorted(remove))):
         for start in range(0, len(tags), TAGS_AT_ONCE):
             chosen = tags[start : start + TAGS_AT_ONCE]
-            query = [("tag", tag) for tag in chosen]
-            asked = Request(method, f"{path}/tags", (*query, _reason(order)), {})
+            query = (*_tags(chosen), _reason(order))
+            asked = Request(method, f"{path}/tags", query, {})
             steps.append((asked,))
     if together and max(len(add), len(remove)) <= TAGS_AT_ONCE:
         yield tuple(asked for step in steps for asked in step)
     else:
         yield from steps
+    yield (_unchanged(order, path, os),)
+
+
+def _unchanged(order: Order, path: str, os: str) -> Request:
+    """Return the change of nothing, for which Ganeti runs its hooks all the same."""
     # Forced, lest Ganeti ask the node whether it has this OS.
     body = {"os_name": os, "force": True}
-    yield (Request("PUT", f"{path}/modify", (_reason(order),), body),)
+    return Request("PUT", f"{path}/modify", (_reason(order),), body)
+
+
+def image(
+    order: Order, name: str, os: str, add: Collection[str], remove: Collection[str]
+) -> tuple[tuple[Request, ...], Request, Request]:
+    """
+    Return what carries out an IMAGE order: first its tags, what reads them, what removes them.
+
+    The second changes nothing: it is there for the hook that has the instance's node
+    begin.  The third is to follow it, whatever came of it.
+
+    :param os: As for :func:`firewall`.
+    :param add: The tags that tell the node of the order.
+    :param remove: Those of orders before.
+    """
+    path = f"/2/instances/{name}"
+    tags = tuple(
+        Request(method, f"{path}/tags", (*_tags(some), _reason(order)), {})
+        for method, some in (("DELETE", remove), ("PUT", add))
+        if some
+    )
+    after = Request("DELETE", f"{path}/tags", (*_tags(add), _reason(order)), {})
+    return tags, _unchanged(order, path, os), after
+
+
+def _tags(some: Collection[str]) -> Iterator[tuple[str, str]]:
+    return (("tag", tag) for tag in sorted(some))
 
 
 # Ganeti reads 8192 bytes of a request's first line (lib/http/server.py), and tags are

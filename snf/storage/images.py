@@ -86,6 +86,12 @@ def get(
     return from_row(row)
 
 
+def known(txn: Transaction, image_id: UUID | None) -> Image | None:
+    """Return an image that there is, or was; None if there never was one."""
+    row = one(txn, f"SELECT {COLUMNS} FROM image i WHERE i.id = %s", (image_id,))
+    return None if row is None else from_row(row)
+
+
 def hold(txn: Transaction, image_id: UUID) -> None:
     """Have others who want to change an image wait for the end of the transaction."""
     txn.execute("SELECT FROM image WHERE id = %s FOR NO KEY UPDATE", (image_id,))

@@ -14,6 +14,7 @@ from snf.core.order import (
     Order,
     Reinstall,
     Sizes,
+    Snapshot,
     Source,
     State,
 )
@@ -59,6 +60,7 @@ def from_row(row: tuple) -> Order:
         sizes=None if sizes is None else Sizes(**sizes),
         nic=None if (nic := arguments.get("nic")) is None else _nic_from(nic),
         reinstall=None if reinstall is None else _reinstall_from(reinstall),
+        snapshot=_snapshot_from(arguments.get("snapshot")),
     )
 
 
@@ -126,6 +128,14 @@ def save(txn: Transaction, order: Order) -> None:
             order.state.open,
             order.id,
         ),
+    )
+
+
+def save_arguments(txn: Transaction, order: Order) -> None:
+    """Store what an open order says, where that has changed."""
+    txn.execute(
+        "UPDATE orders SET arguments = %s WHERE id = %s",
+        (Json(_arguments(order)), order.id),
     )
 
 
@@ -275,35 +285,41 @@ def awaiting(txn: Transaction, cluster: int) -> dict[int, int]:
 
 def _arguments(order: Order) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
-    if order.hard:
-        arguments["hard"] = True
-    if order.node is not None:
-        arguments["node"] = order.node
-    if order.force:
-        arguments["force"] = True
+    arguments.update(
+        {
+            name: value
+            for name in ("hard", "node", "force")
+            if (value := getattr(order, name))
+        }
+    )
     if order.sizes is not None:
         arguments["sizes"] = asdict(order.sizes)
     if order.nic is not None:
         arguments["nic"] = _nic(order.nic)
     if order.reinstall is not None:
         arguments["reinstall"] = _reinstall(order.reinstall)
+    if order.snapshot is not None:
+        arguments["snapshot"] = _snapshot(order.snapshot)
     if order.build is not None:
-        build = order.build
-        arguments["build"] = {
-            "vcpus": build.vcpus,
-            "ram_mib": build.ram_mib,
-            "disk_gib": build.disk_gib,
-            "disk_template": build.disk_template,
-            "os": build.os,
-            "hypervisor": build.hypervisor,
-            "hypervisor_parameters": dict(build.hypervisor_parameters),
-            "os_parameters": dict(build.os_parameters),
-            "nics": [_nic(nic) for nic in build.nics],
-            "tags": list(build.tags),
-            "source": _source(build.source),
-            "drive": build.drive,
-        }
+        arguments["build"] = _build(order.build)
     return arguments
+
+
+def _build(build: Build) -> dict[str, Any]:
+    return {
+        "vcpus": build.vcpus,
+        "ram_mib": build.ram_mib,
+        "disk_gib": build.disk_gib,
+        "disk_template": build.disk_template,
+        "os": build.os,
+        "hypervisor": build.hypervisor,
+        "hypervisor_parameters": dict(build.hypervisor_parameters),
+        "os_parameters": dict(build.os_parameters),
+        "nics": [_nic(nic) for nic in build.nics],
+        "tags": list(build.tags),
+        "source": _source(build.source),
+        "drive": build.drive,
+    }
 
 
 def _nic(nic: NicRequest) -> dict[str, Any]:
@@ -345,6 +361,16 @@ def _reinstall(reinstall: Reinstall) -> dict[str, Any]:
 def _reinstall_from(stored: dict[str, Any]) -> Reinstall:
     source = _source_from(stored["source"])
     return Reinstall(**{**stored, "image": UUID(stored["image"]), "source": source})
+
+
+def _snapshot(snapshot: Snapshot) -> dict[str, Any]:
+    return {"image": str(snapshot.image), "uploading": snapshot.uploading}
+
+
+def _snapshot_from(stored: dict[str, Any] | None) -> Snapshot | None:
+    if stored is None:
+        return None
+    return Snapshot(UUID(stored["image"]), stored["uploading"])
 
 
 # The columns of ``overview``.

@@ -29,7 +29,8 @@ _BYTES = Resource.IMAGE_BYTES
 class Upload:
     """How an image gets its data.
 
-    :ivar kind: ``upload``, ``stage`` or ``import``.
+    :ivar kind: ``upload``, ``stage`` or ``import``; or ``snapshot``, of a server's disk,
+        of which ``snf.storage.snapshots`` has the rest.
     :ivar method: Of an import: ``glance-direct`` or ``web-download``.
     :ivar state: ``running``, ``staged``, ``success`` or ``failure``.
     :ivar total: How many bytes there will be; None when nobody has said.
@@ -92,6 +93,16 @@ def begin(txn: Transaction, upload: Upload, status: Status, limits: Amounts) -> 
     )
     if upload.total:
         _count(txn, _held(txn, upload.id), upload.total, limits)
+
+
+def under_way(txn: Transaction, image: UUID) -> UUID | None:
+    """Return the upload that is under way for an image; None if there is none."""
+    row = one(
+        txn,
+        "SELECT id FROM image_upload WHERE image_id = %s AND state = 'running'",
+        (image,),
+    )
+    return None if row is None else row[0]
 
 
 def running(txn: Transaction, project: UUID | None) -> int:
@@ -267,8 +278,9 @@ def abandoned(
     """
     rows = every(
         txn,
-        "SELECT id, state FROM image_upload WHERE state = 'running' AND updated < %s"
-        " OR state = 'staged' AND updated < %s ORDER BY id LIMIT 100",
+        "SELECT id, state FROM image_upload WHERE kind <> 'snapshot'"
+        " AND (state = 'running' AND updated < %s"
+        " OR state = 'staged' AND updated < %s) ORDER BY id LIMIT 100",
         (silent_since, staged_since),
     )
     reasons = {

@@ -127,9 +127,11 @@ _EVENTS = {
     "migrate": "cold_migrate",
     "live-migration": "compute_live_migration",
     "evacuate": "compute_rebuild_instance",
+    "image": "compute_snapshot_instance",
 }
 
 _STEPS = {
+    "createBackup": {"image": "compute_backup_instance"},
     "resize": {
         "grow": "compute_prep_resize",
         "modify": "compute_resize_instance",

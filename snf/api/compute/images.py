@@ -10,7 +10,7 @@ from snf.api.json import Answer, Edge, new_app, route
 from snf.api.policy import Reach
 from snf.core.catalog import Image
 from snf.core.identity import Role
-from snf.storage import images
+from snf.storage import images, snapshots
 from snf.storage.database import Transaction
 
 
@@ -38,7 +38,8 @@ class Images:
     def detail(self, txn: Transaction, call: Call) -> Answer:
         """List everything."""
         found = self._listing(txn, call)
-        shown = {one.id: view.image(call, one) for one in found}
+        done = snapshots.percents(txn, found)
+        shown = {one.id: view.image(call, one, done.get(one.id)) for one in found}
         page = view.page(call, "images/detail", shown, self.page_size)
         return self._answer(call, page)
 
@@ -47,7 +48,8 @@ class Images:
         """Show one."""
         which = identifier(image, "Image {} could not be found.")
         found = images.get(txn, call.grant.project_id, which, call.is_admin)
-        return {"image": view.image(call, found)}
+        done = snapshots.percents(txn, [found])
+        return {"image": view.image(call, found, done.get(found.id))}
 
     @route(
         app,

@@ -25,6 +25,7 @@ from snf.api.compute import (
     repairs,
     resizes,
     security_groups,
+    snapshots,
     unoffered,
     versions,
     view,
@@ -221,6 +222,11 @@ class Servers:
             resizes.NAMES: partial(resizes.change, limits=builder.limits),
             rebuilds.NAMES: partial(
                 rebuilds.change, builder=builder, show=self._rebuilt
+            ),
+            snapshots.NAMES: partial(
+                snapshots.change,
+                limits=builder.limits,
+                offered=builder.seal is not None,
             ),
             guest_passwords.NAMES: guest_passwords.change,
             floating_ips.NAMES: floating_ips.change,

@@ -8,13 +8,12 @@ from snf.api.compute.owned import locate
 from snf.core.errors import Gone, NotOffered, SnfError
 from snf.storage.database import Transaction
 
-# Ganeti's remote API can neither freeze a guest nor save its memory, boots it from its
-# own disks only, and makes no image of them (Ganeti 3.0, lib/rapi/connector.py).
+# Ganeti's remote API can neither freeze a guest nor save its memory, and boots it from
+# its own disks only (Ganeti 3.0, lib/rapi/connector.py).
 _PAUSE = NotOffered, "Ganeti cannot pause a server; it can be stopped"
 _SAVE = NotOffered, "Ganeti cannot save a server's memory; it can be stopped"
 _SHELVE = NotOffered, "Servers are not shelved; a stopped one keeps its place"
 _RESCUE = NotOffered, "Ganeti boots a server from its own disks only"
-_IMAGE = NotOffered, "Images are not made from servers"
 _CONSOLE = NotOffered, "There are no consoles yet"
 _DUMP = NotOffered, "Ganeti cannot have a server dump its memory"
 # OpenStack 23.0.0 has taken them away, and answers so since.
@@ -30,8 +29,6 @@ _REFUSALS: dict[str, tuple[type[SnfError], str]] = {
     "unshelve": _SHELVE,
     "rescue": _RESCUE,
     "unrescue": _RESCUE,
-    "createBackup": _IMAGE,
-    "createImage": _IMAGE,
     "os-getConsoleOutput": _CONSOLE,
     "os-getVNCConsole": _CONSOLE,
     "trigger_crash_dump": _DUMP,

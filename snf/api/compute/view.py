@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 
-from snf.api.call import Call
+from snf.api.call import UUID_TEXT, Call
 from snf.api.compute import versions
 from snf.core.catalog import Flavor, Image
 from snf.core.image import without_base
@@ -288,11 +288,16 @@ def image_brief(call: Call, image: Image) -> Json:
     }
 
 
-def image(call: Call, image: Image) -> Json:
-    """Return an image with everything."""
-    return image_brief(call, image) | {
+def image(call: Call, image: Image, done: int | None = None) -> Json:
+    """
+    Return an image with everything.
+
+    :param done: How far it is, in percent, where that is known.
+    """
+    progress = _IMAGE_PROGRESS.get(image.status, 0) if done is None else done
+    return _image_of(call, image) | {
         "status": _IMAGE_STATUSES.get(image.status, "UNKNOWN"),
-        "progress": _IMAGE_PROGRESS.get(image.status, 0),
+        "progress": progress,
         "created": time(image.created),
         "updated": time(image.updated),
         "minDisk": image.min_disk_gib,
@@ -300,6 +305,16 @@ def image(call: Call, image: Image) -> Json:
         "metadata": without_base(image.properties),
         "OS-EXT-IMG-SIZE:size": image.size_bytes,
     }
+
+
+def _image_of(call: Call, image: Image) -> Json:
+    """Return the brief form, and the server of which it was made."""
+    shown = image_brief(call, image)
+    server = image.properties.get("instance_uuid")
+    if server is not None and UUID_TEXT.fullmatch(server):
+        which = UUID(server)
+        shown["server"] = {"id": server, "links": links(call, "servers", which)}
+    return shown
 
 
 # nova/api/openstack/compute/views/images.py

@@ -6,7 +6,7 @@ from snf.core.catalog import Image
 from snf.core.errors import Forbidden, NotFound
 from snf.core.image import check_removable
 from snf.core.quota import Resource
-from snf.storage import images, quotas, uploads
+from snf.storage import images, quotas, snapshots, uploads
 from snf.storage.database import Transaction
 
 _MISSING = "No image found with ID {}"
@@ -41,9 +41,13 @@ def own(txn: Transaction, call: Call, image: str, what: str) -> Image:
     :raises Forbidden: It is somebody else's.
     """
     found = find(txn, call, image, hold=True)
+    _check_owner(call, found, what)
+    return found
+
+
+def _check_owner(call: Call, found: Image, what: str) -> None:
     if not call.is_admin and found.project != call.project.id:
         raise Forbidden(f"You are not permitted to {what} this image.")
-    return found
 
 
 def remove(txn: Transaction, call: Call, image: str) -> None:
@@ -53,6 +57,13 @@ def remove(txn: Transaction, call: Call, image: str) -> None:
     :raises NotFound: There is none, or it is not for the caller to see.
     :raises Forbidden: It is somebody else's, or protected.
     """
+    found = find(txn, call, image)
+    _check_owner(call, found, "delete")
+    check_removable(found)
+    # Of what is being made of a server that one is locked first.
+    if snapshots.call_off(txn, found.id, "The image was deleted"):
+        note(txn, call, "image delete", found.id)
+        return
     found = own(txn, call, image, "delete")
     check_removable(found)
     uploads.drop(txn, found.id, call.now)

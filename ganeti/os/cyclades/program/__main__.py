@@ -6,6 +6,9 @@ create  Write the image onto the system disk, and the config drive, as the OS pa
         and Ganeti's other variables say (man ganeti-os-interface).  Without an image
         the system disk stays as it is.
 verify  Say which OS parameter makes no sense, if one does.
+capture Called by Ganeti's hook: have an image of the instance's disk made, if its tags
+        say so and it is on this node; return once it is sure of which moment it will be.
+capturing  What that leaves behind, and what makes the image.
 
 Whatever fails says why in one line on standard error, which Ganeti shows as the job's
 error, and exits with 1.  Standard library of Python 3.11, util-linux and qemu-utils.
@@ -17,6 +20,7 @@ import time
 import traceback
 import zlib
 
+import capture
 import disk
 import drive
 import fat
@@ -34,6 +38,9 @@ _MOST_GUEST_BYTES = 8 * 1024 * 1024
 def main(arguments, environment):
     """Carry out one command."""
     command = arguments[0] if arguments else ""
+    if command in ("capture", "capturing"):
+        _capture(command, environment)
+        return
     given = parameters.read(environment)
     told = guest.unpack(given.guest) if given.guest else None
     if command == "create":
@@ -47,7 +54,15 @@ def main(arguments, environment):
             news.error(_line(failure))
             raise
     elif command != "verify":
-        raise Failed("usage: snf-os create|verify")
+        raise Failed("usage: snf-os create|verify|capture")
+
+
+def _capture(command, environment):
+    if command == "capture":
+        capture.begin(environment, os.path.dirname(os.path.abspath(__file__)))
+    else:
+        found = settings.load(environment.get("SNF_OS_CONFIG", settings.FILE))
+        capture.work(environment, found)
 
 
 def create(environment, given, told, found, news):

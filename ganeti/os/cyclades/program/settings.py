@@ -45,6 +45,16 @@ class Convert:
 
 
 @dataclass(frozen=True)
+class Capture:
+    """``[capture]``: the making of images of servers' disks."""
+
+    directory: str = "/var/cache/snf-os"
+    spare_bytes: int = 1_073_741_824
+    timeout_s: float = 21_600.0
+    monitors: str = "/run/ganeti/kvm-hypervisor/ctrl"
+
+
+@dataclass(frozen=True)
 class News:
     """``[news]``: where progress is told."""
 
@@ -60,6 +70,7 @@ class Settings:
     cache: Cache = Cache()
     fetch: Fetch = Fetch()
     convert: Convert = Convert()
+    capture: Capture = Capture()
     news: News = News()
 
 
