@@ -70,7 +70,12 @@ def configuration(layout: Layout) -> Path:
 def configure_cyclades(
     layout: Layout, instance: Instance, postgres: Postgres, rabbitmq: RabbitMQ | None
 ) -> None:
-    """Write ``cyclades.toml``; no RabbitMQ means a bus inside the process."""
+    """
+    Write ``cyclades.toml``.
+
+    No RabbitMQ means a bus inside the process, and nodes that are there as well.
+    """
+    address = instance.host_address if rabbitmq else "127.0.0.1"
     node_key = layout.secret("nodes")
     password(node_key)
     text = settings.cyclades(
@@ -81,7 +86,7 @@ def configure_cyclades(
         port=instance.api_port,
         images=store(layout).directory.absolute(),
         node_key=node_key,
-        node_url=f"http://{instance.host_address}:{instance.api_port}",
+        node_url=f"http://{address}:{instance.api_port}",
     )
     write(configuration(layout), text)
 

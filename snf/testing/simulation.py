@@ -32,11 +32,13 @@ from snf.storage import builds, clusters
 from snf.storage.builds import Built
 from snf.storage.database import Database, Transaction
 from snf.testing.ganeti import Durations, FakeGaneti
+from snf.testing.nodes import ImageMaker
 
 _log = Logger()
 
 _RETRY_S = 2.0
 _HOST = "127.0.0.1"
+_MIB = 1024 * 1024
 
 
 @define(eq=False)
@@ -63,11 +65,13 @@ class Simulation(Service):
     ganeti: FakeGaneti | None = field(init=False, default=None)
     _publisher: Publisher = field(init=False)
     _calls: "_Calls" = field(init=False)
+    _images: ImageMaker = field(init=False)
     _port: IListeningPort | None = field(init=False, default=None)
     _beginning: "Deferred[None] | None" = field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
         self._calls = _Calls(self.reactor)
+        self._images = ImageMaker(self.reactor)
         self._publisher = self.bus.publisher()
 
     def startService(self) -> None:
@@ -139,6 +143,7 @@ class Simulation(Service):
         if port is not None:
             await maybeDeferred(port.stopListening)
         self._calls.cancel()
+        self._images.stop()
 
     def _changed(self, job: dict[str, Any]) -> None:
         """Tell what eventd and the hook tell when a job's file has changed."""
@@ -154,10 +159,18 @@ class Simulation(Service):
                 routing_key(self.prefix, NET),
                 _interfaces(self.ganeti, ended[-1], self.reactor.seconds()),
             )
+            self._look(self.ganeti, ended[-1])
         for key, body in messages(
             job["id"], orjson.dumps(job), self.ganeti.name, self.prefix
         ):
             self._publisher.publish(key, body)
+
+    def _look(self, ganeti: FakeGaneti, op: dict[str, Any]) -> None:
+        """Do what a node does after a change of an instance."""
+        machine = ganeti.machines.by_name.get(op["instance_name"])
+        changed = op["OP_ID"] == "OP_INSTANCE_SET_PARAMS"
+        if changed and machine is not None and machine.disks:
+            self._images.look(machine.tags, machine.disks[0]["size"] * _MIB)
 
 
 class _Unknown(Exception):
