@@ -64,8 +64,9 @@ class Copying:
         waiting = [begun]
 
         def further(percent):
-            while waiting:
-                waiting.pop()()  # it is open, and locked
+            # What is written to is made after the disk has been opened, and locked.
+            while waiting and os.fstat(self._file.fileno()).st_size:
+                waiting.pop()()
             self._check_room()
             progress(percent)
 
@@ -101,14 +102,14 @@ class Copying:
             what = "the disk cannot be copied"
             create = ["create", "-q", "-f", "qcow2", self._path, str(size)]
             tool.run(what, create, self._found.convert)
-            handed = monitor.execute("add-fd", self._file.fileno())
+            target = self._hand_over(monitor)
             job = f"{_PREFIX}{os.getpid()}"
             monitor.execute(
                 "drive-backup",
                 **{
                     "job-id": job,
                     "device": device,
-                    "target": f"/dev/fdset/{handed['fdset-id']}",
+                    "target": target,
                     "format": "qcow2",
                     "mode": "existing",
                     "sync": "full",
@@ -125,6 +126,16 @@ class Copying:
             raise
         finally:
             self._dismiss(job)
+
+    def _hand_over(self, monitor):
+        """Return how QEMU calls the file, which it may open read-only first."""
+        handed = monitor.execute("add-fd", self._file.fileno())["fdset-id"]
+        read_only = os.open(self._path, os.O_RDONLY)
+        try:
+            monitor.execute("add-fd", read_only, **{"fdset-id": handed})
+        finally:
+            os.close(read_only)
+        return f"/dev/fdset/{handed}"
 
     def _device(self, monitor):
         """Return what QEMU calls the disk, and its size in bytes."""

@@ -23,7 +23,7 @@ def run(what, arguments, limits, progress=None, good=(0,)):
 
     :param what: What it is to do, for the message of a failure.
     :param limits: The settings ``[convert]``.
-    :param progress: Called with percent as it goes on, if it tells.
+    :param progress: Called with percent as it goes on, if it tells, and each second.
     :param good: The exit codes of success.
     :raises Failed: It does not succeed, or takes too long.
     """
@@ -52,7 +52,8 @@ def run(what, arguments, limits, progress=None, good=(0,)):
 def _follow(what, process, timeout_s, progress):
     """Return all that a process prints until its end."""
     deadline = time.monotonic() + timeout_s
-    output = b""
+    output, percent = b"", 0.0
+    tell = progress or (lambda _percent: None)
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while True:
@@ -61,6 +62,7 @@ def _follow(what, process, timeout_s, progress):
                 process.kill()
                 raise Failed(f"{what}: qemu-img does not come to an end")
             if not selector.select(min(left, 1.0)):
+                tell(percent)
                 continue
             chunk = os.read(process.stdout.fileno(), 65536)
             if not chunk:
@@ -68,7 +70,8 @@ def _follow(what, process, timeout_s, progress):
             if progress is None:
                 output += chunk
             elif found := _PERCENT.findall(chunk):
-                progress(float(found[-1]))
+                percent = float(found[-1])
+                tell(percent)
     try:
         process.wait(max(1.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
