@@ -3,8 +3,10 @@
 Ganeti has no call for that, where the guest goes on running.  So the order and a
 signature become tags of the instance, and a change of nothing has its node's hook read
 them: the hook has a process begin, which outlives the job and is heard of by the API.
-The tags are removed again by a job that waits for that one.
+The tags are removed again by a job that waits for that one, or else at a levelling.
 """
+
+from collections.abc import Mapping
 
 from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
@@ -15,10 +17,33 @@ from snf.core.signing import LONGEST_S, SNAPSHOT_PATH
 from snf.logic.guests import Nodes
 from snf.rapi.client import Rapi
 from snf.rapi.errors import Refused
-from snf.rapi.orders import after, image
+from snf.rapi.instances import Instance
+from snf.rapi.orders import after, image, untag
+from snf.storage import snapshots
+from snf.storage.database import Database
 
 # Of as long as a signature may be good: clocks differ.
 _LIFETIME_S = LONGEST_S - 3600
+
+
+async def clear(
+    rapi: Rapi, database: Database, instances: Mapping[int, Instance]
+) -> None:
+    """
+    Remove the tags of orders that have ended from where they have been left behind.
+
+    :param instances: By the ids of the servers that they are.
+    """
+    marked = {
+        server: (instance.name, tags)
+        for server, instance in instances.items()
+        if (tags := of_images(instance.tags))
+    }
+    if marked:
+        busy = await database.run(snapshots.busy, list(marked))
+        for server, (name, tags) in marked.items():
+            if server not in busy:
+                await rapi.submit(untag(name, tags))
 
 
 @frozen

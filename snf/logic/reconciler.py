@@ -19,6 +19,7 @@ from snf.core.errors import Unavailable
 from snf.core.naming import server_id
 from snf.core.report import JobReport, Sighting
 from snf.core.server import Life
+from snf.logic import imaging
 from snf.logic.capacity import measure
 from snf.logic.connections import Connections
 from snf.logic.rounds import Rounds
@@ -222,6 +223,7 @@ class Reconciler(Service):
         for start in range(0, len(ids), _SLICE):
             chosen = ids[start : start + _SLICE]
             changed += await self.database.run(_level_servers, chosen, findings)
+        await imaging.clear(rapi, self.database, present)
         last = await rapi.last_job(0 if another else cluster.last_job)
         await self.database.run(_reached, cluster, last)
         for server in await self.database.run(suspensions.enforce, cluster.id):

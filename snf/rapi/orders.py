@@ -341,6 +341,13 @@ def image(
     return tags, _unchanged(order, path, os), after
 
 
+def untag(name: str, tags: Collection[str]) -> Request:
+    """Return the request that removes an instance's tags, for no order."""
+    reason = ("reason", "tags of an image that is no longer made")
+    query = (*_tags(tags), reason)
+    return Request("DELETE", f"/2/instances/{name}/tags", query, {})
+
+
 def _tags(some: Collection[str]) -> Iterator[tuple[str, str]]:
     return (("tag", tag) for tag in sorted(some))
 

@@ -163,7 +163,8 @@ def claim(
     marked so: the advisory lock of their submitter is gone, or it is this claimant and
     they are not ``at_work_on``; and whatever had been sent has had ``settle_s`` to
     arrive.  An order waits for those of its server before it; a deletion need only
-    wait for them to have been submitted.
+    wait for them to have been submitted, and so need the firewall for an image, which
+    takes its time.
     """
     rows = every(
         txn,
@@ -185,7 +186,8 @@ def claim(
               AND NOT EXISTS (
                   SELECT FROM orders e WHERE e.server_id = o.server_id
                   AND e.number < o.number AND (e.state IN ('new', 'submitting')
-                      OR e.state = 'submitted' AND o.kind <> 'delete'))
+                      OR e.state = 'submitted' AND o.kind <> 'delete'
+                         AND (e.kind, o.kind) <> ('image', 'firewall')))
             ORDER BY o.number LIMIT %(limit)s
             FOR UPDATE OF o SKIP LOCKED
         )

@@ -225,6 +225,16 @@ def _given_up(txn: Transaction, order: UUID) -> bool:
     return True
 
 
+def busy(txn: Transaction, servers: Sequence[int]) -> set[int]:
+    """Return those of some servers of which images are being made."""
+    rows = every(
+        txn,
+        f"SELECT server_id FROM orders WHERE server_id = ANY(%s) AND {_OPEN}",
+        (list(servers),),
+    )
+    return {server for (server,) in rows}
+
+
 def percents(txn: Transaction, of: Sequence[Image]) -> dict[UUID, int]:
     """Return how far those of some images are that are being made of servers."""
     made = [image.id for image in of if image.status == Status.SAVING]

@@ -121,8 +121,9 @@ def clusters(draw: st.DrawFn) -> Cluster:
     cluster = Cluster()
     cluster.do(Kind.CREATE, True, draw(st.booleans()), draw(st.booleans()))
     # Steps of resizes follow from each other: tests.core.test_steps has those.  A
-    # rebuild is several ops of one job: tests.core.test_rebuild has it.
-    steps = {Kind.CREATE, Kind.GROW, Kind.MODIFY, Kind.REBUILD}
+    # rebuild is several ops of one job: tests.core.test_rebuild has it.  An image ends
+    # after its job, by other news: tests.core.test_snapshot has it.
+    steps = {Kind.CREATE, Kind.GROW, Kind.MODIFY, Kind.REBUILD, Kind.IMAGE}
     others = st.sampled_from(sorted(set(Kind) - steps, key=lambda k: k.value))
     for kind, ordered, works in draw(
         st.lists(st.tuples(others, st.booleans(), st.booleans()), max_size=6)

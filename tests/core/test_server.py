@@ -134,6 +134,9 @@ class PermitTests(SynchronousTestCase):
                 # Its disk is lost by it, as its owner wants.
                 Action.REBUILD: {Status.ACTIVE, Status.SHUTOFF, Status.ERROR},
                 Action.CHANGE_PASSWORD: set(),
+                # Not of a disk that is being made, or may be nowhere.
+                Action.CREATE_IMAGE: {Status.ACTIVE, Status.SHUTOFF},
+                Action.CREATE_BACKUP: {Status.ACTIVE, Status.SHUTOFF},
                 # Ganeti knows no guest otherwise whose NICs could change.
                 Action.ATTACH: {Status.ACTIVE, Status.SHUTOFF},
                 Action.DETACH: {Status.ACTIVE, Status.SHUTOFF},

@@ -86,12 +86,12 @@ class RoundsTests(SynchronousTestCase):
             self.assertEqual(logged, len(self.flushLoggedErrors(RuntimeError)))
         database.queries.clear()
         clock.advance(60)
-        self.assertEqual(1, len(database.queries))
+        self.assertEqual(2, len(database.queries))
         ended = keeper.stopService()
         assert ended is not None
         self.successResultOf(ended)
         clock.advance(600)
-        self.assertEqual(1, len(database.queries))
+        self.assertEqual(2, len(database.queries))
         self.assertEqual([], clock.getDelayedCalls())
 
 

@@ -28,6 +28,7 @@ from snf.core.server import Life, Status, ask_to_delete, with_order
 from snf.eventd.job import messages
 from snf.logic.connections import Connections
 from snf.logic.dispatcher import Dispatcher
+from snf.logic.guests import Nodes
 from snf.logic.reconciler import Reconciler
 from snf.logic.submitter import Submitter
 from snf.rapi.client import connect
@@ -42,6 +43,7 @@ from snf.testing.postgres import fresh_dsn
 BUILD = Build(
     vcpus=1, ram_mib=128, disk_gib=1, disk_template="file", os="cyclades+default"
 )
+NO_NODES = Nodes("")
 _STEP_S = 0.02
 _LONGEST_S = 30.0
 
@@ -162,6 +164,7 @@ class LogicTestCase(TestCase):
         timeout_s: float = 5.0,
         shutdown_timeout_s: int = 5,
         claimant: int = 1,
+        nodes: Nodes = NO_NODES,
         **settings: Any,
     ) -> Any:
         """Carry orders to Ganeti from now on."""
@@ -174,6 +177,7 @@ class LogicTestCase(TestCase):
             Ganeti(shutdown_timeout_s=shutdown_timeout_s),
             claimant,
             lambda: listener.alive,
+            nodes,
         )
         layers = Layers()
         listener.setServiceParent(layers)

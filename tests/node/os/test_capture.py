@@ -136,6 +136,16 @@ class RunningTests(CaptureTestCase):
         self.assertEqual({"percent": 0}, self.cloud.reports[0])
         self.assertEqual([], self.cloud.errors)
 
+    def test_looked_at_twice(self) -> None:
+        """Another change of the instance meanwhile does not begin a second image."""
+        qemu = self.running()
+        job = self.slow(qemu)
+        self.assertEqual((0, ""), self.hook())
+        self.assertEqual(1, len(self.workers()))
+        qemu.ask("block-job-set-speed", device=job, speed=0)
+        self.assertTrue(self.image() == self.content)
+        self.assertEqual((1, []), (len(self.cloud.brought), self.cloud.errors))
+
     def slow(self, qemu: Qemu) -> str:
         """Have an image begun, and be slow; return the job."""
         self.assertEqual((0, ""), self.hook())

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from urllib.parse import urlsplit
 
 import cloud
 import copying
@@ -73,7 +74,27 @@ def _make(environment, found, told):
     if url is None:
         told.say(_NOTHING)
         return
-    there = cloud.Cloud(url, found.fetch)
+    alone = _alone(url)
+    if alone is None:  # another change has had the hook look while it is being made
+        told.say(_NOTHING)
+        return
+    with alone:
+        _bring(environment, found, told, cloud.Cloud(url, found.fetch))
+
+
+def _alone(url):
+    """Return what shows that the image is being made; None if it is already."""
+    mark = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # Without a file: it goes with the process.
+        mark.bind(f"\0snf-os {urlsplit(url).path}")
+    except OSError:
+        mark.close()
+        return None
+    return mark
+
+
+def _bring(environment, found, told, there):
     there.report()  # or somebody has forgotten to remove the tag
     reporter = _Reporter(there)
     try:
