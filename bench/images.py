@@ -1,8 +1,12 @@
 """Images: how fast data is uploaded and downloaded, and how much memory that takes.
 
-    sudo .venv/bin/python -m bench.images [--rounds N] [--mib N]
+    sudo .venv/bin/python -m bench.images [--rounds N] [--mib N] [--state DIR]
 
-Beside it, in turns: what the disk takes in (the same bytes, written and synced by
+With --state, of a cloud that runs, instead of that: how fast servers are made of an image
+that their node has or has not seen, ten at once, and how fast an image is made of one.
+
+Beside it, in turns: nginx, which takes the same bytes by PUT and sends them, if it is
+installed (it neither hashes nor syncs nor looks at them); what the disk takes in (the same bytes, written and synced by
 themselves), what one processor hashes (SHA-256, SHA-512 and MD5 of the same bytes), and
 what a loopback connection carries from one program to another.
 """
@@ -13,11 +17,13 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import BinaryIO
 
+from bench import image_boot, nginx
 from bench.results import Target, judge, median
 from bench.stack import TOKEN, Stack, cpu_s, fetch, post, stack
 
@@ -30,11 +36,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--mib", type=int, default=1024)
+    parser.add_argument("--state", type=Path)
     options = parser.parse_args()
+    if options.state is not None:
+        image_boot.measure(options.state, options.rounds)
+        return
     size = options.mib * _PIECE
     found: dict[str, list[float]] = {}
     memory: dict[str, list[float]] = {}
-    with stack() as made, made.serving() as pids:
+    with ExitStack() as open_ones:
+        made = open_ones.enter_context(stack())
+        pids = open_ones.enter_context(made.serving())
+        peer = None
+        if (why := nginx.missing()) is None:
+            peer = open_ones.enter_context(nginx.serving(made.layout / "nginx"))
+        else:
+            print(why)
         # What the first one loads is there for all that follow.
         _put(made, _new(made), _file(made, _PIECE))
         for _ in range(options.rounds):
@@ -48,6 +65,10 @@ def main() -> None:
                 memory.setdefault(f"{name}, MB more", []).append(grown)
                 used = cpu_s(pids) - before
                 found.setdefault(f"{name}, s of a processor", []).append(used)
+            if peer is not None:
+                put, get = partial(_put_nginx, peer, path), partial(_get_nginx, peer)
+                _timed(found, "nginx: upload", size, put)
+                _timed(found, "nginx: download", size, partial(get, size))
             _timed(found, "the disk alone", size, partial(_write, made, path))
             _timed(found, "the hashes alone", size, partial(_hash, path))
             _timed(found, "a connection alone", size, partial(_carry, path))
@@ -89,23 +110,39 @@ def _new(made: Stack) -> str:
 
 
 def _put(made: Stack, image: str, path: Path) -> None:
-    with socket.create_connection(("127.0.0.1", made.port)) as connection:
+    _upload(made.port, f"{_IMAGES}/{image}/file", path)
+
+
+def _get(made: Stack, image: str, size: int) -> None:
+    _download(made.port, f"{_IMAGES}/{image}/file", size)
+
+
+def _put_nginx(port: int, path: Path) -> None:
+    _upload(port, "/data", path)
+
+
+def _get_nginx(port: int, size: int) -> None:
+    _download(port, "/data", size)
+
+
+def _upload(port: int, url: str, path: Path) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(
-            f"PUT {_IMAGES}/{image}/file HTTP/1.1\r\nHost: bench\r\n"
+            f"PUT {url} HTTP/1.1\r\nHost: bench\r\n"
             f"X-Auth-Token: {TOKEN}\r\n"
             f"Content-Length: {path.stat().st_size}\r\n\r\n".encode()
         )
         with path.open("rb") as file:
             connection.sendfile(file)
         answer = connection.recv(65_536)
-    if not answer.startswith(b"HTTP/1.1 204"):
+    if not answer.startswith((b"HTTP/1.1 204", b"HTTP/1.1 201")):
         raise SystemExit(f"the upload was answered {answer[:500]!r}")
 
 
-def _get(made: Stack, image: str, size: int) -> None:
-    with socket.create_connection(("127.0.0.1", made.port)) as connection:
+def _download(port: int, url: str, size: int) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(
-            f"GET {_IMAGES}/{image}/file HTTP/1.1\r\nHost: bench\r\n"
+            f"GET {url} HTTP/1.1\r\nHost: bench\r\n"
             f"X-Auth-Token: {TOKEN}\r\nConnection: close\r\n\r\n".encode()
         )
         got = 0
