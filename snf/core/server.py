@@ -334,10 +334,15 @@ def suspend(life: Life, order: Order) -> Life:
     Return a life that an operator wants to be at rest, by a STOP order.
 
     What is under way is let go on, and the stop follows it; there is none where the
-    server is at rest, or about to be deleted.
+    server is at rest, or about to be deleted.  An image, which may take hours, is called
+    off.
     """
     if life.deletion_asked or life.observed is Observed.GONE:
         return life
+    for known in life.orders:
+        if known.kind is Kind.IMAGE:
+            ended = known.ended("called off: the server is suspended")
+            life = with_order(life, ended)
     under_way = any(known.state.open for known in life.orders)
     if life.observed is Observed.DOWN and not under_way:
         return life

@@ -7,7 +7,9 @@ from uuid import UUID
 from attrs import evolve
 
 from snf.core.order import Order, Reinstall, Source
+from snf.core.report import ProgressReport
 from snf.core.server import Fault, Life, Observed
+from snf.logic.dispatcher import fold
 from snf.storage import guests, images, orders
 from snf.testing.world import ADMIN, ALICE, BOB, TINY
 from tests.api.case import KEYS, SERVERS, Reply
@@ -67,6 +69,17 @@ class RebuildTests(GuestTestCase):
         actions = self.call("GET", f"{SERVERS}/{self.id}/os-instance-actions", by=ALICE)
         newest = actions.json["instanceActions"][0]
         self.assertEqual("rebuild", newest["action"])
+
+    def test_progress(self) -> None:
+        """How far the new disk is begins at 0 again, and is shown."""
+        [[number]] = self.sql("SELECT id FROM server WHERE uuid = %s", self.id)
+        report = ProgressReport(number, 100)
+        self.run_in(fold, [report])
+        self.rebuild()
+        self.assertEqual(0, self.shown(self.id)["progress"])
+        for percent in (30, 20, 60):
+            self.run_in(fold, [ProgressReport(number, percent)])
+        self.assertEqual(60, self.shown(self.id)["progress"])
 
     def test_told(self) -> None:
         """The guest is told what is given, and else what it was told before."""

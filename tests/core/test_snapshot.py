@@ -9,7 +9,15 @@ from snf.core.naming import image_tags, of_images
 from snf.core.news import fold, level, lose, refuse
 from snf.core.order import Kind, Order, Snapshot, State
 from snf.core.report import JobReport, JobStatus, Sighting
-from snf.core.server import Life, Observed, Status, Task, ask_to_delete, with_order
+from snf.core.server import (
+    Life,
+    Observed,
+    Status,
+    Task,
+    ask_to_delete,
+    suspend,
+    with_order,
+)
 
 JOB = 9
 ORDER = Order(UUID(int=7), 7, Kind.IMAGE, snapshot=Snapshot(UUID(int=1)))
@@ -98,6 +106,14 @@ class SnapshotTests(SynchronousTestCase):
         image, last = life.orders
         self.assertEqual((State.FAILED, delete), (image.state, last))
         self.assertIs(Task.DELETING, life.task)
+
+    def test_suspended(self) -> None:
+        """Nor does the stop of one that is suspended; of one that is off there is none."""
+        stop = Order(UUID(int=8), 7, Kind.STOP)
+        for observed, follows in ((Observed.UP, [stop]), (Observed.DOWN, [])):
+            life = with_order(evolve(RUNS, observed=observed), ORDER.submitted(JOB))
+            image, *others = suspend(life, stop).orders
+            self.assertEqual((State.FAILED, follows), (image.state, others))
 
 
 class TagTests(SynchronousTestCase):

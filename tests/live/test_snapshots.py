@@ -100,18 +100,38 @@ class SnapshotTests(ImagesTestCase):
         await self.nothing_left(again)
         self.assertNotIn(f"snf-{number}", await self.inside("gnt-instance", "list"))
 
+    async def test_cloud_killed(self) -> None:
+        """When the cloud dies and comes back meanwhile, the node brings it all the same."""
+        named = await self.user.ids("m1.small", NAME)
+        made = await self.server(named["imageRef"])
+        fill = "dd if=/dev/urandom of=/root/much bs=1M count=300 2>/dev/null; sync"
+        await self.inside_guest(made["id"], fill)
+        image = await self.ordered(made["id"])
+        await eventually(self._worker, "its node is at work", 60, 0.02)
+        self.kill_cyclades()
+        await self.restart_daemons()
+        await self.active(image)
+        await self.user.until(made["id"], "ACTIVE")
+        await deferToThread(self._check_file_system, image)
+        await self.user.delete(made["id"], 120)
+        await self.nothing_left(image)
+
     async def image_of(self, server: str) -> str:
         """Return the image that is made of a server, once it is active."""
         image = await self.ordered(server)
+        await self.active(image)
+        await self.user.until(server, (await self.user.show(server) or {})["status"])
+        return image
 
-        async def active() -> bool:
+    async def active(self, image: str) -> None:
+        """Wait until an image is active."""
+
+        async def there() -> bool:
             reply = await self.user.call("GET", f"{_IMAGES}/{image}")
             self.assertEqual(200, reply.code, "the image has failed")
             return reply.json["status"] == "active"
 
-        await eventually(active, "the image is active", 240, 0.5)
-        await self.user.until(server, (await self.user.show(server) or {})["status"])
-        return image
+        await eventually(there, "the image is active", 240, 0.5)
 
     async def ordered(self, server: str) -> str:
         """Return an image that is being made of a server."""

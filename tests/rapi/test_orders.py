@@ -11,14 +11,23 @@ from twisted.trial.unittest import SynchronousTestCase
 from snf.core.guest import Parameters
 from snf.core.naming import order_id, osparams_order
 from snf.core.order import Build, Kind, NicRequest, Order, Reinstall, Sizes
-from snf.rapi.orders import Request, after, firewall, hotplug_word, request
+from snf.rapi.orders import (
+    Request,
+    after,
+    firewall,
+    hotplug_word,
+    image,
+    request,
+    untag,
+)
 
 SIZES = Sizes(vcpus=2, ram_mib=512, disk_gib=3)
 NIC = NicRequest("snf-nic-1", "aa:00:00:00:00:01", None, network=UUID(int=5))
 BUILD = Build(vcpus=1, ram_mib=64, disk_gib=1, disk_template="file", os="x")
 
-# A FIREWALL is several, and for a REBUILD Ganeti takes no reason.
-ONE_CALL = [kind for kind in Kind if kind not in (Kind.FIREWALL, Kind.REBUILD)]
+# A FIREWALL and an IMAGE are several, and for a REBUILD Ganeti takes no reason.
+_OTHERS = (Kind.FIREWALL, Kind.IMAGE, Kind.REBUILD)
+ONE_CALL = [kind for kind in Kind if kind not in _OTHERS]
 REINSTALL = Reinstall(UUID(int=6), "x+y", os_parameters={"a": "b", "order": "none"})
 
 
@@ -200,6 +209,29 @@ class RequestTests(SynchronousTestCase):
         for kind in (Kind.ATTACH, Kind.DETACH):
             order = Order(id=UUID(int=1), server=1, kind=kind)
             self.assertRaises(ValueError, request, order, "snf-1", 9)
+
+    def test_image(self) -> None:
+        """Old tags go, new ones come, a change of nothing reads them, and they go."""
+        order = Order(UUID(int=1), 1, Kind.IMAGE)
+        self.assertRaises(ValueError, request, order, "snf-1", 9)
+        tags, begin, last = image(order, "snf-1", "cyclades+x", {"b", "a"}, {"old"})
+        path, reason = "/2/instances/snf-1", ("reason", f"cyclades:{order.id}")
+        named = (("tag", "a"), ("tag", "b"), reason)
+        self.assertEqual(
+            (
+                Request("DELETE", f"{path}/tags", (("tag", "old"), reason), {}),
+                Request("PUT", f"{path}/tags", named, {}),
+            ),
+            tags,
+        )
+        body = {"os_name": "cyclades+x", "force": True}
+        self.assertEqual(Request("PUT", f"{path}/modify", (reason,), body), begin)
+        self.assertEqual(Request("DELETE", f"{path}/tags", named, {}), last)
+        tags, _, _ = image(order, "snf-1", "cyclades+x", {"a"}, set())
+        self.assertEqual(["PUT"], [asked.method for asked in tags])
+        left = untag("snf-1", {"old"})
+        self.assertEqual(("DELETE", f"{path}/tags"), (left.method, left.path))
+        self.assertNotIn(reason, left.query)
 
     def test_hotplug(self) -> None:
         """Each version of Ganeti is told in its own words to hotplug where it can."""

@@ -208,6 +208,13 @@ class RunningTests(CaptureTestCase):
         self.assertTrue(self.image() == self.content)
         self.assertEqual(1, len(set(self.cloud.brought)))
 
+    def test_away(self) -> None:
+        """A cloud that is away for a moment when it begins is waited for."""
+        self.running()
+        self.cloud.statuses["POST"] = [503, 502]
+        self.assertEqual((0, ""), self.hook())
+        self.assertTrue(self.image() == self.content)
+
     def test_refused(self) -> None:
         """What the cloud refuses is not sent again, nor told: the cloud knows."""
         self.running()

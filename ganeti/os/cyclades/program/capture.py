@@ -95,7 +95,7 @@ def _alone(url):
 
 
 def _bring(environment, found, told, there):
-    there.report()  # or somebody has forgotten to remove the tag
+    there.ask()  # or somebody has forgotten to remove the tag
     reporter = _Reporter(there)
     try:
         name = environment["GANETI_INSTANCE_NAME"]
@@ -105,7 +105,7 @@ def _bring(environment, found, told, there):
             work.run(lambda: told.say(_BEGUN), reporter.copied)
             there.bring(file, reporter.sent)
     except (Failed, OSError, KeyError) as problem:
-        there.report(error=_words(problem))
+        there.fail(_words(problem))
         raise
 
 

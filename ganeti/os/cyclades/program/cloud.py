@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from failure import Failed
 
 _PIECE = 1024 * 1024
-_PAUSES_S = (1, 2, 4, 8, 16, 30)
+_PAUSES_S = (2, 4, 8, 16, 30, 60)
 _AGAIN = (408, 425, 429)
 _LONGEST_ERROR = 900
 
@@ -53,11 +53,25 @@ class Cloud:
             told["error"] = error[:_LONGEST_ERROR]
         body = json.dumps(told).encode()
         headers = {"Content-Type": "application/json"}
-        try:
-            code = self._ask("POST", body, headers)
-        except (OSError, http.client.HTTPException) as problem:
-            raise Failed(f"{self._where}: {_words(problem)}") from None
-        self._judge(code)
+        self._send("POST", body, headers)
+
+    def ask(self):
+        """
+        Return if an image is wanted; what holds it up is waited for.
+
+        :raises Ended: None is.
+        :raises Failed: The cloud cannot be asked.
+        """
+        self._insist(self.report)
+
+    def fail(self, error):
+        """
+        Tell why there will be no image; what holds it up is waited for.
+
+        :raises Ended: The cloud knows already.
+        :raises Failed: It cannot be told.
+        """
+        self._insist(lambda: self.report(error=error))
 
     def bring(self, file, progress):
         """
@@ -67,19 +81,26 @@ class Cloud:
         :raises Ended: It is not wanted, or was refused, and the cloud knows why.
         :raises Failed: It cannot be sent.
         """
+        self._insist(lambda: self._send("PUT", _Pieces(file, progress), {}))
+
+    def _insist(self, work):
         attempts = self._settings.attempts
         for attempt in range(1, attempts + 1):
             try:
-                self._judge(self._ask("PUT", _Pieces(file, progress), {}))
+                work()
                 return
-            except (OSError, http.client.HTTPException) as failure:
-                problem = Failed(f"{self._where}: {_words(failure)}")
-            except Failed as failure:
-                problem = failure
-            if attempt == attempts:
-                raise problem
+            except Failed:
+                if attempt == attempts:
+                    raise
             pause = _PAUSES_S[min(attempt, len(_PAUSES_S)) - 1]
             self._sleep(pause * random.uniform(0.5, 1.5))
+
+    def _send(self, method, body, headers):
+        try:
+            code = self._ask(method, body, headers)
+        except (OSError, http.client.HTTPException) as problem:
+            raise Failed(f"{self._where}: {_words(problem)}") from None
+        self._judge(code)
 
     def _ask(self, method, body, headers):
         kind, more = http.client.HTTPConnection, {}
