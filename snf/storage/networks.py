@@ -84,14 +84,15 @@ NETWORKS = Listed(
 )
 
 
+_OF_IDS = Prepared(
+    "networks_of_ids",
+    f"SELECT {_COLUMNS} FROM network n WHERE n.id = ANY($1) ORDER BY n.id",
+)
+
+
 def of_ids(txn: Transaction, ids: Collection[UUID]) -> list[Network]:
     """Return networks by their ids, whosever they are, also deleted ones."""
-    rows = every(
-        txn,
-        f"SELECT {_COLUMNS} FROM network n WHERE n.id = ANY(%s) ORDER BY n.id",
-        (list(ids),),
-    )
-    return [_from_row(row) for row in rows]
+    return [_from_row(row) for row in _OF_IDS.every(txn, list(ids))]
 
 
 _DEFAULTS = Prepared(

@@ -14,7 +14,7 @@ from snf.storage.database import Transaction
 from snf.storage.lists import Field, Listed, Type
 from snf.storage.networks import THERE, VISIBLE
 from snf.storage.prepared import Prepared
-from snf.storage.rows import every, one
+from snf.storage.rows import one
 
 _COLUMNS = (
     "s.id, s.network_id, s.cidr::text, s.created,"
@@ -88,6 +88,7 @@ _OF_NETWORKS = (
     " WHERE n.id = {} ORDER BY s.created, s.id"
 )
 _OF_NETWORK = Prepared("subnets_of_network", _OF_NETWORKS.format("$1"))
+_OF_EACH = Prepared("subnets_of_networks", _OF_NETWORKS.format("ANY($1)"))
 
 
 def of_network(txn: Transaction, network: UUID) -> list[Subnet]:
@@ -97,7 +98,7 @@ def of_network(txn: Transaction, network: UUID) -> list[Subnet]:
 
 def of_networks(txn: Transaction, ids: Collection[UUID]) -> dict[UUID, list[Subnet]]:
     """Return the subnets of networks, oldest first."""
-    rows = every(txn, _OF_NETWORKS.format("ANY(%s)"), (list(ids),))
+    rows = _OF_EACH.every(txn, list(ids))
     found: dict[UUID, list[Subnet]] = {}
     for subnet in map(_from_row, rows):
         found.setdefault(subnet.network, []).append(subnet)

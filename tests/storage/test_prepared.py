@@ -11,6 +11,10 @@ from snf.testing.postgres import threaded_database
 
 _THING = Prepared("thing", "SELECT number, name FROM thing WHERE number >= $1 LIMIT $2")
 
+_ALL = Prepared("thing_all", "SELECT number, name FROM thing ORDER BY number")
+
+_SOME = Prepared("thing_some", "SELECT name FROM thing WHERE number = ANY($1)")
+
 _ADD = Prepared("thing_add", "INSERT INTO thing VALUES ($1, $2)")
 
 
@@ -49,6 +53,24 @@ class PreparedTests(TestCase):
         self.assertEqual(
             [(1, "one"), (2, "two")], await self.database.run(_THING.every, 1, 10)
         )
+
+    async def test_no_parameters(self) -> None:
+        """A statement may have none."""
+        self.assertEqual([(1, "one"), (2, "two")], await self.database.run(_ALL.every))
+
+    async def test_planned_once(self) -> None:
+        """There is one plan for all values, also where they are arrays."""
+
+        def plans(txn: Any) -> Any:
+            for wanted in ([1], [2], [1, 2], []):
+                self.assertEqual(len(wanted), len(_SOME.every(txn, wanted)))
+            txn.execute(
+                "SELECT generic_plans, custom_plans FROM pg_prepared_statements"
+                " WHERE name = 'thing_some'"
+            )
+            return txn.fetchone()
+
+        self.assertEqual((4, 0), await self.database.run(plans))
 
     async def test_nothing_found(self) -> None:
         """Where there is no row, there is None."""
