@@ -5,11 +5,14 @@ from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
+from attrs import fields
 from psycopg2.errors import ForeignKeyViolation, UniqueViolation
 from psycopg2.extras import Json, execute_values
 
 from snf.core.errors import Conflict
+from snf.core.network import Network
 from snf.core.subnet import Pool, Route, Subnet, SubnetInUse
+from snf.storage import networks
 from snf.storage.database import Transaction
 from snf.storage.lists import Field, Listed, Type
 from snf.storage.networks import THERE, VISIBLE
@@ -94,6 +97,26 @@ _OF_EACH = Prepared("subnets_of_networks", _OF_NETWORKS.format("ANY($1)"))
 def of_network(txn: Transaction, network: UUID) -> list[Subnet]:
     """Return the subnets of a network, oldest first."""
     return [_from_row(row) for row in _OF_NETWORK.every(txn, network)]
+
+
+_OF_DEFAULTS = Prepared(
+    "subnets_of_defaults",
+    f"SELECT {networks.COLUMNS}, {_COLUMNS} FROM network n"
+    " LEFT JOIN subnet s ON s.network_id = n.id"
+    f" WHERE n.is_default AND {THERE} AND {networks.VISIBLE_TO.format('$1')}"
+    " ORDER BY n.id, s.created, s.id",
+)
+_SUBNET_AT = len(fields(Network))
+
+
+def of_defaults(txn: Transaction, project: UUID) -> list[tuple[Network, list[Subnet]]]:
+    """Return the networks of those of a project who name none, with their subnets."""
+    found: dict[UUID, tuple[Network, list[Subnet]]] = {}
+    for row in _OF_DEFAULTS.every(txn, project):
+        _, known = found.setdefault(row[0], (networks.from_row(row[:_SUBNET_AT]), []))
+        if row[_SUBNET_AT] is not None:
+            known.append(_from_row(row[_SUBNET_AT:]))
+    return [*found.values()]
 
 
 def of_networks(txn: Transaction, ids: Collection[UUID]) -> dict[UUID, list[Subnet]]:
