@@ -72,6 +72,33 @@ class PreparedTests(TestCase):
 
         self.assertEqual((4, 0), await self.database.run(plans))
 
+    async def test_grown(self) -> None:
+        """A plan that was made for a small table is given up, not kept for ever."""
+
+        def plan(txn: Any) -> str:
+            _SOME.every(txn, [7])
+            txn.execute("EXPLAIN EXECUTE thing_some ('{7}')")
+            return "\n".join(line for (line,) in txn.fetchall())
+
+        def grow(txn: Any) -> None:
+            txn.execute(
+                "INSERT INTO thing SELECT i, 'more' FROM generate_series(3, 30000) i"
+            )
+
+        def age(txn: Any) -> None:
+            txn.connection.plans_age_s = 0.0
+
+        database = threaded_database(self, reactor, threads=1)
+        await database.run(_make)
+        await database.run(
+            lambda txn: txn.execute("CREATE INDEX ON thing (number); ANALYZE thing")
+        )
+        self.assertIn("Seq Scan", await database.run(plan))
+        await database.run(grow)
+        self.assertIn("Seq Scan", await database.run(plan))
+        await database.run(age)
+        self.assertIn("Index Scan", await database.run(plan))
+
     async def test_nothing_found(self) -> None:
         """Where there is no row, there is None."""
         self.assertIsNone(await self.database.run(_THING.one, 3, 1))
