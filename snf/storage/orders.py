@@ -284,14 +284,11 @@ def awaiting(txn: Transaction, cluster: int) -> dict[int, int]:
 
 
 def _arguments(order: Order) -> dict[str, Any]:
-    arguments: dict[str, Any] = {}
-    arguments.update(
-        {
-            name: value
-            for name in ("hard", "node", "force")
-            if (value := getattr(order, name))
-        }
-    )
+    arguments: dict[str, Any] = {
+        name: value
+        for name in ("hard", "node", "force")
+        if (value := getattr(order, name))
+    }
     if order.sizes is not None:
         arguments["sizes"] = asdict(order.sizes)
     if order.nic is not None:

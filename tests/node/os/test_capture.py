@@ -1,5 +1,6 @@
 """``snf-image-hook``: an instance's disk becomes an image, at one moment."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from twisted.trial.unittest import SkipTest
 
@@ -16,7 +18,6 @@ from tests.node.os.case import MIB, PROGRAM, ROOT, OsTestCase, run
 from tests.node.os.cloud import Qemu, Receiver
 
 HOOK = ROOT / "ganeti" / "hooks" / "snf-image-hook"
-ORDER = "0c5e8f6e-2b8d-4d0c-8a0e-1f1c2d3e4f50"
 SIGNATURE = "5e" * 32
 SIZE = 48 * MIB
 
@@ -28,8 +29,10 @@ class CaptureTestCase(OsTestCase):
         super().setUp()
         if shutil.which("qemu-system-x86_64") is None:
             raise SkipTest("QEMU is not installed: run ./cloud test")
+        self.order = str(uuid4())
         self.cloud = Receiver()
         self.addCleanup(self.cloud.close)
+        self.addCleanup(self.end_workers)
         self.scratch = self.home / "scratch"
         # Short, for the sockets' sake.
         self.monitors = Path(run("mktemp", "-d", "/tmp/snf-XXXXXX").strip())
@@ -54,7 +57,7 @@ class CaptureTestCase(OsTestCase):
         """Return how the hook ends, and what it says."""
         tags = (
             "other:tag",
-            f"cyclades:image:{ORDER}:1795000000:{SIGNATURE}",
+            f"cyclades:image:{self.order}:1795000000:{SIGNATURE}",
             f"cyclades:image-at:{self.cloud.url}",
         )
         environment = {
@@ -100,6 +103,12 @@ class CaptureTestCase(OsTestCase):
                 found.append(int(path.name))
         return found
 
+    def end_workers(self) -> None:
+        """Leave none behind, if a test has failed."""
+        for worker in self.workers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, 9)
+
     def image(self) -> bytes:
         """Return the disk that was brought."""
         self.until(lambda: self.cloud.brought and not self.workers(), "brought")
@@ -131,7 +140,8 @@ class RunningTests(CaptureTestCase):
         self.assertLess(len(self.cloud.brought[-1]), SIZE * 3 // 4)
         [path] = self.cloud.paths
         self.assertEqual(
-            f"/node/v1/snapshots/{ORDER}?expires=1795000000&signature={SIGNATURE}", path
+            f"/node/v1/snapshots/{self.order}?expires=1795000000&signature={SIGNATURE}",
+            path,
         )
         self.assertEqual({"percent": 0}, self.cloud.reports[0])
         self.assertEqual([], self.cloud.errors)
@@ -141,7 +151,7 @@ class RunningTests(CaptureTestCase):
         qemu = self.running()
         job = self.slow(qemu)
         self.assertEqual((0, ""), self.hook())
-        self.assertEqual(1, len(self.workers()))
+        self.until(lambda: len(self.workers()) == 1, "the second one ends")
         qemu.ask("block-job-set-speed", device=job, speed=0)
         self.assertTrue(self.image() == self.content)
         self.assertEqual((1, []), (len(self.cloud.brought), self.cloud.errors))
@@ -272,7 +282,7 @@ class NothingTests(CaptureTestCase):
         self.assert_silent()
 
     def assert_silent(self) -> None:
-        self.assertEqual([], self.workers())
+        self.until(lambda: not self.workers(), "ended")
         self.assertEqual([], self.cloud.brought)
 
     def test_no_tags(self) -> None:
