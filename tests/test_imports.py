@@ -42,6 +42,7 @@ MAY_IMPORT = {
         "eventd",
         "nfdhcpd",
         "config",
+        "trust",
     },
     "allinone": {"core", "storage", "images"},
     "testing": {"core", "storage", "rapi", "keystone", "bus", "eventd"},
