@@ -142,7 +142,7 @@ class ProxyTestCase(TestCase):
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port)
         end = await connectProtocol(endpoint, End())
         self.addCleanup(end.gone)
-        self.addCleanup(end.transport.abortConnection)
+        self.addCleanup(end.leave)
         return end
 
     async def let_in(self, viewer: End, password: str = PASSWORD) -> bytes:
