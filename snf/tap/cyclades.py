@@ -1,4 +1,4 @@
-"""``twistd cyclades``: the HTTP APIs, submitter, dispatcher and reconciler."""
+"""``twistd cyclades``: the HTTP APIs, submitter, dispatcher, reconciler, vncauthproxy."""
 
 import secrets
 from collections.abc import Callable
@@ -33,6 +33,7 @@ from snf.rapi.client import connect
 from snf.storage.database import Database
 from snf.storage.listener import Listener
 from snf.storage.version import SchemaCheck
+from snf.tap.console import vncauthproxy
 from snf.tap.garbage import Frozen
 from snf.tap.images import image_files
 from snf.tap.keystone import keystone_desk
@@ -77,6 +78,10 @@ def assemble(
 ) -> MultiService:
     """Return the services that the settings name, on a given bus."""
     layers = Layers()
+    if settings.services.run == ("vncauthproxy",):
+        # It needs no database, which need not be reached from its host.
+        vncauthproxy(reactor, settings.console, secret.console).setServiceParent(layers)
+        return layers
     base = settings.database
     database = Database(reactor, base.dsn, secret.database, base.threads)
     database.setServiceParent(layers)
@@ -99,6 +104,9 @@ def assemble(
         ).setServiceParent(whole),
         "reconciler": lambda: _reconciler(
             reactor, settings, database, connections
+        ).setServiceParent(whole),
+        "vncauthproxy": lambda: vncauthproxy(
+            reactor, settings.console, secret.console
         ).setServiceParent(whole),
     }
     for name in settings.services.run:
