@@ -20,6 +20,7 @@ from tests.node.os.cloud import Qemu, Receiver
 HOOK = ROOT / "ganeti" / "hooks" / "snf-image-hook"
 SIGNATURE = "5e" * 32
 SIZE = 48 * MIB
+_LARGE = 192 * MIB
 
 
 class CaptureTestCase(OsTestCase):
@@ -148,13 +149,19 @@ class RunningTests(CaptureTestCase):
 
     def test_looked_at_twice(self) -> None:
         """Another change of the instance meanwhile does not begin a second image."""
-        qemu = self.running()
+        qemu = self.large()
         job = self.slow(qemu)
         self.assertEqual((0, ""), self.hook())
         self.until(lambda: len(self.workers()) == 1, "the second one ends")
         qemu.ask("block-job-set-speed", device=job, speed=0)
         self.assertTrue(self.image() == self.content)
         self.assertEqual((1, []), (len(self.cloud.brought), self.cloud.errors))
+
+    def large(self) -> Qemu:
+        """Return the guest, whose disk takes longer to copy than to ask for slowness."""
+        self.content = os.urandom(_LARGE)
+        self.disk_.write_bytes(self.content)
+        return self.running()
 
     def slow(self, qemu: Qemu) -> str:
         """Have an image begun, and be slow; return the job."""
@@ -165,27 +172,27 @@ class RunningTests(CaptureTestCase):
 
     def test_stopped_meanwhile(self) -> None:
         """A guest that ends while its disk is copied makes no image, and that is said."""
-        qemu = self.running()
+        qemu = self.large()
         self.slow(qemu)
         qemu.kill()
         [error] = self.until(lambda: self.cloud.errors, "told")
         self.assertIn("stopped", error)
         self.assert_nothing_left()
-        self.assertEqual([], self.cloud.brought)
+        self.assertEqual(0, len(self.cloud.brought))
 
     def test_not_wanted_any_more(self) -> None:
         """When the cloud wants none any more the copying ends at once."""
-        qemu = self.running()
+        qemu = self.large()
         self.slow(qemu)
         self.cloud.statuses["POST"] = [410]
         self.assert_nothing_left()
         self.assertEqual([], qemu.jobs())
-        self.assertEqual([], self.cloud.brought)
+        self.assertEqual(0, len(self.cloud.brought))
         self.assertEqual([], self.cloud.errors)
 
     def test_killed(self) -> None:
         """Of a process that is killed nothing stays, and the next one gets its image."""
-        qemu = self.running()
+        qemu = self.large()
         job = self.slow(qemu)
         [worker] = self.workers()
         os.kill(worker, 9)
@@ -201,7 +208,7 @@ class RunningTests(CaptureTestCase):
 
     def test_no_room(self) -> None:
         """Where there is no room on the node, that is said."""
-        qemu = self.running()
+        qemu = self.large()
         self.settings["capture"]["spare_bytes"] = 2**60
         self.slow(qemu)
         [error] = self.until(lambda: self.cloud.errors, "told")
@@ -283,7 +290,7 @@ class NothingTests(CaptureTestCase):
 
     def assert_silent(self) -> None:
         self.until(lambda: not self.workers(), "ended")
-        self.assertEqual([], self.cloud.brought)
+        self.assertEqual(0, len(self.cloud.brought))
 
     def test_no_tags(self) -> None:
         """A change of any other instance asks nobody."""
