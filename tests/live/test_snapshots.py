@@ -148,10 +148,12 @@ class SnapshotTests(ImagesTestCase):
         return location.rpartition("/")[2]
 
     async def _worker(self) -> int | None:
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
+        ours = f"GANETI_CLUSTER={self.cloud.instance.cluster_name}".encode()
+        for path in Path("/proc").glob("[0-9]*"):
             try:
-                if b"\0capturing\0" in path.read_bytes():
-                    return int(path.parent.name)
+                at_work = b"\0capturing\0" in (path / "cmdline").read_bytes()
+                if at_work and ours in (path / "environ").read_bytes().split(b"\0"):
+                    return int(path.name)
             except OSError:
                 continue
         return None
