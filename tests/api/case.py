@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from snf.api.authority import Authority
 from snf.api.compute.build import Builder
+from snf.api.compute.consoles import Consoles
 from snf.api.compute.stats import NO_GRAPHS
 from snf.api.site import ApiSite
 from snf.api.tree import Files, Parts, site
@@ -117,6 +118,7 @@ class ApiTestCase(SynchronousTestCase):
                 ),
                 new_token=self._new_token,
                 builder=self.builder,
+                consoles=self.consoles(),
                 limits=limits,
                 graphs=self.graphs,
                 plan=self.plan,
@@ -125,6 +127,10 @@ class ApiTestCase(SynchronousTestCase):
                 keys=KEYS,
             )
         )
+
+    def consoles(self) -> Consoles:
+        """Return what consoles stand on."""
+        return Consoles(self._new_token, serial=True)
 
     def intake(self, limits: Amounts = NO_LIMITS) -> Intake:
         """Return what takes the data of images, in the test's turn."""

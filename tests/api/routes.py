@@ -13,6 +13,7 @@ from twisted.internet.task import Clock
 from twisted.web.resource import IResource
 
 from snf.api.compute.build import Builder
+from snf.api.compute.consoles import Consoles
 from snf.api.compute.versions import STEPS
 from snf.api.dialect import written
 from snf.api.json import Route
@@ -65,6 +66,7 @@ def served() -> list[Served]:
         nothing,
         nothing,
         Builder(),
+        Consoles(nothing),
     )
     return sorted(_below("", site(parts).resource))
 
