@@ -11,6 +11,7 @@ from snf.api.authority import Authority, OwnTokens
 from snf.api.compute.build import Builder
 from snf.api.compute.consoles import Consoles
 from snf.api.compute.stats import NO_GRAPHS, Graphs
+from snf.api.console.doors import Doors
 from snf.api.json import Edge
 from snf.config import Api, Identity
 from snf.core.network import USUAL, Plan
@@ -48,6 +49,7 @@ class Parts:
     :ivar plan: The networks that there may be.
     :ivar keys: What signs URLs for nodes, and opens what they fetch; None where they
         are given none.
+    :ivar doors: What opens consoles in browsers; None where that is not offered.
     :ivar keystone: A Keystone that knows the accounts; None when they are our own.
     :ivar files: What takes and keeps the data of images.
     """
@@ -66,6 +68,7 @@ class Parts:
     graphs: Graphs = NO_GRAPHS
     plan: Plan = USUAL
     keys: NodeKeys | None = None
+    doors: Doors | None = None
     keystone: Authority | None = None
     files: Files = NO_FILES
 

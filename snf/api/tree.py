@@ -40,6 +40,7 @@ from snf.api.compute.stats import Stats
 from snf.api.compute.synnefo_networks import SynnefoNetworks
 from snf.api.compute.tags import Tags
 from snf.api.compute.usage import Usage
+from snf.api.console import doors
 from snf.api.discovery import Contents, Document
 from snf.api.identity import v2
 from snf.api.identity.accounts import Users
@@ -100,6 +101,9 @@ def site(parts: Parts) -> ApiSite:
         "network": _network(parts),
         "node": _node(parts),
     }
+    if parts.doors is not None:
+        at = parts.edge("/console", dialect.Identity())
+        services["console"] = doors.place(parts.doors, parts.clock, at)
     if parts.keystone is None:
         services["identity"] = _identity(parts)
     root = partial(discovery.cloud, identity=edge.authority.uri)

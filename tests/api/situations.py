@@ -304,6 +304,10 @@ ASKED: Mapping[str, Asked] = {
     f"POST {_COMPUTE}/servers/{{server}}/remote-consoles": Asked(
         {"remote_console": {"protocol": "vnc", "type": "novnc"}}
     ),
+    # A token that there is not.
+    "POST /console/sessions": Asked(
+        {"session": {"token": "nothing", "type": "novnc"}}, code=403
+    ),
     "GET /node/v1/guest/{order}": Asked(code=403),
     "GET /node/v1/images/{sha256}": Asked(code=403),
     # None is under way.
