@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "keystone": {"core", "trust", "http"},
     "bus": {"core", "trust"},
     "images": {"core", "storage"},
-    "console": {"core", "trust"},
+    "console": {"trust"},
     "api": {"core", "storage", "images", "console"},
     "logic": {"core", "storage", "rapi", "bus"},
     "descriptor": set(),

@@ -11,11 +11,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.server import NOT_DONE_YET
 
-from snf.api.console.handover import hand_over
 from snf.api.console.open import Opened
 from snf.api.console.rights import Asker, Rights
 from snf.api.dialect import header
 from snf.api.json import Edge, begin
+from snf.console import websocket
 from snf.console.peer import Peer
 from snf.console.relay import Relay
 from snf.console.shaking import HandshakeFailed, shake
@@ -109,7 +109,8 @@ class Sockets:
                 # As the site would, once the request were finished.
                 request.code = 101
                 request.site.log(request)
-                viewer = hand_over(self.clock, request, accepted.answer)
+                transport, early = websocket.take_over(request)
+                viewer = websocket.over(self.clock, transport, accepted.answer, early)
                 await self._join(found, viewer, request_id)
         finally:
             self.opened.end()
