@@ -12,7 +12,6 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from snf.api.compute.build import Builder
-from snf.api.compute.consoles import Consoles
 from snf.api.compute.stats import Graphs
 from snf.api.identity.passwords import PasswordChecker
 from snf.api.tree import Parts, site
@@ -34,6 +33,7 @@ from snf.rapi.client import connect
 from snf.storage.database import Database
 from snf.storage.listener import Listener
 from snf.storage.version import SchemaCheck
+from snf.tap.doors import console_doors
 from snf.tap.garbage import Frozen
 from snf.tap.images import image_files
 from snf.tap.keystone import keystone_desk
@@ -89,9 +89,9 @@ def assemble(
     whole = MultiService()
     whole.setServiceParent(layers)
     parts: dict[str, Callable[[], None]] = {
-        "api": lambda: _api(reactor, settings, secret, database).setServiceParent(
-            whole
-        ),
+        "api": lambda: _api(
+            reactor, settings, secret, database, connections
+        ).setServiceParent(whole),
         "dispatcher": lambda: _dispatcher(
             reactor, settings, database, bus
         ).setServiceParent(whole),
@@ -108,7 +108,11 @@ def assemble(
 
 
 def _api(
-    reactor: Any, settings: Cyclades, secret: Secrets, database: Database
+    reactor: Any,
+    settings: Cyclades,
+    secret: Secrets,
+    database: Database,
+    connections: Connections,
 ) -> IService:
     whole = MultiService()
     keystone = None
@@ -121,6 +125,9 @@ def _api(
     limits = {one: getattr(settings.quota, one.value) for one in Resource}
     files = image_files(reactor, settings.images, database, limits)
     files.service.setServiceParent(whole)
+    prefix = settings.ganeti.instance_prefix
+    doors = console_doors(reactor, database, connections, prefix, new_token)
+    doors.service.setServiceParent(whole)
     tree = site(
         Parts(
             clock=reactor,
@@ -139,7 +146,8 @@ def _api(
                 ),
                 seal=None if secret.nodes is None else secret.nodes.seal,
             ),
-            consoles=Consoles(new_token),
+            consoles=doors.consoles,
+            doors=doors.doors,
             limits=limits,
             graphs=_graphs(settings.stats, secret.stats),
             keystone=keystone,

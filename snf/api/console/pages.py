@@ -34,6 +34,11 @@ _PAGES = {"vnc": "vnc.html", "serial": "serial.html"}
 MISSING = "the console's page lacks what others wrote (noVNC, xterm.js): run python3 {}/vendor.py"
 
 
+def is_complete(directory: Path) -> bool:
+    """Return whether what others wrote is there, too."""
+    return (directory / "vendor" / "complete").is_file()
+
+
 @frozen
 class _File:
     content: bytes
@@ -53,16 +58,11 @@ class Pages:
     directory: Path
     _known: dict[str, _File] = field(init=False, factory=dict)
 
-    @property
-    def complete(self) -> bool:
-        """Whether what others wrote is there, too."""
-        return (self.directory / "vendor" / "complete").is_file()
-
     def render(self, request: Any) -> bytes:
         """Answer with the file below ``/console`` that a request names."""
         words = [word.decode("utf-8", "replace") for word in request.postpath or []]
         page = words[0] if len(words) == 1 else ""
-        if not self.complete:
+        if not is_complete(self.directory):
             text = MISSING.format(self.directory)
             return self.edge.refuse(request, Unavailable(text))
         found = self._file(_PAGES.get(page) or "/".join(words))
