@@ -36,7 +36,7 @@ _BINARY = {"Sec-WebSocket-Protocol": "binary"}
 _GREETING = b"RFB 003.008\n"
 
 
-@define
+@define(slots=False)
 class _Ends:
     """The nodes' ends, which the test has in its hands."""
 
