@@ -19,6 +19,7 @@ from snf.allinone.process import Daemon, clean_environment, wait_for
 from snf.allinone.rabbitmq import RabbitMQ
 from snf.allinone.scripts import BINDINGS, CHECKOUT, QUEUES
 
+_PAGES = CHECKOUT / "ui"
 _TWISTD = str(Path(sys.executable).with_name("twistd"))
 
 
@@ -177,8 +178,8 @@ def _owner(path: Path) -> str:
 def _version(config: Path) -> str:
     """Return what changes when the configuration or any of our code does."""
     digest = hashlib.sha256(config.read_bytes() if config.exists() else b"")
-    for path in sorted((CHECKOUT / "snf").rglob("*")):
-        if path.suffix in (".py", ".sql"):
+    for path in sorted((CHECKOUT / "snf").rglob("*")) + sorted(_PAGES.glob("*")):
+        if path.suffix in (".py", ".sql", ".js", ".css", ".html"):
             status = path.stat()
             digest.update(f"{path} {status.st_mtime_ns} {status.st_size}\n".encode())
     return digest.hexdigest()

@@ -7,32 +7,12 @@ from twisted.internet.defer import ensureDeferred
 
 from snf.console.node import NodeSettings, connect
 from snf.console.peer import Peer
+from tests.browser import pictures
 from tests.browser.case import BrowserTestCase
 from tests.browser.screens import serve
 from tests.console.qemu import Qemu, qemu
 
 _CONTROL, _ALT, _SHIFT, _DELETE, _RETURN = 0xFFE3, 0xFFE9, 0xFFE1, 0xFFFF, 0xFF0D
-
-_REMEMBER = """
-() => {
-  const canvas = document.querySelector("canvas");
-  window.before = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-}
-"""
-_CHANGED = """
-() => {
-  const canvas = document.querySelector("canvas");
-  const now = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  if (now.data.length !== window.before.data.length) return -1;
-  let count = 0;
-  for (let at = 0; at < now.data.length; at += 4) {
-    count += [0, 1, 2].some((one) => now.data[at + one] !== window.before.data[at + one]);
-  }
-  return count;
-}
-"""
-# More than a cursor that blinks.
-_MUCH = 600
 
 
 class ScreenTestCase(BrowserTestCase):
@@ -241,8 +221,7 @@ class GuestTests(BrowserTestCase):
             await self.browse(self._seen)
 
     def expected(self, complaint: str) -> bool:
-        # It is the test that looks at the picture so often.
-        return "Multiple readback operations" in complaint
+        return pictures.expected(complaint)
 
     def _show(self, machine: Qemu) -> None:
         async def screen(cluster: int, server: int) -> Peer:
@@ -253,23 +232,8 @@ class GuestTests(BrowserTestCase):
     def _seen(self, page: Any) -> None:
         page.goto(self.address("novnc"))
         page.get_by_role("status").filter(has_text="Connected").wait_for()
-        self._still(page)
-        page.evaluate(_REMEMBER)
-        self.assertLess(page.evaluate(_CHANGED), 200)
+        pictures.written(page)
+        # Its BIOS waits for a key.
+        pictures.still(page)
         page.get_by_label("Send another key").select_option("Escape")
-        page.wait_for_function(f"() => Math.abs(({_CHANGED})()) > {_MUCH}")
-
-    def _still(self, page: Any) -> None:
-        """Wait until the machine waits for a key: its BIOS has written that."""
-        # Text is white on black; there is none before.
-        page.wait_for_function(
-            "() => { const c = document.querySelector('canvas');"
-            " const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
-            " let n = 0; for (let at = 0; at < d.length; at += 4) n += d[at] > 100;"
-            " return n > 500; }"
-        )
-        while True:
-            page.evaluate(_REMEMBER)
-            page.wait_for_timeout(1000)
-            if 0 <= page.evaluate(_CHANGED) < 200:
-                return
+        pictures.changed(page, 3 * pictures.CURSOR)
