@@ -25,7 +25,9 @@ MAY_IMPORT = {
     "descriptor": set(),
     "watch": {"descriptor"},
     "eventd": {"core", "bus", "watch"},
-    "nfdhcpd": {"toml", "watch", "descriptor"},
+    "privileges": set(),
+    "nfdhcpd": {"toml", "watch", "descriptor", "privileges"},
+    "noded": {"core", "toml", "trust", "http", "watch", "descriptor", "privileges"},
     # Its `reconcile` levels by hand what the reconciler levels by itself.
     "manage": {"core", "storage", "rapi", "logic", "config"},
     "tap": {
@@ -39,6 +41,8 @@ MAY_IMPORT = {
         "logic",
         "eventd",
         "nfdhcpd",
+        "noded",
+        "privileges",
         "config",
     },
     "allinone": {"core", "storage", "images"},

@@ -18,6 +18,10 @@ from snf.allinone.postgres import Postgres
 from snf.allinone.process import Daemon, clean_environment, wait_for
 from snf.allinone.rabbitmq import RabbitMQ
 from snf.allinone.scripts import BINDINGS, CHECKOUT, QUEUES
+from snf.core.node_keys import NodeKeys, written
+
+NODED_PORT = 8781
+"""Where the API asks each node."""
 
 _TWISTD = str(Path(sys.executable).with_name("twistd"))
 
@@ -37,9 +41,13 @@ def nfdhcpd(layout: Layout, machine: Machine) -> Daemon:
     """Return ``twistd nfdhcpd`` of a node, in whose namespaces only it can be started."""
     name = f"nfdhcpd{machine.node.suffix}"
     daemon = _twistd(layout, name, "nfdhcpd", layout / "nfdhcpd.toml")
-    namespace = machine.namespace
-    inside = namespace.holder.pid() is not None
-    return evolve(daemon, argv=tuple(namespace.command(*daemon.argv)) if inside else ())
+    return _inside(machine, daemon)
+
+
+def noded(layout: Layout, machine: Machine) -> Daemon:
+    """Return ``twistd snf-noded`` of a node, in whose namespaces only it can be started."""
+    name = f"noded{machine.node.suffix}"
+    return _inside(machine, _twistd(layout, name, "snf-noded", layout / f"{name}.toml"))
 
 
 def relay(layout: Layout, instance: Instance) -> Daemon:
@@ -110,6 +118,19 @@ def configure_nfdhcpd(layout: Layout) -> None:
     )
 
 
+def configure_noded(layout: Layout, instance: Instance, machine: Machine) -> None:
+    """Write a node's ``noded.toml``, and the key that it shares with the API."""
+    key = layout.secret("node-key")
+    write(key, written(NodeKeys.of(password(layout.secret("nodes")))) + "\n")
+    text = settings.noded(
+        user=_owner(CHECKOUT),
+        url=f"http://{instance.host_address}:{instance.api_port}",
+        key=key,
+        listen=f"tcp:{NODED_PORT}:interface={machine.node.address}",
+    )
+    write(layout / f"noded{machine.node.suffix}.toml", text)
+
+
 def feed_nfdhcpd(machine: Machine) -> bool:
     """Have a node's rules for nfdhcpd; return whether the kernel takes all of them."""
     run = machine.namespace.run
@@ -164,6 +185,13 @@ def _twistd(layout: Layout, name: str, plugin: str, config: Path) -> Daemon:
         directory=layout.state,
         version=_version(config),
     )
+
+
+def _inside(machine: Machine, daemon: Daemon) -> Daemon:
+    """Return a daemon as it is started in a node's namespaces."""
+    namespace = machine.namespace
+    inside = namespace.holder.pid() is not None
+    return evolve(daemon, argv=tuple(namespace.command(*daemon.argv)) if inside else ())
 
 
 def _owner(path: Path) -> str:

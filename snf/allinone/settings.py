@@ -77,6 +77,17 @@ def nfdhcpd(*, bindings: Path, user: str) -> str:
     return _toml({"process": {"user": user}, "bindings": {"directory": str(bindings)}})
 
 
+def noded(*, user: str, url: str, key: Path, listen: str) -> str:
+    """Return the text of a node's ``noded.toml``."""
+    return _toml(
+        {
+            "process": {"user": user},
+            "api": {"urls": [url]},
+            "node": {"key_file": str(key), "listen": listen},
+        }
+    )
+
+
 def nodes_os(*, images: str, cache: str) -> str:
     """Return the text of ``snf-os.toml``; the paths are those that the nodes see."""
     return _toml({"images": {"directory": images}, "cache": {"directory": cache}})
