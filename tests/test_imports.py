@@ -27,7 +27,17 @@ MAY_IMPORT = {
     "eventd": {"core", "bus", "watch"},
     "privileges": set(),
     "nfdhcpd": {"toml", "watch", "descriptor", "privileges"},
-    "noded": {"core", "toml", "trust", "http", "watch", "descriptor", "privileges"},
+    "serial": {"core", "watch"},
+    "noded": {
+        "core",
+        "serial",
+        "toml",
+        "trust",
+        "http",
+        "watch",
+        "descriptor",
+        "privileges",
+    },
     # Its `reconcile` levels by hand what the reconciler levels by itself.
     "manage": {"core", "storage", "rapi", "logic", "config"},
     "tap": {

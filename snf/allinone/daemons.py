@@ -127,6 +127,7 @@ def configure_noded(layout: Layout, instance: Instance, machine: Machine) -> Non
         url=f"http://{instance.host_address}:{instance.api_port}",
         key=key,
         listen=f"tcp:{NODED_PORT}:interface={machine.node.address}",
+        serial=layout / f"serial{machine.node.suffix}",
     )
     write(layout / f"noded{machine.node.suffix}.toml", text)
 

@@ -77,13 +77,14 @@ def nfdhcpd(*, bindings: Path, user: str) -> str:
     return _toml({"process": {"user": user}, "bindings": {"directory": str(bindings)}})
 
 
-def noded(*, user: str, url: str, key: Path, listen: str) -> str:
+def noded(*, user: str, url: str, key: Path, listen: str, serial: Path) -> str:
     """Return the text of a node's ``noded.toml``."""
     return _toml(
         {
             "process": {"user": user},
             "api": {"urls": [url]},
             "node": {"key_file": str(key), "listen": listen},
+            "serial": {"logs": str(serial)},
         }
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 from attrs import frozen
 from twisted.application.service import IService
 
+from snf import privileges
 from snf.core.signing import Signer
 from snf.noded.api import Api
 from snf.noded.config import Noded
@@ -38,4 +39,13 @@ class Kind:
     capabilities: Collection[int] = ()
 
 
-KINDS: Mapping[str, Kind] = {}
+def _serial(parts: Parts) -> IService:
+    from snf.noded.serial import make
+
+    return make(parts)
+
+
+KINDS: Mapping[str, Kind] = {
+    # The sockets are root's, and what stands in their place is to be.
+    "serial": Kind(_serial, (privileges.CHOWN, privileges.DAC_OVERRIDE)),
+}

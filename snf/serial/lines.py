@@ -114,9 +114,13 @@ class Lines(Service):
         self._poll = LoopingCall(lambda: Deferred.fromCoroutine(self._round()))
         self._poll.clock = self.reactor
 
+    def privilegedStartService(self) -> None:
+        """Make the directory of the logs, which is to be root's."""
+        super().privilegedStartService()
+        self.places.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+
     def startService(self) -> None:
         super().startService()
-        self.places.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._watch.startService()
         self._running = [self._poll.start(_LOOK_AGAIN_S)]
 

@@ -58,12 +58,11 @@ class Place:
 
         :raises OSError: It cannot be moved.
         """
-        if not self.aside.exists():
-            return
-        if listens(self.socket):
-            self.aside.unlink()  # of a QEMU before the present one
-        else:
+        if listens(self.aside):
             os.replace(self.aside, self.socket)
+        else:
+            # Its QEMU has ended; where the socket would be there may be that of the next.
+            self.aside.unlink(missing_ok=True)
 
     def client(self, reactor: Any) -> UNIXClientEndpoint:
         """Return how to reach QEMU."""
@@ -109,6 +108,9 @@ def stand_in(reactor: Any, place: Place, factory: IProtocolFactory, its: int) ->
     port = reactor.listenUNIX(str(place.aside), factory, mode=0o600)
     ours = _number(place.aside)
     try:
+        # Who owns a socket decides who may connect, and we may be somebody else.
+        owner = place.directory.stat()
+        os.chown(place.aside, owner.st_uid, owner.st_gid)
         _exchange(place.socket, place.aside)
     except OSError:
         port.stopListening()

@@ -10,6 +10,7 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from twisted.web.resource import NoResource, Resource
 from twisted.web.server import NOT_DONE_YET
@@ -125,17 +126,20 @@ def _hand_over(request: Any, line: Line, clock: Any) -> None:
     channel = request.channel
     transport, channel.transport = channel.transport, None
     channel.setTimeout(None)
+    # It was held, for the sake of HTTP, while the request was under way.
     transport.unregisterProducer()
+    transport.resumeProducing()
     transport.setTcpKeepAlive(True)
     transport.write(
         b"HTTP/1.1 101 Switching Protocols\r\n"
         b"Connection: Upgrade\r\nUpgrade: %s\r\n\r\n" % UPGRADE.encode()
     )
     peer = Peer(line, clock)
-    transport.protocol = peer
+    if isinstance(transport, ProtocolWrapper):  # TLS
+        transport.wrappedProtocol = peer
+    else:
+        transport.protocol = peer
     peer.makeConnection(transport)
-    # It was held while the request was under way.
-    transport.resumeProducing()
 
 
 def _said(request: Any, code: int, text: bytes) -> bytes:

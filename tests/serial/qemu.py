@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,18 @@ class Qemu:
     async def go(self) -> None:
         """Let the guest run."""
         await self._execute("cont")
+
+    def go_now(self) -> None:
+        """Let the guest run, where there is no reactor."""
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.settimeout(20)
+            monitor.connect(os.fspath(self._monitor))
+            with monitor.makefile("rw") as talk:
+                for name in ("qmp_capabilities", "cont"):
+                    talk.write(json.dumps({"execute": name}) + "\n")
+                    talk.flush()
+                    while "return" not in json.loads(talk.readline()):
+                        pass
 
     async def reset(self) -> None:
         """Have the guest boot again, in the same QEMU."""

@@ -46,6 +46,7 @@ class LinesTestCase(TestCase):
         return Lines(reactor, places, deferToThread)
 
     def start(self, lines: Lines) -> Lines:
+        lines.privilegedStartService()
         lines.startService()
         self.addCleanup(lambda: lines.stopService() if lines.running else None)
         return lines
