@@ -63,7 +63,7 @@ MAY_IMPORT = {
 
 # Those who are handed a table of the settings and name its type.
 TAKE_SETTINGS = {
-    "snf.api.tree",
+    "snf.api.parts",
     "snf.bus.connect",
     "snf.eventd.service",
     "snf.logic.submitter",

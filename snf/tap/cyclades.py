@@ -12,6 +12,7 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from snf.api.compute.build import Builder
+from snf.api.compute.consoles import Consoles
 from snf.api.compute.stats import Graphs
 from snf.api.identity.passwords import PasswordChecker
 from snf.api.tree import Parts, site
@@ -138,6 +139,7 @@ def _api(
                 ),
                 seal=None if secret.nodes is None else secret.nodes.seal,
             ),
+            consoles=Consoles(new_token),
             limits=limits,
             graphs=_graphs(settings.stats, secret.stats),
             keystone=keystone,

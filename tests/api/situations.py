@@ -78,6 +78,9 @@ THINGS: Mapping[str, Thing] = {
     f"{_COMPUTE}/images/{{image}}": Thing("image"),
     f"{_COMPUTE}/images/{{image}}/meta/{{key}}": _KEY,
     f"{_COMPUTE}/images/{{image}}/metadata/{{key}}": _KEY,
+    f"{_COMPUTE}/os-console-auth-tokens/{{token}}": Thing(
+        always="nothing", missing_code=404
+    ),
     f"{_COMPUTE}/os-floating-ips/{{floating}}": Thing("floating_ip"),
     f"{_COMPUTE}/os-hypervisors/{{hypervisor}}": Thing("cluster"),
     f"{_COMPUTE}/networks/{{network}}": Thing("network"),
@@ -227,6 +230,7 @@ ASKED: Mapping[str, Asked] = {
     f"PUT {_COMPUTE}/flavors/{{flavor}}/os-extra_specs/{{key}}": Asked(
         {"k": "v"}, makes=_MADE_KEY
     ),
+    f"GET {_COMPUTE}/os-console-auth-tokens/{{token}}": Asked(code=404),
     f"POST {_COMPUTE}/os-floating-ips": Asked({"pool": EXTERNAL.name}),
     # Ganeti does not tell it.
     f"GET {_COMPUTE}/os-hypervisors/{{hypervisor}}/uptime": Asked(code=501),
@@ -273,6 +277,9 @@ ASKED: Mapping[str, Asked] = {
             {"forceDelete": None},
             {"rebuild": {"imageRef": str(TINY.id), "metadata": {"k": "v"}}},
             {"changePassword": {"adminPass": "p"}},
+            {"console": {"type": "vnc"}},
+            {"os-getVNCConsole": {"type": "novnc"}},
+            {"os-getSerialConsole": {"type": "serial"}},
         ),
     ),
     f"POST {_COMPUTE}/servers/{{server}}/meta": Asked(_METADATA),
@@ -293,6 +300,13 @@ ASKED: Mapping[str, Asked] = {
                 }
             },
         ),
+    ),
+    f"POST {_COMPUTE}/servers/{{server}}/remote-consoles": Asked(
+        {"remote_console": {"protocol": "vnc", "type": "novnc"}}
+    ),
+    # A token that there is not.
+    "POST /console/sessions": Asked(
+        {"session": {"token": "nothing", "type": "novnc"}}, code=403
     ),
     "GET /node/v1/guest/{order}": Asked(code=403),
     "GET /node/v1/images/{sha256}": Asked(code=403),

@@ -21,10 +21,17 @@ class RouteTests(ApiTestCase):
     """Every route keeps to what its table says."""
 
     def test_open_ones(self) -> None:
-        """What needs no token is discovery, the login, and what nodes fetch by URLs."""
+        """Without a token: discovery, logins, what a console's token is for, and nodes' URLs."""
         opened = {(one.method, one.path) for one in served() if one.role == "open"}
         posts = {path for method, path in opened if method != "GET"}
-        self.assertEqual({"/identity/v3/auth/tokens", "/identity/v2.0/tokens"}, posts)
+        self.assertEqual(
+            {
+                "/identity/v3/auth/tokens",
+                "/identity/v2.0/tokens",
+                "/console/sessions",
+            },
+            posts,
+        )
         for method, path in opened:
             if method == "GET":
                 codes = (403,) if path.startswith("/node/") else (200, 300)
@@ -47,7 +54,8 @@ class RouteTests(ApiTestCase):
         """No route that changes a project's things is open to its readers."""
         for one in served():
             own = one.reach == Reach.MINE.value  # which is no project's
-            if one.method != "GET" and not one.path.startswith("/identity") and not own:
+            elsewhere = one.path.startswith(("/identity", "/console"))
+            if one.method != "GET" and not elsewhere and not own:
                 self.assertIn(one.role, ("member", "admin"), one.path)
 
     def test_identity_changes_need_an_admin(self) -> None:
