@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "privileges": set(),
     "nfdhcpd": {"toml", "watch", "descriptor", "privileges"},
     "serial": {"core", "watch"},
+    "nodes": {"core", "storage", "rapi", "console", "trust", "http"},
     "noded": {
         "core",
         "serial",
@@ -54,11 +55,21 @@ MAY_IMPORT = {
         "eventd",
         "nfdhcpd",
         "noded",
+        "nodes",
         "privileges",
         "config",
     },
     "allinone": {"core", "storage", "images"},
-    "testing": {"core", "storage", "rapi", "keystone", "bus", "eventd"},
+    "testing": {
+        "core",
+        "storage",
+        "rapi",
+        "keystone",
+        "bus",
+        "eventd",
+        "serial",
+        "noded",
+    },
 }
 
 # Those who are handed a table of the settings and name its type.

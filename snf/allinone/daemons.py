@@ -90,6 +90,8 @@ def configure_cyclades(
         images=store(layout).directory.absolute(),
         node_key=node_key,
         node_url=f"http://{instance.host_address}:{instance.api_port}",
+        # Nodes that are simulated have what is a broker's port otherwise.
+        daemon_port=NODED_PORT if rabbitmq else instance.amqp_port,
     )
     write(configuration(layout), text)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from snf.allinone.public import TABLE
 from snf.core.network import Kind
 
-_Tables = Mapping[str, Mapping[str, str | bool | list[str]]]
+_Tables = Mapping[str, Mapping[str, str | bool | int | list[str]]]
 
 
 def cyclades(
@@ -20,6 +20,7 @@ def cyclades(
     images: Path,
     node_key: Path,
     node_url: str,
+    daemon_port: int,
 ) -> str:
     """
     Return the text of ``cyclades.toml``: every service in one process.
@@ -41,6 +42,7 @@ def cyclades(
                 "url": node_url,
                 # They see the very directory.
                 "shared_images": True,
+                "daemon_port": daemon_port,
             },
             # Of what users make nothing has to be there on the nodes before.
             "network": {

@@ -130,6 +130,10 @@ class Lines(Service):
         self._poll.stop()
         return Deferred.fromCoroutine(self._stop())
 
+    def is_ours(self, name: str) -> bool:
+        """Return whether an instance may be ours, by its name."""
+        return server_id(self.places.prefix, name) is not None
+
     def line(self, name: str) -> Line | None:
         """Return the line of an instance; None where it does not run here."""
         return self._lines.get(name)

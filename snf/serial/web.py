@@ -5,7 +5,7 @@
 itself from then on: bytes in both directions until one of the two hangs up.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
@@ -18,11 +18,29 @@ from twisted.web.server import NOT_DONE_YET
 from snf.core.errors import Conflict
 from snf.core.signing import UPGRADE
 from snf.serial.line import Line, Peer
-from snf.serial.lines import Lines
 
 _LINES_AT_MOST = 10  # digits
 _LOGS_AT_ONCE = 16
 _NOTHING = b"This node knows nothing of this guest's serial line.\n"
+
+
+class Lines(Protocol):
+    """The lines of guests (``snf.serial.lines``)."""
+
+    def is_ours(self, name: str) -> bool:
+        """Return whether there may be an instance of a name."""
+
+    def line(self, name: str) -> Line | None:
+        """Return the line of an instance; None where it does not run here."""
+
+    async def tail(self, name: str, lines: int | None) -> bytes | None:
+        """
+        Return the last lines of what a guest has said, all that is kept for None.
+
+        None where nothing is known of it here.
+
+        :raises OSError: It cannot be read.
+        """
 
 
 class Serial(Resource):
@@ -37,7 +55,7 @@ class Serial(Resource):
     def getChild(self, path: bytes, request: Any) -> Resource:
         """Return what there is of an instance."""
         name = path.decode("ascii", "replace")
-        if not self.lines.places.ours([name], ""):
+        if not self.lines.is_ours(name):
             return NoResource()
         found = Resource()
         found.putChild(b"log", _Log(self.lines, name, self.reading))

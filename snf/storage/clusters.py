@@ -99,6 +99,22 @@ def named(txn: Transaction, name: str) -> Cluster:
     )
 
 
+def get(txn: Transaction, cluster_id: int) -> Cluster:
+    """
+    Return a cluster by its id.
+
+    :raises NotFound: There is none.
+    """
+    return _from_row(
+        required(
+            txn,
+            f"there is no cluster {cluster_id}",
+            f"SELECT {_COLUMNS} FROM cluster c WHERE c.id = %s",
+            (cluster_id,),
+        )
+    )
+
+
 def set_use(
     txn: Transaction, cluster_id: int, drained: bool | None, offline: bool | None
 ) -> None:

@@ -38,6 +38,7 @@ from snf.tap.garbage import Frozen
 from snf.tap.images import image_files
 from snf.tap.keystone import keystone_desk
 from snf.tap.layers import Layers
+from snf.tap.nodes import serial_lines
 from snf.tap.secrets import Secrets, read_secrets
 from snf.tap.shared import endpoint
 from snf.tap.turns import ShortTurns
@@ -89,9 +90,9 @@ def assemble(
     whole = MultiService()
     whole.setServiceParent(layers)
     parts: dict[str, Callable[[], None]] = {
-        "api": lambda: _api(reactor, settings, secret, database).setServiceParent(
-            whole
-        ),
+        "api": lambda: _api(
+            reactor, settings, secret, database, connections
+        ).setServiceParent(whole),
         "dispatcher": lambda: _dispatcher(
             reactor, settings, database, bus
         ).setServiceParent(whole),
@@ -108,9 +109,16 @@ def assemble(
 
 
 def _api(
-    reactor: Any, settings: Cyclades, secret: Secrets, database: Database
+    reactor: Any,
+    settings: Cyclades,
+    secret: Secrets,
+    database: Database,
+    connections: Connections,
 ) -> IService:
     whole = MultiService()
+    serial = serial_lines(reactor, settings, secret.nodes, database, connections)
+    if serial is not None:
+        serial.setServiceParent(whole)
     keystone = None
     if secret.keystone is not None:
         desk = keystone_desk(reactor, settings.keystone, secret.keystone, database)
@@ -139,7 +147,7 @@ def _api(
                 ),
                 seal=None if secret.nodes is None else secret.nodes.seal,
             ),
-            consoles=Consoles(new_token),
+            consoles=Consoles(new_token, logs=serial),
             limits=limits,
             graphs=_graphs(settings.stats, secret.stats),
             keystone=keystone,

@@ -31,6 +31,7 @@ class SettingsTests(SynchronousTestCase):
                 images=Path("/state/images"),
                 node_key=Path("/state/secrets/nodes"),
                 node_url="http://10.213.20.254:9000",
+                daemon_port=8781,
             ),
             config.Cyclades,
         )
@@ -56,6 +57,7 @@ class SettingsTests(SynchronousTestCase):
                 images=Path("/state/images"),
                 node_key=Path("/state/secrets/nodes"),
                 node_url="http://10.213.20.254:9000",
+                daemon_port=8781,
             ),
             config.Cyclades,
         )

@@ -122,6 +122,7 @@ def node(machines: Machines, name: str) -> dict[str, Any]:
     answers = machines.answers and name not in machines.dead
     return {
         "name": name,
+        "pip": "127.0.0.1",
         "offline": False,
         "drained": False,
         "vm_capable": True,
