@@ -26,7 +26,20 @@ MAY_IMPORT = {
     "descriptor": set(),
     "watch": {"descriptor"},
     "eventd": {"core", "bus", "watch"},
-    "nfdhcpd": {"toml", "watch", "descriptor"},
+    "privileges": set(),
+    "nfdhcpd": {"toml", "watch", "descriptor", "privileges"},
+    "serial": {"core", "watch"},
+    "nodes": {"core", "storage", "rapi", "console", "trust", "http"},
+    "noded": {
+        "core",
+        "serial",
+        "toml",
+        "trust",
+        "http",
+        "watch",
+        "descriptor",
+        "privileges",
+    },
     # Its `reconcile` levels by hand what the reconciler levels by itself.
     "manage": {"core", "storage", "rapi", "logic", "config"},
     "tap": {
@@ -41,10 +54,22 @@ MAY_IMPORT = {
         "logic",
         "eventd",
         "nfdhcpd",
+        "noded",
+        "nodes",
+        "privileges",
         "config",
     },
     "allinone": {"core", "storage", "images"},
-    "testing": {"core", "storage", "rapi", "keystone", "bus", "eventd"},
+    "testing": {
+        "core",
+        "storage",
+        "rapi",
+        "keystone",
+        "bus",
+        "eventd",
+        "serial",
+        "noded",
+    },
 }
 
 # Those who are handed a table of the settings and name its type.

@@ -7,7 +7,7 @@ from pathlib import Path
 from snf.allinone.public import TABLE
 from snf.core.network import Kind
 
-_Tables = Mapping[str, Mapping[str, str | bool | list[str]]]
+_Tables = Mapping[str, Mapping[str, str | bool | int | list[str]]]
 
 
 def cyclades(
@@ -20,6 +20,7 @@ def cyclades(
     images: Path,
     node_key: Path,
     node_url: str,
+    daemon_port: int,
 ) -> str:
     """
     Return the text of ``cyclades.toml``: every service in one process.
@@ -41,6 +42,7 @@ def cyclades(
                 "url": node_url,
                 # They see the very directory.
                 "shared_images": True,
+                "daemon_port": daemon_port,
             },
             # Of what users make nothing has to be there on the nodes before.
             "network": {
@@ -75,6 +77,18 @@ def eventd(
 def nfdhcpd(*, bindings: Path, user: str) -> str:
     """Return the text of ``nfdhcpd.toml``; the path is the one that the nodes see."""
     return _toml({"process": {"user": user}, "bindings": {"directory": str(bindings)}})
+
+
+def noded(*, user: str, url: str, key: Path, listen: str, serial: Path) -> str:
+    """Return the text of a node's ``noded.toml``."""
+    return _toml(
+        {
+            "process": {"user": user},
+            "api": {"urls": [url]},
+            "node": {"key_file": str(key), "listen": listen},
+            "serial": {"logs": str(serial)},
+        }
+    )
 
 
 def nodes_os(*, images: str, cache: str) -> str:

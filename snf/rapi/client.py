@@ -19,7 +19,7 @@ from snf.rapi.errors import Refused
 from snf.rapi.exchange import Answer, Exchange
 from snf.rapi.instances import Instance, Listing
 from snf.rapi.jobs import Job
-from snf.rapi.nodes import Node
+from snf.rapi.nodes import Home, Node
 from snf.rapi.orders import Request
 from snf.rapi.tls import policy
 
@@ -212,6 +212,23 @@ class Rapi:
         named = self._understood(_rows, rows, nodes.FIELDS)
         return tuple(self._understood(_each, nodes.parse, named))
 
+    async def home(self, name: str) -> Home | None:
+        """
+        Return where an instance is; None when there is no such instance.
+
+        No node is asked: it says the same when the node is dead.
+        """
+        there = await self._one("instance", "pnode", name)
+        if there is None:
+            return None
+        address = await self._one("node", "pip", there)
+        return None if address is None else Home(there, address)
+
+    async def _one(self, resource: str, field: str, name: str) -> str | None:
+        """Return a word of the thing of a name; None when there is no such thing."""
+        rows = await self._of(resource, (field,), name)
+        return self._understood(_text, rows[0][field]) if rows else None
+
     async def _jobs(self, fields: Sequence[str], wanted: object) -> tuple[Job, ...]:
         answer = await self._query("job", fields, wanted)
         found = await self._parsed(jobs.parse, fields, answer.content)
@@ -265,6 +282,12 @@ def _info(content: Any) -> ClusterInfo:
 
 def _tagged(values: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     return str(values["os"]), tuple(map(str, values["tags"]))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not text")
+    return value
 
 
 def _job_id(content: Any) -> int:

@@ -38,6 +38,7 @@ from snf.tap.garbage import Frozen
 from snf.tap.images import image_files
 from snf.tap.keystone import keystone_desk
 from snf.tap.layers import Layers
+from snf.tap.nodes import serial_lines
 from snf.tap.secrets import Secrets, read_secrets
 from snf.tap.shared import endpoint
 from snf.tap.turns import ShortTurns
@@ -115,6 +116,9 @@ def _api(
     connections: Connections,
 ) -> IService:
     whole = MultiService()
+    serial = serial_lines(reactor, settings, secret.nodes, database, connections)
+    if serial is not None:
+        serial.setServiceParent(whole)
     keystone = None
     if secret.keystone is not None:
         desk = keystone_desk(reactor, settings.keystone, secret.keystone, database)
@@ -126,7 +130,7 @@ def _api(
     files = image_files(reactor, settings.images, database, limits)
     files.service.setServiceParent(whole)
     prefix = settings.ganeti.instance_prefix
-    doors = console_doors(reactor, database, connections, prefix, new_token)
+    doors = console_doors(reactor, database, connections, prefix, new_token, serial)
     doors.service.setServiceParent(whole)
     tree = site(
         Parts(

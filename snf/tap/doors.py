@@ -17,6 +17,7 @@ from snf.api.console.rights import Rights
 from snf.console.node import NodeSettings
 from snf.core.console import USUAL
 from snf.logic.connections import Connections
+from snf.nodes.serial import SerialLines
 from snf.storage.database import Database
 from snf.tap.screens import NodeEnds
 
@@ -38,16 +39,22 @@ def console_doors(
     connections: Connections,
     prefix: str,
     new_token: Callable[[], str],
+    serial: SerialLines | None,
 ) -> ConsoleDoors:
-    """Return what the settings say."""
-    ends = NodeEnds(reactor, database, connections, prefix, NodeSettings())
+    """
+    Return what the settings say.
+
+    :param serial: None where serial lines are not offered.
+    """
+    settings = NodeSettings()
+    ends = NodeEnds(reactor, database, connections, prefix, settings, lines=serial)
     rights = Rights(reactor, database, USUAL, new_token)
     opened = Opened(reactor, rights, most=1000)
     directory = pages()
     if not is_complete(directory):
         _log.error("{text}", text=MISSING.format(directory))
     return ConsoleDoors(
-        Consoles(new_token, USUAL, ends, serial=ends.line is not None),
+        Consoles(new_token, USUAL, ends, serial is not None, serial),
         Doors(rights, opened, ends, directory),
         opened,
     )

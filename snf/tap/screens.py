@@ -14,6 +14,7 @@ from snf.core.catalog import Cluster
 from snf.core.errors import BadRequest, Conflict, Unavailable
 from snf.core.naming import instance_name
 from snf.logic.connections import Connections
+from snf.nodes.serial import SerialLines
 from snf.rapi.displays import Display
 from snf.rapi.errors import RapiError
 from snf.storage import clusters
@@ -27,9 +28,6 @@ _ATTEMPTS = 2
 # Has a screen forwarded to a VNC viewer: where it is, and the way.
 Forward = Callable[[Place, str], Awaitable[Forwarding]]
 
-# Opens the serial line of a server: its cluster, and its instance's name.
-Line = Callable[[Cluster, str], Awaitable[Peer]]
-
 
 @frozen
 class NodeEnds:
@@ -38,7 +36,7 @@ class NodeEnds:
 
     :ivar prefix: Of the names of instances.
     :ivar forward: None where nothing forwards screens.
-    :ivar line: None where serial lines cannot be opened.
+    :ivar lines: None where serial lines are not offered.
     """
 
     reactor: Any
@@ -47,7 +45,7 @@ class NodeEnds:
     prefix: str
     settings: NodeSettings
     forward_by: Forward | None = None
-    line: Line | None = None
+    lines: SerialLines | None = None
 
     async def place(self, cluster: int, server: int) -> Place:
         """Return where a server's screen is just now."""
@@ -91,10 +89,9 @@ class NodeEnds:
 
     async def serial(self, cluster: int, server: int) -> Peer:
         """Return a server's serial line."""
-        if self.line is None:
+        if self.lines is None:
             raise Unavailable("Serial lines are not offered")
-        found = await self._cluster(cluster)
-        return await self.line(found, instance_name(self.prefix, server))
+        return await self.lines.serial(cluster, server)
 
     async def _connected(self, place: Place) -> Peer:
         try:

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from snf import config
 from snf.allinone import settings
 from snf.nfdhcpd.settings import Nfdhcpd
+from snf.noded.config import Noded
 
 
 class SettingsTests(SynchronousTestCase):
@@ -30,6 +31,7 @@ class SettingsTests(SynchronousTestCase):
                 images=Path("/state/images"),
                 node_key=Path("/state/secrets/nodes"),
                 node_url="http://10.213.20.254:9000",
+                daemon_port=8781,
             ),
             config.Cyclades,
         )
@@ -55,6 +57,7 @@ class SettingsTests(SynchronousTestCase):
                 images=Path("/state/images"),
                 node_key=Path("/state/secrets/nodes"),
                 node_url="http://10.213.20.254:9000",
+                daemon_port=8781,
             ),
             config.Cyclades,
         )
@@ -93,3 +96,19 @@ class SettingsTests(SynchronousTestCase):
         self.assertEqual(Path("/run/x"), loaded.bindings.directory)
         self.assertEqual("nobody", loaded.process.user)
         self.assertEqual((42, 45), (loaded.queues.dhcp, loaded.queues.dhcpv6))
+
+    def test_noded(self):
+        """``noded.toml`` says where the API is, and what is shared with it."""
+        loaded = self.load(
+            settings.noded(
+                user="nobody",
+                url="http://10.0.0.1:8774",
+                key=Path("/run/x"),
+                listen="tcp:8781:interface=10.0.0.2",
+                serial=Path("/run/serial"),
+            ),
+            Noded,
+        )
+        self.assertEqual(Path("/run/serial"), loaded.serial.logs)
+        self.assertEqual(("http://10.0.0.1:8774",), loaded.api.urls)
+        self.assertEqual(Path("/run/x"), loaded.node.key_file)

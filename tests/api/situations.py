@@ -279,6 +279,7 @@ ASKED: Mapping[str, Asked] = {
             {"changePassword": {"adminPass": "p"}},
             {"console": {"type": "vnc"}},
             {"os-getVNCConsole": {"type": "novnc"}},
+            {"os-getConsoleOutput": {"length": 5}},
             {"os-getSerialConsole": {"type": "serial"}},
         ),
     ),

@@ -9,10 +9,7 @@ from fnmatch import fnmatchcase
 from attrs import frozen
 
 # The answers to what we do not offer (yet), with the reason; ours is a refusal.
-NOT_OFFERED: Mapping[str, str] = {
-    "console-output-base": "what consoles show is not kept",
-    "console-output-latest": "what consoles show is not kept",
-}
+NOT_OFFERED: Mapping[str, str] = {}
 
 # What we offer and the OpenStack that was asked does not, with the reason.
 ONLY_HERE: Mapping[str, str] = {

@@ -17,6 +17,7 @@ from snf.api.audit import note
 from snf.api.call import Call, identifier
 from snf.api.compute import locks, versions
 from snf.api.compute.actions import remember
+from snf.api.compute.console_logs import Logs
 from snf.api.compute.owned import MISSING, owner
 from snf.api.json import Afterwards, Answer, Edge, new_app, route
 from snf.api.policy import Reach
@@ -76,12 +77,14 @@ class Consoles:
     :ivar new_token: Makes a token.
     :ivar screens: None where screens cannot be forwarded to VNC viewers.
     :ivar serial: Whether serial lines are offered.
+    :ivar logs: None where what servers say on them is not kept.
     """
 
     new_token: Callable[[], str]
     terms: Terms = USUAL
     screens: Screens | None = None
     serial: bool = False
+    logs: Logs | None = None
 
     def offered(self, kind: str) -> Kind:
         """

@@ -14,6 +14,7 @@ from snf.api.call import Call, identifier
 from snf.api.compute import (
     attachments,
     batch,
+    console_logs,
     consoles,
     filters,
     firewall,
@@ -209,6 +210,9 @@ class Servers:
         uuid = identifier(server, MISSING)
         if len(call.body) == 1 and consoles.NAMES.intersection(call.body):
             return consoles.change(txn, call, uuid, call.body, self.consoles)
+        if len(call.body) == 1 and console_logs.NAMES.intersection(call.body):
+            logs = self.consoles.logs
+            return console_logs.change(txn, call, uuid, call.body, logs)
         for name, own_way in _OWN_WAYS.items():
             if name in call.body and len(call.body) == 1:
                 return own_way(txn, call, uuid, call.body)

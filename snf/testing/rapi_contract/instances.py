@@ -1,6 +1,7 @@
 """What becomes of instances."""
 
 from collections.abc import Callable
+from ipaddress import ip_address
 from uuid import uuid4
 
 from attrs import evolve
@@ -52,6 +53,17 @@ class _InstanceTests(SubjectTestCase):
             (instance.pnode, instance.network_port), (found.node, found.port)
         )
         self.assertIsNone(await self.rapi.display("nobody-1"))
+
+    async def test_home(self) -> None:
+        """An instance is at home on a node with an address; what there is not is nowhere."""
+        self.assertIsNone(await self.rapi.home(self.subject.name(1)))
+        await self.subject.create(1)
+        home = await self.rapi.home(self.subject.name(1))
+        assert home is not None
+        instance = await self.rapi.instance(self.subject.name(1))
+        assert instance is not None
+        self.assertEqual(instance.pnode, home.node)
+        ip_address(home.address)
 
     async def test_create(self) -> None:
         """A machine that is created runs, with the NIC that was asked for."""
