@@ -40,6 +40,8 @@ class NovaTests(ClientTestCase):
         )
         [row] = client.table(f"list --name {name}")
         self.assertEqual(f"default={shown['default network']}", row["Networks"])
+        self.assertIn("simulated", client(f"console-log {name}"))
+        self.assertNotIn("simulated", client(f"console-log --length 1 {name}"))
         client(f"lock {name}")
         with self.assertRaisesRegex(Refused, "is locked"):
             client(f"stop {name}")

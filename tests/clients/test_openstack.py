@@ -52,6 +52,7 @@ class ServerTests(ClientTestCase):
         self.runs(client, name)
         self.has_addresses(client, name)
         self.tells(client, minor, name)
+        self.has_said(client, name)
         client(f"server set --name {name}-2 {name}")
         client(f"server delete --wait {name}-2")
         self.assertEqual([], client.json(f"server list --name {name}"))
@@ -163,6 +164,15 @@ class ServerTests(ClientTestCase):
         [address] = [one["ip_address"] for one in made["Fixed IPs"]]
         self.openstack("2.43")(f"server remove fixed ip {name} {address}")
         self.until(lambda: has(1), f"{name} has one address")
+
+    def has_said(self, client: Program, name: str) -> None:
+        """What it has said on its serial line is shown, or the end of that."""
+        log = client(f"console log show {name}")
+        self.assertIn("Linux version", log)
+        end = client(f"console log show --lines 1 {name}")
+        self.assertTrue(end.strip())
+        self.assertTrue(log.strip().endswith(end.strip()))
+        self.assertNotIn("Linux version", end)
 
     def tells(self, client: Program, minor: int, name: str) -> None:
         """What was done to it is told, the newest first."""
