@@ -3,13 +3,13 @@
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.protocol import Factory
 
 from snf.console.node import NodeSettings, connect
 from snf.console.peer import Peer
+from snf.testing.screen import Screen
 from tests.browser import pictures
 from tests.browser.case import BrowserTestCase
-from tests.browser.screens import serve
 from tests.console.qemu import Qemu, qemu
 
 _CONTROL, _ALT, _SHIFT, _DELETE, _RETURN = 0xFFE3, 0xFFE9, 0xFFE1, 0xFFFF, 0xFF0D
@@ -21,13 +21,30 @@ class ScreenTestCase(BrowserTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.keys: list[tuple[int, bool]] = []
-        self._screen = self.ends.screen
-        self.ends.screen = self._served  # type: ignore[method-assign]
+        self.shown: list[Screen] = []
+        listening = Factory()
+        listening.noisy = False
+        listening.buildProtocol = self._made  # type: ignore[method-assign,assignment]
+        port: Any = reactor.listenTCP(0, listening, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        self.addCleanup(self._gone)
 
-    async def _served(self, cluster: int, server: int) -> Peer:
-        peer = await self._screen(cluster, server)
-        ensureDeferred(serve(self.ends.far[-1], self.keys))
-        return peer
+        async def screen(cluster: int, server: int) -> Peer:
+            place = port.getHost()
+            return await connect(reactor, place.host, place.port, NodeSettings())
+
+        self.ends.screen = screen  # type: ignore[method-assign]
+
+    def _made(self, address: object) -> Screen:
+        made = Screen(lambda keysym, down: self.keys.append((keysym, down)))
+        self.shown.append(made)
+        return made
+
+    async def _gone(self) -> None:
+        for one in self.shown:
+            one.transport.loseConnection()
+        while not all(one.lost for one in self.shown):
+            await self.pause()
 
     def opened_page(self, page: Any) -> None:
         """Open a new console."""
@@ -143,12 +160,12 @@ class PageTests(ScreenTestCase):
 
     def _lost(self, page: Any) -> None:
         self.opened_page(page)
-        reactor.callFromThread(self.ends.far[-1].transport.loseConnection)
+        reactor.callFromThread(self.shown[-1].transport.loseConnection)
         page.get_by_role("alert").filter(has_text="The connection has ended").wait_for()
         self.audit(page)
         page.keyboard.press("Enter")
         self.connected(page)
-        self.assertEqual(2, len(self.ends.far))
+        self.assertEqual(2, len(self.shown))
         page.get_by_role("alert").wait_for(state="hidden")
 
     async def test_reloaded(self) -> None:
@@ -161,7 +178,7 @@ class PageTests(ScreenTestCase):
         self.connected(page)
         page.reload()
         self.connected(page)
-        self.assertEqual(2, len(self.ends.far))
+        self.assertEqual(2, len(self.shown))
         page.goto("about:blank")
         page.goto(url)
         page.get_by_role("alert").filter(has_text="ask for a new URL").wait_for()
