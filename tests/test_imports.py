@@ -58,6 +58,7 @@ MAY_IMPORT = {
         "nodes",
         "privileges",
         "config",
+        "trust",
     },
     "allinone": {"core", "storage", "images"},
     "testing": {

@@ -93,6 +93,7 @@ def configure_cyclades(
         node_url=f"http://{instance.host_address}:{instance.api_port}",
         # Nodes that are simulated have what is a broker's port otherwise.
         daemon_port=NODED_PORT if rabbitmq else instance.amqp_port,
+        control=(layout / "run" / "vncauthproxy.sock").absolute(),
     )
     write(configuration(layout), text)
 

@@ -1,4 +1,4 @@
-"""``twistd cyclades``: the HTTP APIs, submitter, dispatcher and reconciler."""
+"""``twistd cyclades``: the HTTP APIs, submitter, dispatcher, reconciler, vncauthproxy."""
 
 import secrets
 from collections.abc import Callable
@@ -33,6 +33,7 @@ from snf.rapi.client import connect
 from snf.storage.database import Database
 from snf.storage.listener import Listener
 from snf.storage.version import SchemaCheck
+from snf.tap.console import vncauthproxy
 from snf.tap.doors import console_doors
 from snf.tap.garbage import Frozen
 from snf.tap.images import image_files
@@ -79,6 +80,10 @@ def assemble(
 ) -> MultiService:
     """Return the services that the settings name, on a given bus."""
     layers = Layers()
+    if settings.services.run == ("vncauthproxy",):
+        # It needs no database, which need not be reached from its host.
+        vncauthproxy(reactor, settings.console, secret.console).setServiceParent(layers)
+        return layers
     base = settings.database
     database = Database(reactor, base.dsn, secret.database, base.threads)
     database.setServiceParent(layers)
@@ -101,6 +106,9 @@ def assemble(
         ).setServiceParent(whole),
         "reconciler": lambda: _reconciler(
             reactor, settings, database, connections
+        ).setServiceParent(whole),
+        "vncauthproxy": lambda: vncauthproxy(
+            reactor, settings.console, secret.console
         ).setServiceParent(whole),
     }
     for name in settings.services.run:
@@ -129,8 +137,9 @@ def _api(
     limits = {one: getattr(settings.quota, one.value) for one in Resource}
     files = image_files(reactor, settings.images, database, limits)
     files.service.setServiceParent(whole)
-    prefix = settings.ganeti.instance_prefix
-    doors = console_doors(reactor, database, connections, prefix, new_token, serial)
+    doors = console_doors(
+        reactor, settings, secret.console, database, connections, new_token, serial
+    )
     doors.service.setServiceParent(whole)
     tree = site(
         Parts(
