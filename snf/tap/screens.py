@@ -99,9 +99,9 @@ class NodeEnds:
                 self.reactor, place.host, place.port, self.settings
             )
         except Unreachable as failure:
-            raise Unavailable(
-                f"The server's screen is out of reach: {failure}"
-            ) from None
+            # Where nodes are is no business of users.
+            _log.error("no screen: {reason}", reason=str(failure))
+            raise Unavailable("The server's screen is out of reach") from None
 
     async def _cluster(self, cluster: int) -> Cluster:
         found = await self.database.run(clusters.get, cluster)
