@@ -149,6 +149,8 @@ class StreamPeer(TwistedProtocol, Peer):
 
     def send(self, data: bytes) -> bool:
         """Send bytes; False when no more should be sent before it has drained."""
+        if self.transport is None:
+            return True  # that it is over has been told
         if not self._direct or self._blocked:
             self.transport.write(data)
             return not self._blocked
@@ -176,7 +178,8 @@ class StreamPeer(TwistedProtocol, Peer):
         """Read no more for now."""
         if not self._paused:
             self._paused = True
-            self.transport.pauseProducing()
+            if self.transport is not None:
+                self.transport.pauseProducing()
 
     def resume(self) -> None:
         """Read on; what had been read already comes first."""
@@ -186,7 +189,7 @@ class StreamPeer(TwistedProtocol, Peer):
         if self._early and self.receiver is not None:
             early, self._early = self._early, b""
             self.receiver.received(early)
-        if not self._paused:
+        if not self._paused and self.transport is not None:
             self.transport.resumeProducing()
 
     def put_back(self, data: bytes) -> None:

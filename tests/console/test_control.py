@@ -54,7 +54,7 @@ class ParseTests(SynchronousTestCase):
     def test_wrong(self) -> None:
         """Each mistake names its field."""
         for key, values in (
-            ("destination_address", (None, "", 7, "x" * 256, "\ud800")),
+            ("destination_address", (None, "", 7, "x" * 256, "\ud800", "a b", "a\n")),
             ("destination_port", (None, 0, 65_536, "1", 1.5, True)),
             ("password", (None, "", 7, [], "x" * 256)),
             ("source_port", (None, -1, 65_536, "x")),
