@@ -43,7 +43,8 @@ class Sessions:
         asker = Asker(call.address, call.request_id)
         console, secret = await self.rights.redeem(wanted.token, wanted.type, asker)
         # Of this console alone: several may be open at once, and none sees another's.
-        path = f"/console/sessions/{console.id}"
+        root = urlsplit(call.root)
+        path = f"{root.path}/console/sessions/{console.id}"
         shown: dict[str, Any] = {
             "id": str(console.id),
             "type": console.kind.value,
@@ -53,7 +54,7 @@ class Sessions:
             "socket": f"{path}/socket",
             "reconnect_s": self.rights.terms.reconnect_s,
         }
-        secure = "; Secure" if urlsplit(call.root).scheme == "https" else ""
+        secure = "; Secure" if root.scheme == "https" else ""
         cookie = f"{COOKIE}={secret}; Path={path}; HttpOnly; SameSite=Strict{secure}"
         headers = {"Set-Cookie": cookie, "Cache-Control": "no-store"}
         return Answer({"session": shown}, headers=headers)
