@@ -99,10 +99,11 @@ class ControlTests(ProxyTestCase):
     async def ask(self, *pieces: bytes, half: bool = False) -> dict[str, Any]:
         """Return the answer to some bytes."""
         end = await connectProtocol(UNIXClientEndpoint(reactor, self.path), End())
-        for piece in pieces:
+        for number, piece in enumerate(pieces):
+            if number:
+                await deferLater(reactor, 0.01)
             end.send(piece)
-            await deferLater(reactor, 0.01)
-        if half and not end.lost:
+        if half:
             end.transport.loseWriteConnection()
         await end.gone()
         answer: dict[str, Any] = json.loads(end.got)
