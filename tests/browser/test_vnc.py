@@ -233,7 +233,8 @@ class GuestTests(BrowserTestCase):
     async def test_seen(self) -> None:
         """What is typed reaches the machine, whose screen is seen to change."""
         menu = ("-boot", "menu=on,splash-time=60000")
-        with qemu("", *menu, stopped=False) as machine:
+        with qemu("", *menu) as machine:
+            machine.ask("cont")
             self._show(machine)
             await self.browse(self._seen)
 
