@@ -90,6 +90,7 @@ from snf.api.parts import Files as Files
 from snf.api.parts import Parts as Parts
 from snf.api.site import ApiSite, Branch, Noun, Nouns
 from snf.api.streams import streamed
+from snf.api.userdata.keys import Keys
 
 
 def site(parts: Parts) -> ApiSite:
@@ -100,6 +101,7 @@ def site(parts: Parts) -> ApiSite:
         "image": _image(parts),
         "network": _network(parts),
         "node": _node(parts),
+        "userdata": _userdata(parts),
     }
     if parts.doors is not None:
         at = parts.edge("/console", dialect.Identity())
@@ -334,6 +336,11 @@ def _node(parts: Parts) -> IResource:
     }
     v1 = Branch(edge, {name: Noun(noun) for name, noun in nouns.items()})
     return Branch(edge, {"v1": v1})
+
+
+def _userdata(parts: Parts) -> IResource:
+    edge = parts.edge("/userdata", dialect.Userdata())
+    return Branch(edge, {"keys": Noun(Keys(edge))})
 
 
 # Where things are stored, if not in what has their name.

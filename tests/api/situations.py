@@ -123,6 +123,7 @@ THINGS: Mapping[str, Thing] = {
     "/image/v2/images/{image}/tags/{tag}": _TAG,
     "/image/v2/tasks/{task}": Thing("task"),
     "/image/v2/schemas/{schema}": Thing(always="image", missing="nothing"),
+    "/userdata/keys/{key}": Thing("key", missing="999999"),
     # Who has no signature is not told what there is.
     "/node/v1/guest/{order}": Thing(always=MISSING, missing_code=403),
     "/node/v1/images/{sha256}": Thing(always="0" * 64, missing_code=403),
@@ -244,6 +245,10 @@ ASKED: Mapping[str, Asked] = {
     ),
     f"POST {_COMPUTE}/os-keypairs": Asked(
         {"keypair": {"name": "new", "public_key": PUBLIC_KEY}}
+    ),
+    "POST /userdata/keys": Asked({"name": "new", "content": PUBLIC_KEY}),
+    "PUT /userdata/keys/{key}": Asked(
+        {"name": "other"}, also=({"content": PUBLIC_KEY, "fingerprint": "x"},)
     ),
     f"PUT {_COMPUTE}/os-quota-sets/{{project}}": Asked(_ROOM),
     f"POST {_COMPUTE}/os-server-groups": Asked(
