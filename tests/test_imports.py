@@ -15,9 +15,10 @@ MAY_IMPORT = {
     "core": set(),
     "trust": set(),
     "http": set(),
+    "flights": set(),
     "storage": {"core"},
     "rapi": {"core", "trust", "http"},
-    "keystone": {"core", "trust", "http"},
+    "keystone": {"core", "trust", "http", "flights"},
     "bus": {"core", "trust"},
     "images": {"core", "storage"},
     "api": {"core", "storage", "images"},
@@ -27,7 +28,7 @@ MAY_IMPORT = {
     "eventd": {"core", "bus", "watch"},
     "privileges": set(),
     "nfdhcpd": {"toml", "watch", "descriptor", "privileges"},
-    "noded": {"core", "toml", "trust", "http", "watch", "descriptor", "privileges"},
+    "noded": {"core", "toml", "trust", "http", "flights", "watch", "privileges"},
     # Its `reconcile` levels by hand what the reconciler levels by itself.
     "manage": {"core", "storage", "rapi", "logic", "config"},
     "tap": {

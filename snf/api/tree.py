@@ -88,6 +88,7 @@ from snf.api.network.tags import Tags as NetworkTags
 from snf.api.network.zones import Zones as NetworkZones
 from snf.api.node.guests import Guests
 from snf.api.node.images import Images as NodeImages
+from snf.api.node.metadata import Metadata as NodeMetadata
 from snf.api.site import ApiSite, Branch, Noun, Nouns
 from snf.api.streams import streamed
 from snf.config import Api, Identity
@@ -386,9 +387,10 @@ def _node(parts: Parts) -> IResource:
     nouns = {
         "guest": Guests(edge, parts.keys),
         "images": NodeImages(edge, parts.keys, parts.files.intake),
+        "metadata": NodeMetadata(edge, parts.keys),
     }
-    v1 = Branch(edge, {name: Noun(noun) for name, noun in nouns.items()})
-    return Branch(edge, {"v1": v1})
+    v1 = {name: Noun(noun) for name, noun in nouns.items()}
+    return Branch(edge, {"v1": Branch(edge, v1)})
 
 
 # Where things are stored, if not in what has their name.

@@ -65,6 +65,7 @@ SHORTLY_S = 120
 # Where nodes ask of themselves, with the key that they share with APIs; and where APIs
 # ask nodes with the same. What is signed for one is of no use for another.
 METADATA_PATH = "/node/v1/metadata/{}"
+PASSWORD_PATH = "/node/v1/metadata/{}/password"
 NODE_PREFIX = "/noded/v1/"
 
 # Where a node finds an image's data, by its SHA-256 in hexadecimal, and what a guest is

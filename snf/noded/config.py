@@ -10,7 +10,7 @@ from snf.core.node_keys import read_shared
 from snf.core.signing import Signer
 from snf.toml import ConfigError, load, secret
 
-KNOWN: Sequence[str] = ()
+KNOWN: Sequence[str] = ("metadata",)
 """What a node can do for its guests and the API; ``snf.noded.services`` does it."""
 
 
@@ -74,6 +74,26 @@ class Node:
 
 
 @frozen
+class Metadata:
+    """``[metadata]``: what guests are told while they run.
+
+    :ivar directory: Where ``snf-network`` says whose a tap is.
+    :ivar instance_prefix: Of the instances that are servers of the cloud.
+    :ivar cache_s: How long what the API has said is good.
+    """
+
+    directory: Path = Path("/run/snf-metadata")
+    instance_prefix: str = "snf"
+    cache_s: float = 5.0
+
+    def check(self) -> None:
+        if not self.instance_prefix.isalnum() or not self.instance_prefix.isascii():
+            raise ValueError("instance_prefix: letters and digits only")
+        if not 0 <= self.cache_s <= 300:
+            raise ValueError("cache_s: must be from 0 to 300")
+
+
+@frozen
 class Noded:
     """``noded.toml``, the file of ``twistd snf-noded``."""
 
@@ -81,6 +101,7 @@ class Noded:
     process: Process = Process()
     services: Services = Services()
     node: Node = Node()
+    metadata: Metadata = Metadata()
 
 
 @frozen
