@@ -17,7 +17,7 @@ from snf.allinone.machine import Machine
 from snf.allinone.postgres import Postgres
 from snf.allinone.process import Daemon, clean_environment, wait_for
 from snf.allinone.rabbitmq import RabbitMQ
-from snf.allinone.scripts import BINDINGS, CHECKOUT, QUEUES
+from snf.allinone.scripts import ASKING, BINDINGS, CHECKOUT, QUEUES
 from snf.core.node_keys import NodeKeys, written
 
 NODED_PORT = 8781
@@ -127,6 +127,7 @@ def configure_noded(layout: Layout, instance: Instance, machine: Machine) -> Non
         url=f"http://{instance.host_address}:{instance.api_port}",
         key=key,
         listen=f"tcp:{NODED_PORT}:interface={machine.node.address}",
+        taps=ASKING,
     )
     write(layout / f"noded{machine.node.suffix}.toml", text)
 

@@ -77,13 +77,18 @@ def nfdhcpd(*, bindings: Path, user: str) -> str:
     return _toml({"process": {"user": user}, "bindings": {"directory": str(bindings)}})
 
 
-def noded(*, user: str, url: str, key: Path, listen: str) -> str:
-    """Return the text of a node's ``noded.toml``."""
+def noded(*, user: str, url: str, key: Path, listen: str, taps: str) -> str:
+    """
+    Return the text of a node's ``noded.toml``.
+
+    :param taps: Where it sees whose a tap is that asks for metadata.
+    """
     return _toml(
         {
             "process": {"user": user},
             "api": {"urls": [url]},
             "node": {"key_file": str(key), "listen": listen},
+            "metadata": {"directory": taps},
         }
     )
 

@@ -103,8 +103,10 @@ class SettingsTests(SynchronousTestCase):
                 url="http://10.0.0.1:8774",
                 key=Path("/run/x"),
                 listen="tcp:8781:interface=10.0.0.2",
+                taps="/run/y",
             ),
             Noded,
         )
         self.assertEqual(("http://10.0.0.1:8774",), loaded.api.urls)
         self.assertEqual(Path("/run/x"), loaded.node.key_file)
+        self.assertEqual(Path("/run/y"), loaded.metadata.directory)
