@@ -86,6 +86,7 @@ from snf.api.network.tags import Tags as NetworkTags
 from snf.api.network.zones import Zones as NetworkZones
 from snf.api.node.guests import Guests
 from snf.api.node.images import Images as NodeImages
+from snf.api.node.metadata import Metadata as NodeMetadata
 from snf.api.parts import Files as Files
 from snf.api.parts import Parts as Parts
 from snf.api.site import ApiSite, Branch, Noun, Nouns
@@ -333,9 +334,10 @@ def _node(parts: Parts) -> IResource:
     nouns = {
         "guest": Guests(edge, parts.keys),
         "images": NodeImages(edge, parts.keys, parts.files.intake),
+        "metadata": NodeMetadata(edge, parts.keys),
     }
-    v1 = Branch(edge, {name: Noun(noun) for name, noun in nouns.items()})
-    return Branch(edge, {"v1": v1})
+    v1 = {name: Noun(noun) for name, noun in nouns.items()}
+    return Branch(edge, {"v1": Branch(edge, v1)})
 
 
 def _userdata(parts: Parts) -> IResource:

@@ -13,7 +13,8 @@ from snf import privileges
 from snf.noded.api import Api, connect
 from snf.noded.config import Known
 from snf.noded.door import Door, site
-from snf.noded.services import KINDS, Kind, Parts
+from snf.noded.parts import Kind, Parts
+from snf.noded.services import KINDS
 
 
 @define(eq=False)

@@ -127,6 +127,7 @@ THINGS: Mapping[str, Thing] = {
     # Who has no signature is not told what there is.
     "/node/v1/guest/{order}": Thing(always=MISSING, missing_code=403),
     "/node/v1/images/{sha256}": Thing(always="0" * 64, missing_code=403),
+    "/node/v1/metadata/{server}": Thing(always="1", missing_code=403),
     f"{_V2}/extensions/{{extension}}": Thing(always="provider", missing="nothing"),
     f"{_V2}/floatingips/{{item}}": Thing("floating_ip"),
     f"{_V2}/floatingips/{{item}}/tags/{{tag}}": _TAG,
@@ -316,6 +317,8 @@ ASKED: Mapping[str, Asked] = {
     ),
     "GET /node/v1/guest/{order}": Asked(code=403),
     "GET /node/v1/images/{sha256}": Asked(code=403),
+    "GET /node/v1/metadata/{server}": Asked(code=403),
+    "POST /node/v1/metadata/{server}/password": Asked({"password": "x"}, code=403),
     # None is under way.
     f"GET {_COMPUTE}/servers/{{server}}/migrations/{{migration}}": Asked(code=404),
     # Nothing draws graphs unless it is configured.

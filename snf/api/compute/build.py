@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from uuid import UUID, uuid4
 
 import msgspec
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from snf.api.call import Call, identifier
 from snf.api.compute import guests
@@ -146,7 +146,7 @@ class Builder:
             build=_order(flavor, image, nics, entry, guest.drive),
         )
         orders.add(txn, order, cluster.id, call.request_id)
-        if guest.drive and self.seal is not None:
+        if self.seal is not None and (guest.drive or guest.keys or guest.user_data):
             told.add(txn, self.seal, server_id, guest.keys, guest.user_data)
             told.add_secret(txn, self.seal, order.id, guest.secret)
         remember(txn, call, server_id, "create", order.id)
@@ -167,15 +167,13 @@ class Builder:
         if image.sha256 is None and not wanted.tells:
             guests.files(call, wanted.personality)  # which some versions have not
             return GuestWish(drive=False)
-        guests.check_tellable(image, flavor.disk_gib, self.seal)
-        name = wanted.key_name or None
-        return GuestWish(
-            drive=True,
-            key_name=name,
-            keys=() if name is None else (guests.key_of(txn, call, name),),
-            user_data=guests.user_data(wanted.user_data),
-            secret=guests.secret(call, wanted, self.random_bytes, password),
-        )
+        if not wanted.without_drive:
+            guests.check_tellable(image, flavor.disk_gib, self.seal)
+        wish = guests.wish(txn, call, wanted, self.seal)
+        if not wish.drive:
+            return wish
+        secret = guests.secret(call, wanted, self.random_bytes, password)
+        return evolve(wish, secret=secret)
 
     def _groups(
         self, txn: Transaction, call: Call, wanted: NewServer
