@@ -59,6 +59,7 @@ MAY_IMPORT = {
         "nodes",
         "privileges",
         "config",
+        "trust",
     },
     "allinone": {"core", "storage", "images"},
     "testing": {

@@ -21,15 +21,19 @@ def cyclades(
     node_key: Path,
     node_url: str,
     daemon_port: int,
+    control: Path,
 ) -> str:
     """
     Return the text of ``cyclades.toml``: every service in one process.
 
     :param images: Where the data of images is kept.
+    :param control: Where vncauthproxy is asked for ports.
     """
     return _toml(
         {
-            "services": {"run": ["api", "submitter", "dispatcher", "reconciler"]},
+            "services": {
+                "run": ["api", "submitter", "dispatcher", "reconciler", "vncauthproxy"]
+            },
             "database": {"dsn": dsn, "password_file": str(dsn_password)},
             "broker": _broker(broker, broker_password),
             "api": {
@@ -43,6 +47,11 @@ def cyclades(
                 # They see the very directory.
                 "shared_images": True,
                 "daemon_port": daemon_port,
+            },
+            "console": {
+                "control_socket": str(control),
+                "listen": ["127.0.0.1"],
+                "address": "127.0.0.1",
             },
             # Of what users make nothing has to be there on the nodes before.
             "network": {

@@ -12,7 +12,8 @@ from twisted.internet.task import deferLater
 from snf import http
 from snf.core.naming import EXCLUSION
 from snf.http import HttpClient
-from snf.rapi import instances, jobs, networks, nodes
+from snf.rapi import displays, instances, jobs, networks, nodes
+from snf.rapi.displays import Display
 from snf.rapi.endpoint import Endpoint
 from snf.rapi.errors import Refused
 from snf.rapi.exchange import Answer, Exchange
@@ -183,13 +184,26 @@ class Rapi:
         Its node is not asked, which makes this several times as fast as ``instance``.
         """
         fields = ("os", "tags")
-        # Of a name by itself, Ganeti makes an error where there is none of that name.
-        answer = await self._query("instance", fields, ["&", ["=", "name", name]])
-        rows = self._understood(_data, answer.content)
+        rows = await self._of("instance", fields, name)
+        return self._understood(_tagged, rows[0]) if rows else None
+
+    async def display(self, name: str) -> Display | None:
+        """Return where an instance's display is; None when there is no such instance."""
+        rows = await self._of("instance", displays.FIELDS, name)
         if not rows:
             return None
-        [named] = self._understood(_rows, rows, fields)
-        return self._understood(_tagged, named)
+        [named] = rows
+        nodes = await self._of("node", displays.NODE_FIELDS, named["pnode"])
+        return self._understood(lambda: displays.parse(named, nodes[0]["pip"]))
+
+    async def _of(
+        self, resource: str, fields: Sequence[str], name: object
+    ) -> list[dict[str, Any]]:
+        """Return what a query tells of the thing of a name; nothing of none."""
+        # Of a name by itself, Ganeti makes an error where there is none of that name.
+        answer = await self._query(resource, fields, ["&", ["=", "name", name]])
+        rows = self._understood(_data, answer.content)
+        return self._understood(_rows, rows, fields) if rows else []
 
     async def nodes(self) -> tuple[Node, ...]:
         """Return all nodes of the cluster, with what they have as they tell it now."""
@@ -212,13 +226,8 @@ class Rapi:
 
     async def _one(self, resource: str, field: str, name: str) -> str | None:
         """Return a word of the thing of a name; None when there is no such thing."""
-        # Of a name by itself, Ganeti makes an error where there is none of that name.
-        answer = await self._query(resource, (field,), ["&", ["=", "name", name]])
-        rows = self._understood(_data, answer.content)
-        if not rows:
-            return None
-        [row] = self._understood(_rows, rows, (field,))
-        return self._understood(_text, row[field])
+        rows = await self._of(resource, (field,), name)
+        return self._understood(_text, rows[0][field]) if rows else None
 
     async def _jobs(self, fields: Sequence[str], wanted: object) -> tuple[Job, ...]:
         answer = await self._query("job", fields, wanted)

@@ -83,6 +83,22 @@ def choose(
     return found[chosen]
 
 
+def get(txn: Transaction, cluster_id: int) -> Cluster:
+    """
+    Return a cluster.
+
+    :raises NotFound: There is none.
+    """
+    return _from_row(
+        required(
+            txn,
+            f"there is no cluster {cluster_id}",
+            f"SELECT {_COLUMNS} FROM cluster c WHERE c.id = %s",
+            (cluster_id,),
+        )
+    )
+
+
 def named(txn: Transaction, name: str) -> Cluster:
     """
     Return a cluster by its name.
@@ -95,22 +111,6 @@ def named(txn: Transaction, name: str) -> Cluster:
             f"there is no cluster named {name!r}",
             f"SELECT {_COLUMNS} FROM cluster c WHERE c.name = %s",
             (name,),
-        )
-    )
-
-
-def get(txn: Transaction, cluster_id: int) -> Cluster:
-    """
-    Return a cluster by its id.
-
-    :raises NotFound: There is none.
-    """
-    return _from_row(
-        required(
-            txn,
-            f"there is no cluster {cluster_id}",
-            f"SELECT {_COLUMNS} FROM cluster c WHERE c.id = %s",
-            (cluster_id,),
         )
     )
 

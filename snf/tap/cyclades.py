@@ -1,4 +1,4 @@
-"""``twistd cyclades``: the HTTP APIs, submitter, dispatcher and reconciler."""
+"""``twistd cyclades``: the HTTP APIs, submitter, dispatcher, reconciler, vncauthproxy."""
 
 import secrets
 from collections.abc import Callable
@@ -12,7 +12,6 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from snf.api.compute.build import Builder
-from snf.api.compute.consoles import Consoles
 from snf.api.compute.stats import Graphs
 from snf.api.identity.passwords import PasswordChecker
 from snf.api.tree import Parts, site
@@ -34,6 +33,8 @@ from snf.rapi.client import connect
 from snf.storage.database import Database
 from snf.storage.listener import Listener
 from snf.storage.version import SchemaCheck
+from snf.tap.console import vncauthproxy
+from snf.tap.doors import console_doors
 from snf.tap.garbage import Frozen
 from snf.tap.images import image_files
 from snf.tap.keystone import keystone_desk
@@ -79,6 +80,10 @@ def assemble(
 ) -> MultiService:
     """Return the services that the settings name, on a given bus."""
     layers = Layers()
+    if settings.services.run == ("vncauthproxy",):
+        # It needs no database, which need not be reached from its host.
+        vncauthproxy(reactor, settings.console, secret.console).setServiceParent(layers)
+        return layers
     base = settings.database
     database = Database(reactor, base.dsn, secret.database, base.threads)
     database.setServiceParent(layers)
@@ -101,6 +106,9 @@ def assemble(
         ).setServiceParent(whole),
         "reconciler": lambda: _reconciler(
             reactor, settings, database, connections
+        ).setServiceParent(whole),
+        "vncauthproxy": lambda: vncauthproxy(
+            reactor, settings.console, secret.console
         ).setServiceParent(whole),
     }
     for name in settings.services.run:
@@ -129,6 +137,10 @@ def _api(
     limits = {one: getattr(settings.quota, one.value) for one in Resource}
     files = image_files(reactor, settings.images, database, limits)
     files.service.setServiceParent(whole)
+    doors = console_doors(
+        reactor, settings, secret.console, database, connections, new_token, serial
+    )
+    doors.service.setServiceParent(whole)
     tree = site(
         Parts(
             clock=reactor,
@@ -147,7 +159,8 @@ def _api(
                 ),
                 seal=None if secret.nodes is None else secret.nodes.seal,
             ),
-            consoles=Consoles(new_token, logs=serial),
+            consoles=doors.consoles,
+            doors=doors.doors,
             limits=limits,
             graphs=_graphs(settings.stats, secret.stats),
             keystone=keystone,

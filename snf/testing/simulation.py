@@ -36,6 +36,7 @@ from snf.storage import builds, clusters
 from snf.storage.builds import Built
 from snf.storage.database import Database, Transaction
 from snf.testing.ganeti import Durations, FakeGaneti
+from snf.testing.screen import Screens
 from snf.testing.serial import SimulatedLines
 
 _log = Logger()
@@ -81,6 +82,7 @@ class Simulation(Service):
     _calls: "_Calls" = field(init=False)
     _port: IListeningPort | None = field(init=False, default=None)
     _node_port: IListeningPort | None = field(init=False, default=None)
+    _screens: IListeningPort | None = field(init=False, default=None)
     _beginning: "Deferred[None] | None" = field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
@@ -120,6 +122,7 @@ class Simulation(Service):
             nodes=self.settings.nodes,
         )
         ganeti.queue.serial = last
+        ganeti.machines.display_port = await self._listen_as_screens()
         for built in there:
             running = _left_running(built)
             if running is not None:
@@ -130,6 +133,14 @@ class Simulation(Service):
         await self._listen_as_node(ganeti)
         if self.running:
             self.cloud.startService()
+
+    async def _listen_as_screens(self) -> int:
+        """Have the guests' screens, all in one place; return its port."""
+        if self._screens is None:
+            endpoint = TCP4ServerEndpoint(self.reactor, 0, interface=_HOST)
+            self._screens = await endpoint.listen(Screens())
+        port: Any = self._screens
+        return port.getHost().port
 
     async def _listen(self, cluster: Cluster, ganeti: FakeGaneti) -> None:
         endpoint = TCP4ServerEndpoint(self.reactor, self.settings.port, interface=_HOST)
@@ -172,7 +183,8 @@ class Simulation(Service):
             await self._beginning
         if self.cloud.running:
             await maybeDeferred(self.cloud.stopService)
-        ports, self._port, self._node_port = (self._port, self._node_port), None, None
+        ports = (self._port, self._node_port, self._screens)
+        self._port = self._node_port = self._screens = None
         for port in ports:
             if port is not None:
                 await maybeDeferred(port.stopListening)

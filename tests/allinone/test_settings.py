@@ -32,6 +32,7 @@ class SettingsTests(SynchronousTestCase):
                 node_key=Path("/state/secrets/nodes"),
                 node_url="http://10.213.20.254:9000",
                 daemon_port=8781,
+                control=Path("/state/run/vncauthproxy.sock"),
             ),
             config.Cyclades,
         )
@@ -44,6 +45,11 @@ class SettingsTests(SynchronousTestCase):
         self.assertEqual("http://10.213.20.254:9000", loaded.nodes.url)
         self.assertEqual(Path("/state/secrets/nodes"), loaded.nodes.key_file)
         self.assertTrue(loaded.nodes.shared_images)
+        self.assertIn("vncauthproxy", loaded.services.run)
+        self.assertEqual(
+            ("/state/run/vncauthproxy.sock", ("127.0.0.1",)),
+            (loaded.console.control_socket, loaded.console.listen),
+        )
 
     def test_memory_bus(self):
         """A bus inside the process has no password."""
@@ -58,6 +64,7 @@ class SettingsTests(SynchronousTestCase):
                 node_key=Path("/state/secrets/nodes"),
                 node_url="http://10.213.20.254:9000",
                 daemon_port=8781,
+                control=Path("/state/run/vncauthproxy.sock"),
             ),
             config.Cyclades,
         )

@@ -51,6 +51,7 @@ class ServerTests(ClientTestCase):
         self.is_locked(client, minor, name)
         self.runs(client, name)
         self.has_addresses(client, name)
+        self.shows_itself(client, minor, name)
         self.tells(client, minor, name)
         self.has_said(client, name)
         client(f"server set --name {name}-2 {name}")
@@ -174,11 +175,26 @@ class ServerTests(ClientTestCase):
         self.assertTrue(log.strip().endswith(end.strip()))
         self.assertNotIn("Linux version", end)
 
+    def shows_itself(self, client: Program, minor: int, name: str) -> None:
+        """Its screen and its serial line have URLs, each with a token of its own."""
+        screen = client.json(f"console url show {name}")
+        self.assertEqual("novnc", screen["type"])
+        self.assertTrue(screen["url"].startswith(f"{self.root}/console/vnc?token="))
+        line = client.json(f"console url show --serial {name}")
+        place = self.root.removeprefix("http://")
+        self.assertTrue(line["url"].startswith(f"ws://{place}/console/serial?token="))
+        if minor >= 6:
+            self.assertEqual(("vnc", "serial"), (screen["protocol"], line["protocol"]))
+        for kind in ("spice", "rdp", "xvpvnc"):
+            with self.assertRaisesRegex(Refused, "400.*console type"):
+                client(f"console url show --{kind} {name}")
+
     def tells(self, client: Program, minor: int, name: str) -> None:
         """What was done to it is told, the newest first."""
         events = client.json(f"server event list {name}")
         self.assertEqual(
             [
+                *("console", "console"),
                 *("interface_detach", "interface_attach", "reboot", "reboot"),
                 *("start", "stop", "unlock", "lock", "create"),
             ],

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 import msgspec
-from attrs import frozen
+from attrs import field, frozen
 
 from snf.api.audit import note
 from snf.api.call import Call, identifier
@@ -39,7 +39,7 @@ class Forwarding:
 
     host: str
     port: int
-    password: str
+    password: str = field(repr=False)
 
 
 @frozen

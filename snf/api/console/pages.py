@@ -1,5 +1,6 @@
 """The files of the console's page, as browsers get them: with a strict policy, and checked anew."""
 
+import re
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,16 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
+# Of a path: neither nothing, nor dots alone, nor what a file system takes for more.
+_WORD = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _PAGES = {"vnc": "vnc.html", "serial": "serial.html"}
 
 MISSING = "the console's page lacks what others wrote (noVNC, xterm.js): run python3 {}/vendor.py"
+
+
+def is_complete(directory: Path) -> bool:
+    """Return whether what others wrote is there, too."""
+    return (directory / "vendor" / "complete").is_file()
 
 
 @frozen
@@ -53,19 +61,15 @@ class Pages:
     directory: Path
     _known: dict[str, _File] = field(init=False, factory=dict)
 
-    @property
-    def complete(self) -> bool:
-        """Whether what others wrote is there, too."""
-        return (self.directory / "vendor" / "complete").is_file()
-
     def render(self, request: Any) -> bytes:
         """Answer with the file below ``/console`` that a request names."""
         words = [word.decode("utf-8", "replace") for word in request.postpath or []]
         page = words[0] if len(words) == 1 else ""
-        if not self.complete:
+        if not is_complete(self.directory):
             text = MISSING.format(self.directory)
             return self.edge.refuse(request, Unavailable(text))
-        found = self._file(_PAGES.get(page) or "/".join(words))
+        plain = all(map(_WORD.fullmatch, words))
+        found = self._file(_PAGES.get(page) or "/".join(words)) if plain else None
         if found is None:
             return self.edge.refuse(request, NotFound("There is no such file"))
         self._say(request, found, loose=page == "serial")
