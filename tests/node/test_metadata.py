@@ -13,18 +13,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import orjson
+
 from snf.core.node_keys import NodeKeys, written
 from tests.node.case import address4, mac
 from tests.node.inside import connects, heard, inside, listen, sends, sniffer
 from tests.node.lab import ROOT, Guest, batch, run
+from tests.node.os.test_cloud_init import PACKAGES, unpacked
 from tests.node.test_bridged import FILTERED, BridgedTestCase
-from tests.noded.world import written_guest
+from tests.noded.world import SERVER, written_guest
 
 SERVICE = "169.254.169.254"
 DHCP = f"{FILTERED} nfdhcpd"
 KEYS = NodeKeys.of("a" * 32)
 API = 8774
 _WAIT_S = 30.0
+_ASKER = Path(__file__).with_name("asker.py")
 
 
 class Api(BaseHTTPRequestHandler):
@@ -144,6 +148,35 @@ class RoutedTests(MetadataTestCase):
         self.assert_told(second, 2)
         batch(second.namespace, f"route add {SERVICE} dev eth0")
         self.assertEqual("2", self.told(second))
+
+    def test_cloud_init(self) -> None:
+        """cloud-init's own code finds all that it looks for, as OpenStack's."""
+        guest = self.routed(1)
+        self.assert_told(guest, 1)
+        done = subprocess.run(
+            [
+                *("ip", "netns", "exec", guest.namespace, "/usr/bin/python3", "-P"),
+                *(str(_ASKER), str(self.node.directory / "work")),
+            ],
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(unpacked() / PACKAGES),
+                # It looks for names that nobody has, and here nobody answers at all.
+                "RES_OPTIONS": "timeout:1 attempts:1",
+            },
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        self.assertEqual(0, done.returncode, done.stderr)
+        told = orjson.loads(done.stdout.splitlines()[-1])
+        self.assertEqual((str(SERVER), {"role": "db"}), (told["id"], told["meta"]))
+        self.assertIn("web-1", told["hostname"])
+        self.assertEqual(["ssh-ed25519 AAAA me"], [key.strip() for key in told["keys"]])
+        self.assertEqual("#!/bin/sh\n", told["user_data"])
+        kinds = [network["type"] for network in told["networks"]]
+        self.assertEqual(["ipv4_dhcp", "ipv6"], kinds)
 
     def test_protected(self) -> None:
         """Whatever its firewall, and with the strictest check of sources."""
