@@ -7,7 +7,8 @@ directory are bind mounts from the state directory.  A sleeping process holds th
 import os
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -19,26 +20,31 @@ from snf.allinone.failure import Failure
 from snf.allinone.files import write
 from snf.allinone.layout import Layout, Node
 from snf.allinone.process import Daemon, clean_environment, run, stop_all, wait_for
+from snf.allinone.scripts import CHECKOUT
 
 _CAP_NET_ADMIN = 12
 """capabilities(7), linux/capability.h."""
 
-_HOLDER = """\
-set -e
-# state, target: mount a private directory or file over a path, without leaving an
-# empty mount point behind on the machine.
+_OVER = """\
+# source, target: mount a private directory or file over a path, without leaving an
+# empty mount point behind on the machine, unless what is needed inside lies beside it.
 over() {{
     if [ ! -e "$2" ]; then
         parent=$(dirname "$2")
         mkdir -p "$parent"
-        case {state}/ in
-            "$parent"/*) ;;
-            *) mount -t tmpfs -o mode=0755 tmpfs "$parent" ;;
-        esac
+        hides=
+        for needed in {needed}; do
+            case $needed/ in "$parent"/*) hides=yes ;; esac
+        done
+        [ "$hides" ] || mount -t tmpfs -o mode=0755 tmpfs "$parent"
         mkdir -p "$2"
     fi
     mount --bind "$1" "$2"
 }}
+"""
+
+_HOLDER = """\
+set -e
 hostname {host}
 {mounts}
 # Where systemd is seen to run, Ganeti would have it start the daemons, outside.
@@ -48,6 +54,21 @@ mount -t tmpfs -o mode=0755 tmpfs /run/ganeti
 : >{ready}
 exec sleep infinity
 """
+
+
+def mounting(mounts: Mapping[str, Path], needed: Iterable[Path]) -> str:
+    """
+    Return the shell commands that mount private files and directories.
+
+    :param mounts: Where each is seen, and what is seen there.
+    :param needed: Directories that must be seen as they are outside.
+    """
+    kept = " ".join(shlex.quote(str(path)) for path in needed)
+    lines = [
+        f"over {shlex.quote(str(source))} {shlex.quote(target)}\n"
+        for target, source in mounts.items()
+    ]
+    return _OVER.format(needed=kept) + "".join(lines)
 
 
 @frozen
@@ -98,14 +119,10 @@ class Namespace:
         self._address(f"{self.node.address}/{bits}")
         ready = holder.state_file.with_suffix(".ready")
         ready.unlink(missing_ok=True)
-        mounts = "\n".join(
-            f"over {shlex.quote(str(source))} {shlex.quote(target)}"
-            for target, source in self.mounts.items()
-        )
+        needed = (self.layout.state, CHECKOUT, Path(sys.prefix))
         script = _HOLDER.format(
-            state=shlex.quote(str(self.layout.state)),
             host=self.node.name,
-            mounts=mounts,
+            mounts=mounting(self.mounts, needed),
             ready=shlex.quote(str(ready)),
         )
         write(holder.state_file.with_suffix(".sh"), script)
