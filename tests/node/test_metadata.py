@@ -75,7 +75,7 @@ class MetadataTestCase(BridgedTestCase):
         config.write_text(
             f'[services]\nrun = ["metadata"]\n[api]\nurls = ["http://127.0.0.1:{API}"]\n'
             f'[node]\nkey_file = "{folder / "key"}"\n'
-            f'[metadata]\ndirectory = "{folder / "metadata"}"\n'
+            f'[metadata]\ncache_s = 0\ndirectory = "{folder / "metadata"}"\n'
         )
         twistd = Path(sys.executable).with_name("twistd")
         argv = ["ip", "netns", "exec", self.node.namespace, str(twistd)]
@@ -259,6 +259,21 @@ class RoutedTests(MetadataTestCase):
         for kind in ("CapEff", "CapPrm", "CapBnd"):
             self.assertIn(f"{kind}:\t{'0' * 16}", status)
         self.assertIn("Uid:\t65534\t65534\t65534\t65534", status)
+
+    def test_half_closed(self) -> None:
+        """Who ends what it sends, as a shell script does, is answered all the same."""
+        guest = self.routed(1)
+        self.assert_told(guest, 1)
+
+        def asked() -> bytes:
+            with socket.create_connection((SERVICE, 80), 10) as connection:
+                connection.sendall(
+                    b"GET /latest/meta-data/instance-type HTTP/1.0\r\n\r\n"
+                )
+                connection.shutdown(socket.SHUT_WR)
+                return b"".join(iter(lambda: connection.recv(4096), b""))
+
+        self.assertTrue(inside(guest.namespace, asked).endswith(b"\r\n\r\n1"))
 
     def test_gone(self) -> None:
         """What is taken down is nobody's; a new guest of the same tap is told its own."""
