@@ -343,12 +343,15 @@ class Nodes:
 
     :ivar url: Where they reach the API; None is for where clients do.
     :ivar shared_images: Whether they have the images' directory themselves.
+    :ivar force_config_drive: Whether guests have a config drive that clients want none
+        for.
     """
 
     key_file: Path | None = None
     url: str | None = None
     url_lifetime_s: int = 1800
     shared_images: bool = False
+    force_config_drive: bool = True
 
     def check(self) -> None:
         if self.url is not None:

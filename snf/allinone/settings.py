@@ -41,6 +41,8 @@ def cyclades(
                 "url": node_url,
                 # They see the very directory.
                 "shared_images": True,
+                # Each has the metadata service.
+                "force_config_drive": False,
             },
             # Of what users make nothing has to be there on the nodes before.
             "network": {

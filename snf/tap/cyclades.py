@@ -137,6 +137,7 @@ def _api(
                     settings.network.firewall_profiles,
                 ),
                 seal=None if secret.nodes is None else secret.nodes.seal,
+                force_drive=settings.nodes.force_config_drive,
             ),
             limits=limits,
             graphs=_graphs(settings.stats, secret.stats),

@@ -43,6 +43,7 @@ class SettingsTests(SynchronousTestCase):
         self.assertEqual("http://10.213.20.254:9000", loaded.nodes.url)
         self.assertEqual(Path("/state/secrets/nodes"), loaded.nodes.key_file)
         self.assertTrue(loaded.nodes.shared_images)
+        self.assertFalse(loaded.nodes.force_config_drive)
 
     def test_memory_bus(self):
         """A bus inside the process has no password."""

@@ -12,6 +12,8 @@ _SERVICE = "169.254.169.254"
 _ROOT = f"http://{_SERVICE}"
 _META = f"{_ROOT}/openstack/latest/meta_data.json"
 _PASSWORD = "/openstack/latest/password"
+# By which cloud-init knows that it may ask.
+_PRODUCT = "OpenStack Nova"
 _GET = "timeout 5 wget -q -O -"
 _RAN = "until grep -q '^USER-DATA exit=0' /tmp/said; do sleep 1; done"
 
@@ -41,11 +43,11 @@ class MetadataTests(ImagesTestCase):
         seen = await self.inside_guest(
             first,
             f"{_RAN}; hostname; cat /var/log/user-data.log; grep METADATA /tmp/said;"
-            " ls /sys/block | grep -c ^vd",
+            " ls /sys/block | grep -c ^vd; cat /sys/class/dmi/id/product_name",
         )
         told = f"METADATA {_ROOT}/openstack/latest"
         self.assertEqual(
-            [self.name, f"ran on {self.name}", told, "1"], seen.splitlines()
+            [self.name, f"ran on {self.name}", told, "1", _PRODUCT], seen.splitlines()
         )
         await self._changed(first)
         await self._password(first)
