@@ -47,6 +47,8 @@ def cyclades(
                 # They see the very directory.
                 "shared_images": True,
                 "daemon_port": daemon_port,
+                # Each has the metadata service.
+                "force_config_drive": False,
             },
             "console": {
                 "control_socket": str(control),

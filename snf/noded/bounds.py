@@ -3,11 +3,16 @@
 from collections import Counter
 from typing import Any
 
-from twisted.internet.interfaces import IAddress, IProtocolFactory
+from twisted.internet.interfaces import (
+    IAddress,
+    IHalfCloseableProtocol,
+    IProtocolFactory,
+)
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from twisted.web.server import Request
+from zope.interface import implementer
 
 EACH_AT_MOST = 8
 ALL_AT_MOST = 1000
@@ -57,8 +62,14 @@ class Bounded(WrappingFactory["Connection"]):
             del self.open[host]
 
 
+@implementer(IHalfCloseableProtocol)
 class Connection(ProtocolWrapper):
-    """One of them."""
+    """
+    One of them.
+
+    Who ends what it sends is answered all the same: a shell script does so
+    (``printf ... | nc``).
+    """
 
     host = ""
     factory: Bounded
@@ -75,6 +86,12 @@ class Connection(ProtocolWrapper):
             self._deadline.cancel()
         self.factory.ended(self.host)
         super().connectionLost(reason)
+
+    def readConnectionLost(self) -> None:
+        """See ``IHalfCloseableProtocol``: it ends with the answer, or with its time."""
+
+    def writeConnectionLost(self) -> None:
+        """See ``IHalfCloseableProtocol``."""
 
 
 class OneRequest(Request):

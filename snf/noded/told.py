@@ -17,6 +17,8 @@ from snf.noded.guest import Known, parsed
 _log = Logger()
 
 _KEPT_AT_MOST = 2000
+# How long it is believed that there is no answer, however often a guest asks.
+_AWAY_S = 1.0
 _SEED_BYTES = 512
 
 
@@ -33,10 +35,10 @@ class Told:
     prefix: str
     kept_s: float
     random_bytes: Callable[[int], bytes]
-    _kept: "OrderedDict[str, tuple[float, Known | None]]" = field(
+    _kept: "OrderedDict[str, tuple[float, Known | Away | None]]" = field(
         init=False, factory=OrderedDict
     )
-    _flights: "Flights[Known | None]" = field(init=False, factory=Flights)
+    _flights: "Flights[Known | Away | None]" = field(init=False, factory=Flights)
 
     async def of(self, instance: str) -> Known | None:
         """
@@ -49,18 +51,23 @@ class Told:
             return None
         now = self.clock.seconds()
         until, known = self._kept.get(number, (now, None))
-        if now < until:
-            return known
-        return await self._flights.join(number.encode(), lambda: self._ask(number))
+        if now >= until:
+            known = await self._flights.join(number.encode(), lambda: self._fly(number))
+        if isinstance(known, Away):
+            raise known
+        return known
 
     async def tell(self, instance: str, password: str) -> bool:
         """
         Have a password kept that a guest has made up; return whether it is its first.
 
+        It is not asked where it has one already, as far as is known here.
+
         :raises Away: The API does not say.
         """
+        known = await self.of(instance)
         number = self._number(instance)
-        if number is None:
+        if known is None or number is None or known.guest.password:
             return False
         body = orjson.dumps({"password": password})
         answer = await self.api.ask("POST", PASSWORD_PATH.format(number), body)
@@ -68,6 +75,15 @@ class Told:
         if answer.status not in (204, 404, 409):
             raise self._unexpected(number, answer.status)
         return answer.status == 204
+
+    async def _fly(self, number: str) -> Known | Away | None:
+        found: Known | Away | None
+        try:
+            found, kept_s = await self._ask(number), self.kept_s
+        except Away as problem:
+            found, kept_s = problem, _AWAY_S
+        self._keep(number, found, kept_s)
+        return found
 
     async def _ask(self, number: str) -> Known | None:
         answer = await self.api.ask("GET", METADATA_PATH.format(number))
@@ -80,12 +96,11 @@ class Told:
             known = Known(guest, self.random_bytes(_SEED_BYTES))
         elif answer.status != 404:
             raise self._unexpected(number, answer.status)
-        self._keep(number, known)
         return known
 
-    def _keep(self, number: str, known: Known | None) -> None:
-        if self.kept_s > 0:
-            self._kept[number] = (self.clock.seconds() + self.kept_s, known)
+    def _keep(self, number: str, known: Known | Away | None, kept_s: float) -> None:
+        if kept_s > 0:
+            self._kept[number] = (self.clock.seconds() + kept_s, known)
             self._kept.move_to_end(number)
         while len(self._kept) > _KEPT_AT_MOST:
             self._kept.popitem(last=False)

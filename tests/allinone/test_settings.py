@@ -50,6 +50,7 @@ class SettingsTests(SynchronousTestCase):
             ("/state/run/vncauthproxy.sock", ("127.0.0.1",)),
             (loaded.console.control_socket, loaded.console.listen),
         )
+        self.assertFalse(loaded.nodes.force_config_drive)
 
     def test_memory_bus(self):
         """A bus inside the process has no password."""

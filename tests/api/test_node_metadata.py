@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from attrs import evolve
+
 from snf.core.guest_metadata import PASSWORD_AT_MOST
 from snf.core.node_keys import NodeKeys
 from snf.core.server import Life, Observed
 from snf.core.signing import METADATA_PATH, PASSWORD_PATH, Signer
-from snf.testing.world import ALICE
+from snf.testing.world import ADMIN, ALICE
 from tests.api.case import KEYS, NOW, SERVERS, Reply
 from tests.api.situations import PUBLIC_KEY
 from tests.api.test_guests import DATA, USER_DATA, GuestTestCase
@@ -19,6 +21,8 @@ class MetadataTestCase(GuestTestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        self.builder = evolve(self.builder, force_drive=False)
+        self.site = self.new_site()
         self.id = self.server(
             imageRef=str(DATA.id),
             config_drive=False,
@@ -179,6 +183,23 @@ class WithoutDriveTests(MetadataTestCase):
         self.assertEqual([], self.sql("SELECT * FROM guest_secret"))
         reply = self.create(imageRef=str(DATA.id), config_drive=False)
         self.assertNotIn("adminPass", reply.json["server"])
+
+    def test_forced(self) -> None:
+        """Where the operator wants a drive for all, clients that want none change nothing."""
+        self.builder = evolve(self.builder, force_drive=True)
+        self.site = self.new_site()
+        reply = self.create(imageRef=str(DATA.id), config_drive=False, key_name="mine")
+        self.assertIn("adminPass", reply.json["server"])
+        server = reply.json["server"]["id"]
+        self.assertEqual("True", self.shown(server)["config_drive"])
+        self.assertNotIn("adminPass", self.create(config_drive=False).json["server"])
+
+    def test_user_data(self) -> None:
+        """Admins see its user data, as with a drive."""
+        headers = {"OpenStack-API-Version": "compute 2.3"}
+        reply = self.call("GET", f"{SERVERS}/{self.id}", by=ADMIN, headers=headers)
+        shown = reply.json["server"]
+        self.assertEqual(USER_DATA, shown["OS-EXT-SRV-ATTR:user_data"])
 
     def test_any_image(self) -> None:
         """The guest of any image may ask: no OS definition has to tell it anything."""

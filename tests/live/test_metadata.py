@@ -12,15 +12,18 @@ _SERVICE = "169.254.169.254"
 _ROOT = f"http://{_SERVICE}"
 _META = f"{_ROOT}/openstack/latest/meta_data.json"
 _PASSWORD = "/openstack/latest/password"
+# By which cloud-init knows that it may ask.
+_PRODUCT = "OpenStack Nova"
 _GET = "timeout 5 wget -q -O -"
-_SAID = "until grep '^READY' /tmp/said; do sleep 1; done; cat /tmp/said; echo TO''LD\n"
 _RAN = "until grep -q '^USER-DATA exit=0' /tmp/said; do sleep 1; done"
 
 
 def _posting(body: str) -> str:
     """Return what prints how a guest is answered when it tells a password."""
     head = f"POST {_PASSWORD} HTTP/1.0\\r\\nContent-Length: {len(body)}\\r\\n\\r\\n"
-    return f"printf '{head}{body}' | timeout 5 nc {_SERVICE} 80 | head -n 1"
+    # Who ends what it sends has hung up before it is answered.
+    sent = f"(printf '{head}{body}'; sleep 3)"
+    return f"{sent} | timeout 10 nc {_SERVICE} 80 | head -n 1"
 
 
 class MetadataTests(ImagesTestCase):
@@ -40,11 +43,11 @@ class MetadataTests(ImagesTestCase):
         seen = await self.inside_guest(
             first,
             f"{_RAN}; hostname; cat /var/log/user-data.log; grep METADATA /tmp/said;"
-            " ls /sys/block | grep -c ^vd",
+            " ls /sys/block | grep -c ^vd; cat /sys/class/dmi/id/product_name",
         )
         told = f"METADATA {_ROOT}/openstack/latest"
         self.assertEqual(
-            [self.name, f"ran on {self.name}", told, "1"], seen.splitlines()
+            [self.name, f"ran on {self.name}", told, "1", _PRODUCT], seen.splitlines()
         )
         await self._changed(first)
         await self._password(first)
@@ -101,9 +104,19 @@ class MetadataTests(ImagesTestCase):
             "POST", "/network/v2.0/subnets", {"subnet": subnet}
         )
         self.assertEqual(201, reply.code, reply.json)
-        server = await self.made(networks=[{"uuid": network}])
+        body = {
+            "name": self.name,
+            "config_drive": False,
+            "networks": [{"uuid": network}],
+            **await self.user.ids("m1.small", NAME),
+        }
+        reply = await self.user.call("POST", "/compute/v2.1/servers", {"server": body})
+        self.assertEqual(202, reply.code, reply.json)
+        server = reply.json["server"]["id"]
+        self.later(self._cleaned, server)
         name = f"snf-{await self.number(server)}"
-        said = await serial(self.cloud, name, "TOLD", 120, _SAID)
+        said = await serial(self.cloud, name, "READY", 120)
         self.assertIn(f"METADATA {_ROOT}", said)
         self.assertIn(f"HOSTNAME {self.name}", said)
+        await self.user.until(server, "ACTIVE")
         await self.user.delete(server, 120)

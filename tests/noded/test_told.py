@@ -99,16 +99,28 @@ class ToldTests(SynchronousTestCase):
         self.assertEqual([METADATA_PATH.format(8)], self.played.asked)
 
     def test_trouble(self) -> None:
-        """What makes no sense is no answer, and is not kept."""
+        """What makes no sense is no answer, and is believed for a second."""
         for status in (403, 409, 500):
             self.played.status = status
             self.fails("snf-7")
+            self.clock.advance(1)
         self.played.status = 0
         for text in (b"{", b"{}", written_guest()[:-1], b'{"user_data": "?"}'):
             self.played.text = text
             self.fails("snf-7")
+            self.clock.advance(1)
         self.played.text = b""
         self.assertEqual(str(SERVER), self.of("snf-7").guest.uuid)
+
+    def test_away(self) -> None:
+        """However often a guest asks, the API is asked once a second while it is away."""
+        self.played.status = 409
+        for _ in range(20):
+            self.fails("snf-7")
+        self.assertEqual(1, len(self.played.asked))
+        self.clock.advance(1)
+        self.fails("snf-7")
+        self.assertEqual(2, len(self.played.asked))
 
     def test_bounded(self) -> None:
         """No more is kept than there is room for."""
@@ -122,5 +134,12 @@ class ToldTests(SynchronousTestCase):
         self.assertTrue(self.tell("snf-7", "c2VjcmV0"))
         self.assertEqual("c2VjcmV0", self.of("snf-7").guest.password)
         self.assertFalse(self.tell("snf-7", "other"))
-        self.assertIn(PASSWORD_PATH.format(7), self.played.asked)
+        self.assertEqual(1, self.played.asked.count(PASSWORD_PATH.format(7)))
         self.assertFalse(self.tell("web.example.org", "x"))
+
+    def test_password_elsewhere(self) -> None:
+        """One that has been told meanwhile, by another node say, is the first still."""
+        self.of("snf-7")
+        self.played.password = "bWluZQ=="
+        self.assertFalse(self.tell("snf-7", "c2VjcmV0"))
+        self.assertEqual("bWluZQ==", self.of("snf-7").guest.password)

@@ -60,12 +60,14 @@ class Builder:
     :ivar limits: What a project may have for which an operator has set nothing.
     :ivar firewall: What security groups and profiles there are.
     :ivar seal: What seals what guests are told; None where they can be told nothing.
+    :ivar force_drive: Whether there is a config drive also where none is wanted.
     """
 
     random_bytes: Callable[[int], bytes] = os.urandom
     limits: Amounts = NO_LIMITS
     firewall: Offered = OFFERED
     seal: Seal | None = None
+    force_drive: bool = True
 
     @property
     def plugger(self) -> Plugger:
@@ -167,13 +169,12 @@ class Builder:
         if image.sha256 is None and not wanted.tells:
             guests.files(call, wanted.personality)  # which some versions have not
             return GuestWish(drive=False)
-        if not wanted.without_drive:
+        drive = self.force_drive or not wanted.without_drive
+        if drive:
             guests.check_tellable(image, flavor.disk_gib, self.seal)
-        wish = guests.wish(txn, call, wanted, self.seal)
-        if not wish.drive:
-            return wish
+        wish = guests.wish(txn, call, wanted, self.seal, drive)
         secret = guests.secret(call, wanted, self.random_bytes, password)
-        return evolve(wish, secret=secret)
+        return evolve(wish, secret=secret) if drive else wish
 
     def _groups(
         self, txn: Transaction, call: Call, wanted: NewServer

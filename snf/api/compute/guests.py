@@ -83,12 +83,10 @@ class AskedFor(Asked, Protocol):
     key_name: KeyName | None
     user_data: UserData | None
 
-    @property
-    def without_drive(self) -> bool:
-        """Whether there is to be no config drive."""
 
-
-def wish(txn: Transaction, call: Call, asked: AskedFor, seal: Seal | None) -> Wish:
+def wish(
+    txn: Transaction, call: Call, asked: AskedFor, seal: Seal | None, drive: bool
+) -> Wish:
     """
     Return what a new guest is to be told, but for its secrets.
 
@@ -97,11 +95,11 @@ def wish(txn: Transaction, call: Call, asked: AskedFor, seal: Seal | None) -> Wi
     :raises NotOffered: The operator has set no key.
     """
     sealing(seal)
-    if asked.without_drive:
+    if not drive:
         check_without_drive(call, asked)
     name = asked.key_name or None
     return Wish(
-        drive=not asked.without_drive,
+        drive=drive,
         key_name=name,
         keys=() if name is None else (key_of(txn, call, name),),
         user_data=user_data(asked.user_data),

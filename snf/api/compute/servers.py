@@ -269,7 +269,7 @@ class Servers:
     ) -> None:
         seal = self.builder.seal
         for one in found:
-            if one.config_drive and seal is not None:
+            if seal is not None:
                 with suppress(Unreadable):  # it says nothing then
                     user_data = guests.user_data(txn, seal, one.id)
                     shown[one.uuid]["OS-EXT-SRV-ATTR:user_data"] = user_data
