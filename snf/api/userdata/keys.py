@@ -38,7 +38,7 @@ class Keys:
     """``/userdata/keys``."""
 
     app = new_app()
-    reach = Reach.MINE
+    reach = Reach.SELF
 
     edge: Edge
 
