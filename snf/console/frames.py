@@ -34,12 +34,16 @@ class Violation(Exception):
 
 def frame(opcode: int, data: bytes) -> bytes:
     """Return a whole frame, unmasked as a server's are."""
-    size = len(data)
+    return head(opcode, len(data)) + data
+
+
+def head(opcode: int, size: int) -> bytes:
+    """Return what comes before the bytes of such a frame."""
     if size < 126:
-        return bytes((_FIN | opcode, size)) + data
+        return bytes((_FIN | opcode, size))
     if size < 65_536:
-        return b"%c\x7e%b%b" % (_FIN | opcode, size.to_bytes(2, "big"), data)
-    return b"%c\x7f%b%b" % (_FIN | opcode, size.to_bytes(8, "big"), data)
+        return b"%c\x7e%b" % (_FIN | opcode, size.to_bytes(2, "big"))
+    return b"%c\x7f%b" % (_FIN | opcode, size.to_bytes(8, "big"))
 
 
 def closing(code: int, reason: str = "") -> bytes:
@@ -121,27 +125,27 @@ class FrameReader:
     def _begin(self, data: bytes, at: int) -> int:
         """Read of a frame's head what there is; return where that ends."""
         had = len(self._head)
-        head = self._head + data[at : at + _LONGEST_HEAD - had]
-        if len(head) < 2:
-            self._head = head
+        came = self._head + data[at : at + _LONGEST_HEAD - had]
+        if len(came) < 2:
+            self._head = came
             return len(data)
-        self._check(head[0], head[1])
-        size = 2 + _LENGTHS.get(head[1] & 0x7F, 0) + 4
-        if len(head) < size:
-            self._head = head
+        self._check(came[0], came[1])
+        size = 2 + _LENGTHS.get(came[1] & 0x7F, 0) + 4
+        if len(came) < size:
+            self._head = came
             return len(data)
-        self._left = head[1] & 0x7F
+        self._left = came[1] & 0x7F
         if self._left in _LENGTHS:
-            self._left = int.from_bytes(head[2 : size - 4], "big")
+            self._left = int.from_bytes(came[2 : size - 4], "big")
         if self._left > self.largest:
             raise Violation(TOO_BIG, f"a frame of more than {self.largest} bytes")
         self._head = b""
-        self._mask = head[size - 4 : size]
+        self._mask = came[size - 4 : size]
         self._position = 0
         self._control = b""
-        self._opcode = head[0] & 0xF
+        self._opcode = came[0] & 0xF
         if self._opcode < CLOSE:
-            self._within = not head[0] & _FIN
+            self._within = not came[0] & _FIN
         return at + size - had
 
     def _check(self, first: int, second: int) -> None:

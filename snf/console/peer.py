@@ -147,16 +147,25 @@ class StreamPeer(TwistedProtocol, Peer):
 
     # What whoever has it calls.
 
-    def send(self, data: bytes) -> bool:
-        """Send bytes; False when no more should be sent before it has drained."""
+    def send(self, data: bytes, head: bytes = b"") -> bool:
+        """
+        Send bytes; False when no more should be sent before it has drained.
+
+        :param head: What comes before them; to put it there would be to copy them.
+        """
+        if self.transport is None:
+            return True  # that it is over has been told
         if not self._direct or self._blocked:
-            self.transport.write(data)
+            self.transport.write(head + data)
             return not self._blocked
-        sent = self.transport.writeSomeData(data)
-        if sent == len(data):
+        try:
+            sent = self.transport.getHandle().sendmsg((head, data))
+        except OSError:
+            # None of it now; if it never can, writing it ends the connection.
+            sent = 0
+        if sent == len(head) + len(data):
             return True
-        # What it cannot send at all ends the connection when it is written.
-        self.transport.write(data if isinstance(sent, Exception) else data[sent:])
+        self.transport.write((head + data)[sent:])
         self._queue()
         return False
 
@@ -176,7 +185,8 @@ class StreamPeer(TwistedProtocol, Peer):
         """Read no more for now."""
         if not self._paused:
             self._paused = True
-            self.transport.pauseProducing()
+            if self.transport is not None:
+                self.transport.pauseProducing()
 
     def resume(self) -> None:
         """Read on; what had been read already comes first."""
@@ -186,7 +196,7 @@ class StreamPeer(TwistedProtocol, Peer):
         if self._early and self.receiver is not None:
             early, self._early = self._early, b""
             self.receiver.received(early)
-        if not self._paused:
+        if not self._paused and self.transport is not None:
             self.transport.resumeProducing()
 
     def put_back(self, data: bytes) -> None:

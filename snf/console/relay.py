@@ -21,6 +21,8 @@ class _Way:
     carried: int = 0
 
     def received(self, data: bytes) -> None:
+        if self.relay.over:
+            return  # there is nobody who would take it
         self.carried += len(data)
         if not self.sink.send(data):
             self.source.pause()
@@ -38,13 +40,14 @@ class Relay:
     """
     Joins a viewer and a screen until one of them is gone.
 
+    :ivar over: Whether it has ended.
     :ivar ended: Fires with the reason when both are closed or being closed.
     """
 
     viewer: Peer
     screen: Peer
     ended: "Deferred[str]" = field(factory=Deferred, init=False)
-    _over: bool = field(default=False, init=False)
+    over: bool = field(default=False, init=False)
     _up: _Way = field(init=False)
     _down: _Way = field(init=False)
 
@@ -63,9 +66,9 @@ class Relay:
 
     def close(self, reason: str) -> None:
         """Close both; what is on its way still gets through, if it does so soon."""
-        if self._over:
+        if self.over:
             return
-        self._over = True
+        self.over = True
         self.viewer.close(reason)
         self.screen.close(reason)
         self.ended.callback(reason)

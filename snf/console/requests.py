@@ -4,6 +4,7 @@ The fields are those of the original, whose clients need not notice.
 """
 
 import json
+import re
 from enum import Enum
 from typing import Any
 
@@ -62,7 +63,7 @@ def parse(data: bytes, whole: bool) -> Request | None:
     if not isinstance(given, dict):
         raise BadRequest("the request is no JSON object")
     return Request(
-        destination_address=_text(given, "destination_address", 255),
+        destination_address=_host(given, "destination_address"),
         destination_port=_port(given, "destination_port", 1),
         password=_text(given, "password", 255),
         source_port=_port(given, "source_port", 0, 0),
@@ -84,6 +85,14 @@ def _text(
         raise BadRequest(f"{key}: must not be empty")
     if not _is_text(value):
         raise BadRequest(f"{key}: must be text")
+    return value
+
+
+def _host(given: dict[str, Any], key: str) -> str:
+    value = _text(given, key, 255)
+    # It is named in logs and reasons.
+    if not re.fullmatch(r"[0-9A-Za-z_.:%-]+", value):
+        raise BadRequest(f"{key}: must be a name or an address")
     return value
 
 

@@ -68,6 +68,17 @@ def accept(method: str, header: Callable[[str], str | None]) -> Accepted:
     return Accepted(_answer(key, subprotocol), subprotocol)
 
 
+def parsed(head: bytes) -> tuple[str, dict[str, str]]:
+    """Return a request's method and headers; those that come twice are joined."""
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        name, value = name.strip().lower(), value.strip()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return first.partition(" ")[0], headers
+
+
 def _answer(key: str, subprotocol: str | None) -> bytes:
     proof = base64.b64encode(sha1(key.encode("ascii") + _GUID).digest())
     lines = [

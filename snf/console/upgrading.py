@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from snf.console.peer import StreamPeer
 from snf.console.shaking import HandshakeFailed
-from snf.console.upgrade import BadUpgrade, accept
+from snf.console.upgrade import BadUpgrade, accept, parsed
 from snf.console.websocket import WebSocketPeer
 
 _LARGEST_HEAD = 16_384
@@ -55,7 +55,7 @@ async def upgraded(
     :raises HandshakeFailed: He does not, and the connection is being closed.
     """
     head = await _head(clock, stream, timeout_s)
-    method, headers = _parsed(head)
+    method, headers = parsed(head)
     try:
         accepted = accept(method, headers.get)
     except BadUpgrade as refusal:
@@ -82,17 +82,6 @@ async def _head(clock: IReactorTime, stream: StreamPeer, timeout_s: float) -> by
     finally:
         if timeout.active():
             timeout.cancel()
-
-
-def _parsed(head: bytes) -> tuple[str, dict[str, str]]:
-    """Return a request's method and headers; those that come twice are joined."""
-    first, *lines = head.decode("latin-1").split("\r\n")
-    headers: dict[str, str] = {}
-    for line in lines:
-        name, _, value = line.partition(":")
-        name, value = name.strip().lower(), value.strip()
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return first.partition(" ")[0], headers
 
 
 def _refusal(refusal: BadUpgrade) -> bytes:

@@ -84,7 +84,8 @@ class WebSocketPeer(Peer):
         """Send bytes; False when no more should be sent before it has drained."""
         if self._closed:
             return True
-        if not self.stream.send(frames.frame(frames.BINARY, data)):
+        head = frames.head(frames.BINARY, len(data))
+        if not self.stream.send(data, head):
             self._blocked = True
         return not self._blocked
 

@@ -51,6 +51,26 @@ def read_console(settings: Console) -> ConsoleSecrets:
     )
 
 
+def check_places(settings: Console) -> None:
+    """
+    See whether there is a place for the control socket.
+
+    :raises ConfigError: There is none, or nobody could ask.
+    """
+    if not settings.control_socket:
+        if not settings.control_listen:
+            raise ConfigError(
+                "console: control_socket, control_listen: vncauthproxy needs one of them"
+            )
+        return
+    directory = Path(settings.control_socket).parent
+    if not directory.is_dir():
+        raise ConfigError(
+            f"console: control_socket: there is no directory {directory}: make it, for "
+            "the user as whom this runs"
+        )
+
+
 def node_settings(settings: Console, secrets: ConsoleSecrets) -> NodeSettings:
     """Return how nodes' consoles are reached."""
     return NodeSettings(

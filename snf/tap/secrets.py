@@ -6,7 +6,7 @@ from attrs import field, frozen
 
 from snf.config import ConfigError, Cyclades, secret
 from snf.core.node_keys import SHORTEST, NodeKeys
-from snf.tap.console import ConsoleSecrets, read_console
+from snf.tap.console import ConsoleSecrets, check_places, read_console
 
 
 @frozen
@@ -24,9 +24,12 @@ def read_secrets(settings: Cyclades) -> Secrets:
     """
     Return what the files hold.
 
-    :raises ConfigError: One cannot be read, is empty, or is too short for a key.
+    :raises ConfigError: One cannot be read, is empty, or is too short for a key; or
+        there is no place for a socket.
     """
     stats = settings.stats
+    if "vncauthproxy" in settings.services.run:
+        check_places(settings.console)
     return Secrets(
         database=_held(settings.database.password_file),
         keystone=_held(settings.keystone.password_file),

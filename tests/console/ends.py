@@ -4,8 +4,13 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.endpoints import (
+    TCP4ClientEndpoint,
+    connectProtocol,
+    wrapClientTLS,
+)
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
@@ -18,6 +23,8 @@ class End(Protocol):
     :ivar got: That.
     :ivar lost: Whether the connection is over.
     """
+
+    transport: Any
 
     def __init__(self) -> None:
         self.got = bytearray()
@@ -56,14 +63,25 @@ class End(Protocol):
         """Wait until the connection is over."""
         await self.until(lambda: self.lost)
 
+    def leave(self) -> None:
+        """Break off, if it is not over."""
+        if not self.lost:
+            self.transport.abortConnection()
+
     def send(self, data: bytes) -> None:
         """Send something."""
-        assert self.transport is not None
         self.transport.write(data)
 
 
-async def joined(case: TestCase) -> tuple[StreamPeer, End]:
-    """Return a peer, and the other end of its connection over loopback."""
+async def joined(
+    case: TestCase, accepts: Any = None, connects: Any = None
+) -> tuple[StreamPeer, End]:
+    """
+    Return a peer, and the other end of its connection over loopback.
+
+    :param accepts: What accepts TLS there.
+    :param connects: What makes such connections.
+    """
     accepted: Deferred[StreamPeer] = Deferred()
 
     class Accepting(Factory):
@@ -80,12 +98,17 @@ async def joined(case: TestCase) -> tuple[StreamPeer, End]:
             peer.connectionMade = tell  # type: ignore[method-assign]
             return peer
 
-    port = reactor.listenTCP(0, Accepting(), interface="127.0.0.1")
-    endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port)
+    factory: Any = Accepting()
+    if accepts is not None:
+        factory = TLSMemoryBIOFactory(accepts, False, factory)
+    port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+    endpoint: Any = TCP4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port)
+    if connects is not None:
+        endpoint = wrapClientTLS(connects, endpoint)
     end = await connectProtocol(endpoint, End())
     peer = await accepted
     await port.stopListening()
     case.addCleanup(end.gone)
-    case.addCleanup(end.transport.abortConnection)
+    case.addCleanup(end.leave)
     case.addCleanup(peer.abort)
     return peer, end

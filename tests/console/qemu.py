@@ -56,13 +56,13 @@ class Qemu:
 
 @contextmanager
 def qemu(
-    vnc: str = "", *options: str, address: str = "127.0.0.1", stopped: bool = True
+    vnc: str = "", *options: str, address: str = "127.0.0.1", vga: str = "std"
 ) -> Iterator[Qemu]:
     """
     Run one.
 
     :param vnc: What its option ``-vnc`` has besides the address.
-    :param stopped: Whether its processor never runs; otherwise its BIOS does.
+    :param vga: Its graphics card; its processor never runs.
     :raises SkipTest: There is no QEMU.
     """
     program = shutil.which(_PROGRAM)
@@ -71,10 +71,10 @@ def qemu(
     with tempfile.TemporaryDirectory(prefix="snf-vnc-") as folder:
         monitor = Path(folder, "qmp")
         command = [
-            *(program, "-nodefaults", "-nographic", "-machine", "pc,accel=tcg"),
-            *("-m", "32", "-vga", "std", "-qmp", f"unix:{monitor},server=on,wait=off"),
+            *(program, "-nodefaults", "-display", "none", "-machine", "pc,accel=tcg"),
+            *("-m", "32", "-vga", vga, "-qmp", f"unix:{monitor},server=on,wait=off"),
             *("-vnc", f"{_bracketed(address)}:0,to=400{vnc}", *options),
-            *(["-S"] if stopped else []),
+            "-S",
         ]
         log = Path(folder, "log")
         with log.open("wb") as out:
@@ -97,10 +97,15 @@ def _bracketed(address: str) -> str:
 
 def _wait(process: "subprocess.Popen[bytes]", monitor: Path, log: Path) -> None:
     deadline = monotonic() + _STARTS_WITHIN_S
-    while not monitor.exists():
+    while not _answers(monitor):
         if process.poll() is not None or monotonic() > deadline:
             raise AssertionError(f"QEMU does not start: {log.read_text()}")
         sleep(0.02)
+
+
+def _answers(monitor: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(str(monitor)) == 0
 
 
 def with_tls(folder: Path, key: str, certificate: str, authority: str) -> Sequence[str]:

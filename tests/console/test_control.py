@@ -54,7 +54,7 @@ class ParseTests(SynchronousTestCase):
     def test_wrong(self) -> None:
         """Each mistake names its field."""
         for key, values in (
-            ("destination_address", (None, "", 7, "x" * 256, "\ud800")),
+            ("destination_address", (None, "", 7, "x" * 256, "\ud800", "a b", "a\n")),
             ("destination_port", (None, 0, 65_536, "1", 1.5, True)),
             ("password", (None, "", 7, [], "x" * 256)),
             ("source_port", (None, -1, 65_536, "x")),
@@ -99,10 +99,11 @@ class ControlTests(ProxyTestCase):
     async def ask(self, *pieces: bytes, half: bool = False) -> dict[str, Any]:
         """Return the answer to some bytes."""
         end = await connectProtocol(UNIXClientEndpoint(reactor, self.path), End())
-        for piece in pieces:
+        for number, piece in enumerate(pieces):
+            if number:
+                await deferLater(reactor, 0.01)
             end.send(piece)
-            await deferLater(reactor, 0.01)
-        if half and not end.lost:
+        if half:
             end.transport.loseWriteConnection()
         await end.gone()
         answer: dict[str, Any] = json.loads(end.got)

@@ -33,7 +33,7 @@ class LetInTests(ProxyTestCase):
         endpoint = TCP6ClientEndpoint(reactor, "::1", await self.forward())
         viewer = await connectProtocol(endpoint, End())
         self.addCleanup(viewer.gone)
-        self.addCleanup(viewer.transport.abortConnection)
+        self.addCleanup(viewer.leave)
         self.assertEqual(bytes(4), await self.let_in(viewer))
 
     async def test_wrong_password(self) -> None:

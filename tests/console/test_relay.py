@@ -119,6 +119,25 @@ class EndTests(RelayTestCase):
         await near.gone()
         self.assertLess(len(near.got), 20 * 2**20)
 
+    async def test_both_gone(self) -> None:
+        """When both leave at the same moment, in the midst of a stream, it just ends."""
+        for _ in range(20):
+            near, relay, far = await self.join()
+            far.send(bytes(300_000))
+            near.send(bytes(300_000))
+            await near.read(1000)
+            far.transport.abortConnection()
+            near.transport.abortConnection()
+            await relay.ended
+            # Whoever still has them may do as before.
+            for peer in (relay.viewer, relay.screen):
+                peer.abort()
+                await deferLater(reactor, 0.01)
+                self.assertTrue(peer.send(b"nobody"))
+                peer.pause()
+                peer.resume()
+                peer.close("again")
+
     async def test_closed(self) -> None:
         """Whoever has it can close it, twice even."""
         near, relay, far = await self.join()

@@ -82,6 +82,18 @@ class PeerTests(TestCase):
             got += len(data) if opcode == frames.BINARY else 0
         relay.close("enough")
 
+    async def test_paste(self) -> None:
+        """16 MiB pasted in one frame arrive, though the screen takes them slowly."""
+        near, _, far = await self.join()
+        far.transport.pauseProducing()
+        size = 16 * 2**20
+        near.send(b"\x82\xff" + size.to_bytes(8, "big") + bytes(4) + bytes(size))
+        await deferLater(reactor, 0.3)
+        stream = self.peer.stream
+        self.assertLess(len(self.peer._early) + len(stream._early), 256 * 1024)
+        far.transport.resumeProducing()
+        self.assertEqual(size, len(await far.read(size)))
+
     async def test_ping(self) -> None:
         """A client's ping is answered; ours ask one that is silent."""
         near, _, far = await self.join()

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from snf.allinone.process import clean_environment, stop_all, wait_for
 from snf.config import ConfigError, Console
-from snf.tap.console import node_settings, read_console
+from snf.tap.console import check_places, node_settings, read_console
 from tests.console.certificates import Authority
 from tests.console.qemu import qemu
 from tests.tap.test_demo import free_port
@@ -113,6 +113,18 @@ class FileTests(SynchronousTestCase):
             ("hunter22", True, False), (node.password, node.tls, node.plain)
         )
         self.assertNotIn("hunter22", repr(node))
+
+    def test_no_place(self) -> None:
+        """Where the control socket cannot be, or nobody could ask, is said at once."""
+        for given, said in (
+            ({"control_socket": self.mktemp() + "/x/s"}, "there is no directory"),
+            ({"control_socket": ""}, "needs one of them"),
+        ):
+            with self.assertRaises(ConfigError) as caught:
+                check_places(Console(**given))
+            self.assertIn(said, str(caught.exception))
+        check_places(Console(control_socket="", control_listen="127.0.0.1:0"))
+        check_places(Console(control_socket="/tmp/s"))
 
     def test_wrong(self) -> None:
         """Each that is not what it should be is named."""
