@@ -17,7 +17,7 @@ from snf.allinone.machine import Machine
 from snf.allinone.postgres import Postgres
 from snf.allinone.process import Daemon, clean_environment, wait_for
 from snf.allinone.rabbitmq import RabbitMQ
-from snf.allinone.scripts import BINDINGS, CHECKOUT, QUEUES
+from snf.allinone.scripts import ASKING, BINDINGS, CHECKOUT, QUEUES
 from snf.core.node_keys import NodeKeys, written
 
 NODED_PORT = 8781
@@ -132,6 +132,7 @@ def configure_noded(layout: Layout, instance: Instance, machine: Machine) -> Non
         key=key,
         listen=f"tcp:{NODED_PORT}:interface={machine.node.address}",
         serial=layout / f"serial{machine.node.suffix}",
+        taps=ASKING,
     )
     write(layout / f"noded{machine.node.suffix}.toml", text)
 

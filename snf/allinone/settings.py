@@ -47,6 +47,8 @@ def cyclades(
                 # They see the very directory.
                 "shared_images": True,
                 "daemon_port": daemon_port,
+                # Each has the metadata service.
+                "force_config_drive": False,
             },
             "console": {
                 "control_socket": str(control),
@@ -88,14 +90,22 @@ def nfdhcpd(*, bindings: Path, user: str) -> str:
     return _toml({"process": {"user": user}, "bindings": {"directory": str(bindings)}})
 
 
-def noded(*, user: str, url: str, key: Path, listen: str, serial: Path) -> str:
-    """Return the text of a node's ``noded.toml``."""
+def noded(
+    *, user: str, url: str, key: Path, listen: str, taps: str, serial: Path
+) -> str:
+    """
+    Return the text of a node's ``noded.toml``.
+
+    :param taps: Where it sees whose a tap is that asks for metadata.
+    :param serial: Where it keeps what guests say on their serial lines.
+    """
     return _toml(
         {
             "process": {"user": user},
             "api": {"urls": [url]},
             "node": {"key_file": str(key), "listen": listen},
             "serial": {"logs": str(serial)},
+            "metadata": {"directory": taps},
         }
     )
 

@@ -86,10 +86,12 @@ from snf.api.network.tags import Tags as NetworkTags
 from snf.api.network.zones import Zones as NetworkZones
 from snf.api.node.guests import Guests
 from snf.api.node.images import Images as NodeImages
+from snf.api.node.metadata import Metadata as NodeMetadata
 from snf.api.parts import Files as Files
 from snf.api.parts import Parts as Parts
 from snf.api.site import ApiSite, Branch, Noun, Nouns
 from snf.api.streams import streamed
+from snf.api.userdata.keys import Keys
 
 
 def site(parts: Parts) -> ApiSite:
@@ -100,6 +102,7 @@ def site(parts: Parts) -> ApiSite:
         "image": _image(parts),
         "network": _network(parts),
         "node": _node(parts),
+        "userdata": _userdata(parts),
     }
     if parts.doors is not None:
         at = parts.edge("/console", dialect.Identity())
@@ -331,9 +334,15 @@ def _node(parts: Parts) -> IResource:
     nouns = {
         "guest": Guests(edge, parts.keys),
         "images": NodeImages(edge, parts.keys, parts.files.intake),
+        "metadata": NodeMetadata(edge, parts.keys),
     }
-    v1 = Branch(edge, {name: Noun(noun) for name, noun in nouns.items()})
-    return Branch(edge, {"v1": v1})
+    v1 = {name: Noun(noun) for name, noun in nouns.items()}
+    return Branch(edge, {"v1": Branch(edge, v1)})
+
+
+def _userdata(parts: Parts) -> IResource:
+    edge = parts.edge("/userdata", dialect.Userdata())
+    return Branch(edge, {"keys": Noun(Keys(edge))})
 
 
 # Where things are stored, if not in what has their name.

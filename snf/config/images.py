@@ -54,6 +54,8 @@ class Nodes:
 
     :ivar url: Where they reach the API; None is for where clients do.
     :ivar shared_images: Whether they have the images' directory themselves.
+    :ivar force_config_drive: Whether guests have a config drive that clients want none
+        for.
     :ivar daemon_port: Where their snf-noded listens, at their primary addresses; 0 is
         nowhere.
     :ivar daemon_ca_file: It speaks TLS, and one of these certificates has issued its own.
@@ -63,6 +65,7 @@ class Nodes:
     url: str | None = None
     url_lifetime_s: int = 1800
     shared_images: bool = False
+    force_config_drive: bool = True
     daemon_port: int = 8781
     daemon_ca_file: Path | None = None
 

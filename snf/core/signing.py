@@ -65,6 +65,7 @@ SHORTLY_S = 120
 # Where nodes ask of themselves, with the key that they share with APIs; and where APIs
 # ask nodes with the same. What is signed for one is of no use for another.
 METADATA_PATH = "/node/v1/metadata/{}"
+PASSWORD_PATH = "/node/v1/metadata/{}/password"
 NODE_PREFIX = "/noded/v1/"
 
 # What a guest has said on its serial line, and that line itself, which is had by an

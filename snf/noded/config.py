@@ -10,7 +10,7 @@ from snf.core.node_keys import read_shared
 from snf.core.signing import Signer
 from snf.toml import ConfigError, load, secret
 
-KNOWN: Sequence[str] = ("serial",)
+KNOWN: Sequence[str] = ("metadata", "serial")
 """What a node can do for its guests and the API; ``snf.noded.services`` does it."""
 
 
@@ -94,10 +94,30 @@ class Serial:
         for key in ("sockets", "logs", "instances_file"):
             if not getattr(self, key).is_absolute():
                 raise ValueError(f"{key}: must be an absolute path")
-        if not 262_144 <= self.log_bytes <= 67_108_864:
-            raise ValueError("log_bytes: must be from 262144 to 67108864")
+        if not 262_144 <= self.log_bytes <= 4_194_304:
+            raise ValueError("log_bytes: must be from 262144 to 4194304")
         if not self.instance_prefix.isalnum() or not self.instance_prefix.isascii():
             raise ValueError("instance_prefix: letters and digits only")
+
+
+@frozen
+class Metadata:
+    """``[metadata]``: what guests are told while they run.
+
+    :ivar directory: Where ``snf-network`` says whose a tap is.
+    :ivar instance_prefix: Of the instances that are servers of the cloud.
+    :ivar cache_s: How long what the API has said is good.
+    """
+
+    directory: Path = Path("/run/snf-metadata")
+    instance_prefix: str = "snf"
+    cache_s: float = 5.0
+
+    def check(self) -> None:
+        if not self.instance_prefix.isalnum() or not self.instance_prefix.isascii():
+            raise ValueError("instance_prefix: letters and digits only")
+        if not 0 <= self.cache_s <= 300:
+            raise ValueError("cache_s: must be from 0 to 300")
 
 
 @frozen
@@ -109,6 +129,7 @@ class Noded:
     services: Services = Services()
     node: Node = Node()
     serial: Serial = Serial()
+    metadata: Metadata = Metadata()
 
 
 @frozen

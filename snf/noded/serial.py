@@ -2,7 +2,7 @@
 
 from twisted.internet.threads import deferToThreadPool
 
-from snf.noded.services import Parts
+from snf.noded.parts import Parts
 from snf.serial.lines import Lines, Places
 from snf.serial.web import Serial
 

@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from attrs import define, field
-from twisted.application.internet import StreamServerEndpointService
 from twisted.application.service import MultiService
+from twisted.application.strports import service
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.endpoints import serverFromString
 
 from snf import privileges
 from snf.noded.api import Api, connect
 from snf.noded.config import Known
 from snf.noded.door import Door, site
-from snf.noded.services import KINDS, Kind, Parts
+from snf.noded.parts import Kind, Parts
+from snf.noded.services import KINDS
 
 
 @define(eq=False)
@@ -39,10 +39,10 @@ class Server(MultiService):
         for name in settings.services.run:
             self.kinds[name].make(parts).setServiceParent(self)
         if settings.node.listen:
-            endpoint = serverFromString(self.reactor, settings.node.listen)
-            listening = StreamServerEndpointService(endpoint, site(self.door))
             # As root: the port, and the file of a certificate's key, may be root's.
-            listening._raiseSynchronously = True
+            listening = service(
+                settings.node.listen, site(self.door), reactor=self.reactor
+            )
             listening.setServiceParent(self)
 
     def privilegedStartService(self) -> None:

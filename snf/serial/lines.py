@@ -7,7 +7,6 @@ from typing import Any
 from attrs import define, field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.endpoints import connectProtocol
 from twisted.internet.error import ConnectError
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall, deferLater
@@ -79,6 +78,17 @@ class _Operators(Factory):
     def buildProtocol(self, addr: object) -> Peer:
         """Return one who has whoever else is there leave."""
         return Peer(self.line, self.reactor, by_force=True)
+
+
+@define(eq=False, slots=False)
+class _Quiet(Factory):
+    """Makes a connection a line, without two words in the log for each attempt."""
+
+    line: Line
+    noisy = False
+
+    def buildProtocol(self, addr: object) -> Line:
+        return self.line
 
 
 @define(eq=False)
@@ -218,7 +228,7 @@ class Lines(Service):
         for pause_s in _PAUSES_S:
             line = Line(place.name, log, self.in_thread, self._ended)
             try:
-                await connectProtocol(place.client(self.reactor), line)
+                await place.client(self.reactor).connect(_Quiet(line))
             except ConnectError:
                 await deferLater(self.reactor, pause_s)
                 if not self.running:

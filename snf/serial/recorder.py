@@ -64,7 +64,7 @@ class Recorder:
                 self._failed(problem)
             else:
                 self._failing = False
-            if self._held:
+            if self._held and len(self._waiting) < _WAITING_AT_MOST:
                 self._held = False
                 self.go_on()
         self._done()

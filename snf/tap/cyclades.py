@@ -158,6 +158,7 @@ def _api(
                     settings.network.firewall_profiles,
                 ),
                 seal=None if secret.nodes is None else secret.nodes.seal,
+                force_drive=settings.nodes.force_config_drive,
             ),
             consoles=doors.consoles,
             doors=doors.doors,

@@ -50,6 +50,7 @@ class SettingsTests(SynchronousTestCase):
             ("/state/run/vncauthproxy.sock", ("127.0.0.1",)),
             (loaded.console.control_socket, loaded.console.listen),
         )
+        self.assertFalse(loaded.nodes.force_config_drive)
 
     def test_memory_bus(self):
         """A bus inside the process has no password."""
@@ -113,9 +114,11 @@ class SettingsTests(SynchronousTestCase):
                 key=Path("/run/x"),
                 listen="tcp:8781:interface=10.0.0.2",
                 serial=Path("/run/serial"),
+                taps="/run/y",
             ),
             Noded,
         )
         self.assertEqual(Path("/run/serial"), loaded.serial.logs)
         self.assertEqual(("http://10.0.0.1:8774",), loaded.api.urls)
         self.assertEqual(Path("/run/x"), loaded.node.key_file)
+        self.assertEqual(Path("/run/y"), loaded.metadata.directory)

@@ -75,6 +75,9 @@ class Reply:
     def message(self) -> str:
         """The sentence of a refusal, whichever service's it is."""
         fault = self.json
+        if "errors" in fault:  # Synnefo's userdata
+            [(field, [text])] = fault["errors"].items()
+            return f"{field}: {text}"
         if "message" not in fault:
             [fault] = fault.values()
         return fault["message"]

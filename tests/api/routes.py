@@ -27,7 +27,7 @@ from snf.core.server import ALLOWED, Action, Status
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 
-SERVICES = ("identity", "compute", "image", "network", "console", "node")
+SERVICES = ("identity", "compute", "image", "network", "console", "userdata", "node")
 
 
 @frozen(order=True)

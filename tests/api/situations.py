@@ -123,9 +123,11 @@ THINGS: Mapping[str, Thing] = {
     "/image/v2/images/{image}/tags/{tag}": _TAG,
     "/image/v2/tasks/{task}": Thing("task"),
     "/image/v2/schemas/{schema}": Thing(always="image", missing="nothing"),
+    "/userdata/keys/{key}": Thing("key", missing="999999"),
     # Who has no signature is not told what there is.
     "/node/v1/guest/{order}": Thing(always=MISSING, missing_code=403),
     "/node/v1/images/{sha256}": Thing(always="0" * 64, missing_code=403),
+    "/node/v1/metadata/{server}": Thing(always="1", missing_code=403),
     f"{_V2}/extensions/{{extension}}": Thing(always="provider", missing="nothing"),
     f"{_V2}/floatingips/{{item}}": Thing("floating_ip"),
     f"{_V2}/floatingips/{{item}}/tags/{{tag}}": _TAG,
@@ -245,6 +247,10 @@ ASKED: Mapping[str, Asked] = {
     f"POST {_COMPUTE}/os-keypairs": Asked(
         {"keypair": {"name": "new", "public_key": PUBLIC_KEY}}
     ),
+    "POST /userdata/keys": Asked({"name": "new", "content": PUBLIC_KEY}),
+    "PUT /userdata/keys/{key}": Asked(
+        {"name": "other"}, also=({"content": PUBLIC_KEY, "fingerprint": "x"},)
+    ),
     f"PUT {_COMPUTE}/os-quota-sets/{{project}}": Asked(_ROOM),
     f"POST {_COMPUTE}/os-server-groups": Asked(
         {"server_group": {"name": "new", "policies": ["affinity"]}}
@@ -311,6 +317,8 @@ ASKED: Mapping[str, Asked] = {
     ),
     "GET /node/v1/guest/{order}": Asked(code=403),
     "GET /node/v1/images/{sha256}": Asked(code=403),
+    "GET /node/v1/metadata/{server}": Asked(code=403),
+    "POST /node/v1/metadata/{server}/password": Asked({"password": "x"}, code=403),
     # None is under way.
     f"GET {_COMPUTE}/servers/{{server}}/migrations/{{migration}}": Asked(code=404),
     # Nothing draws graphs unless it is configured.

@@ -4,8 +4,9 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
 from twisted.internet.testing import StringTransport
+from twisted.trial.unittest import SynchronousTestCase
 
 from snf.api.compute.console_logs import printable
 from snf.api.compute.consoles import Consoles
@@ -137,9 +138,24 @@ class NotKeptTests(ApiTestCase):
         return Consoles(self._new_token)
 
 
-class PrintableTests(ApiTestCase):
+class PrintableTests(SynchronousTestCase):
     """``printable``."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+
+    def begin(self, said: bytes) -> "Deferred[str]":
+        return Deferred.fromCoroutine(printable(said, self.clock))
 
     def test_controls(self) -> None:
         """Of ASCII's control characters line feeds and tabs are left, as in Nova."""
-        self.assertEqual("\t\n \x7f", printable(bytes(range(33)) + b"\x7f"))
+        text = self.successResultOf(self.begin(bytes(range(33)) + b"\x7f"))
+        self.assertEqual("\t\n \x7f", text)
+        self.assertEqual("", self.successResultOf(self.begin(b"")))
+
+    def test_long(self) -> None:
+        """A long log leaves others their turns, and no letter is cut in two by that."""
+        answer = self.begin("x€".encode() * 100_000 + b"\xe2")
+        self.assertNoResult(answer)
+        self.clock.pump([0] * 4)
+        self.assertEqual("x€" * 100_000 + "\ufffd", self.successResultOf(answer))

@@ -7,6 +7,9 @@ from snf.testing.world import ALICE
 from tests.api.case import ApiTestCase
 from tests.api.routes import PAGE, page, served
 
+# By which nodes, which have no tokens, tell of their guests.
+OF_NODES = {"/node/v1/metadata/{server}/password"}
+
 
 class PageTests(SynchronousTestCase):
     """``docs/api.md``."""
@@ -21,17 +24,13 @@ class RouteTests(ApiTestCase):
     """Every route keeps to what its table says."""
 
     def test_open_ones(self) -> None:
-        """Without a token: discovery, logins, what a console's token is for, and nodes' URLs."""
+        """Without a token: discovery, logins, consoles' tokens, and what nodes sign."""
         opened = {(one.method, one.path) for one in served() if one.role == "open"}
         posts = {path for method, path in opened if method != "GET"}
-        self.assertEqual(
-            {
-                "/identity/v3/auth/tokens",
-                "/identity/v2.0/tokens",
-                "/console/sessions",
-            },
-            posts,
-        )
+        logins = {"/identity/v3/auth/tokens", "/identity/v2.0/tokens"}
+        self.assertEqual({*logins, "/console/sessions", *OF_NODES}, posts)
+        for path in OF_NODES:
+            self.assertEqual(403, self.call("POST", path, {"password": "x"}).code)
         for method, path in opened:
             if method == "GET":
                 codes = (403,) if path.startswith("/node/") else (200, 300)
@@ -53,9 +52,10 @@ class RouteTests(ApiTestCase):
     def test_changes_need_a_member(self) -> None:
         """No route that changes a project's things is open to its readers."""
         for one in served():
-            own = one.reach == Reach.MINE.value  # which is no project's
-            elsewhere = one.path.startswith(("/identity", "/console"))
-            if one.method != "GET" and not elsewhere and not own:
+            own = one.reach in (Reach.MINE.value, Reach.SELF.value)  # no project's
+            nobodys = one.path.startswith(("/identity", "/console"))
+            nobodys = nobodys or one.path in OF_NODES
+            if one.method != "GET" and not nobodys and not own:
                 self.assertIn(one.role, ("member", "admin"), one.path)
 
     def test_identity_changes_need_an_admin(self) -> None:

@@ -211,8 +211,8 @@ class Servers:
         if len(call.body) == 1 and consoles.NAMES.intersection(call.body):
             return consoles.change(txn, call, uuid, call.body, self.consoles)
         if len(call.body) == 1 and console_logs.NAMES.intersection(call.body):
-            logs = self.consoles.logs
-            return console_logs.change(txn, call, uuid, call.body, logs)
+            logs, clock = self.consoles.logs, self.edge.clock
+            return console_logs.change(txn, call, uuid, call.body, logs, clock)
         for name, own_way in _OWN_WAYS.items():
             if name in call.body and len(call.body) == 1:
                 return own_way(txn, call, uuid, call.body)
@@ -269,7 +269,7 @@ class Servers:
     ) -> None:
         seal = self.builder.seal
         for one in found:
-            if one.config_drive and seal is not None:
+            if seal is not None:
                 with suppress(Unreadable):  # it says nothing then
                     user_data = guests.user_data(txn, seal, one.id)
                     shown[one.uuid]["OS-EXT-SRV-ATTR:user_data"] = user_data

@@ -7,9 +7,9 @@ from snf.core.signing import Signer
 REFUSED = "Forbidden"
 
 
-def check(call: Call, signer: Signer, path: str) -> None:
+def check(call: Call, signer: Signer, path: str, method: str = "GET") -> None:
     """
-    Return if a request's URL was signed for this path and is good still.
+    Return if a request's URL was signed for this path and method, and is good still.
 
     :param path: As it was signed.
     :raises Forbidden: It was not, or is not.
@@ -17,5 +17,5 @@ def check(call: Call, signer: Signer, path: str) -> None:
     expires, signature = call.argument("expires"), call.argument("signature")
     if expires is None or signature is None:
         raise Forbidden(REFUSED)
-    if not signer.good("GET", path, expires, signature, call.now.timestamp()):
+    if not signer.good(method, path, expires, signature, call.now.timestamp()):
         raise Forbidden(REFUSED)
