@@ -17,11 +17,13 @@ from snf.config import (
     secret,
 )
 from snf.nfdhcpd.settings import Nfdhcpd
+from snf.noded.config import Noded
 
 _SAMPLES: tuple[tuple[str, Any], ...] = (
     ("cyclades", Cyclades),
     ("eventd", Eventd),
     ("nfdhcpd", Nfdhcpd),
+    ("noded", Noded),
 )
 SAMPLES = Path(__file__).parents[1] / "etc"
 

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from snf import config
 from snf.nfdhcpd.settings import Nfdhcpd
+from snf.noded.config import Noded
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -21,6 +22,7 @@ _FILES: dict[str, tuple[type, ...]] = {
     "cyclades.toml of the demo": (config.Demo, config.Cyclades),
     "eventd.toml": (config.Eventd,),
     "nfdhcpd.toml": (Nfdhcpd,),
+    "noded.toml": (Noded,),
 }
 
 

@@ -28,6 +28,7 @@ from node import Node
 STATE = "/run/snf-network"
 PROFILES = "/etc/snf-network/profiles"
 BINDINGS = "/var/lib/nfdhcpd"
+ASKING = "/run/snf-metadata"
 NODES = "/var/lib/ganeti/ssconf_node_primary_ips"
 TAPS = "/var/run/ganeti/kvm-hypervisor/nic"
 QUEUE = "/var/lib/ganeti/queue"
@@ -40,6 +41,7 @@ def main(arguments, environment):
         environment.get("SNF_NETWORK_PROFILES", PROFILES),
         environment.get("SNF_NETWORK_BINDINGS", BINDINGS),
         environment.get("SNF_NETWORK_NODES", NODES),
+        environment.get("SNF_NETWORK_METADATA", ASKING),
     )
     command = arguments[0] if len(arguments) == 1 else ""
     if command == "up":

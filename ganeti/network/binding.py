@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import metadata
 from nic import DHCP
 
 
@@ -40,7 +41,7 @@ def text(nic):
         "EUI64": nic.address6,
         "MTU": nic.mtu,
         "NAMESERVERS": ",".join(_servers(nic)),
-        "ROUTES": ",".join(nic.network_words("snf:route")),
+        "ROUTES": ",".join([*nic.network_words("snf:route"), *_metadata(nic)]),
     }
     return "".join(f"{key}={value}\n" for key, value in values.items() if value)
 
@@ -50,6 +51,12 @@ def _servers(nic):
     words = [word.rpartition("@") for word in nic.network_words("snf:dns")]
     words.sort(key=lambda word: int(word[0]) if word[0].isdecimal() else 0)
     return [address for _, _, address in words]
+
+
+def _metadata(nic):
+    # Who is routed for sends it to the node anyhow.
+    if metadata.offered(nic) and not nic.routed:
+        yield f"{metadata.ADDRESS}/32@0.0.0.0"
 
 
 def _gateway(nic, key, family):

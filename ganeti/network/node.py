@@ -4,6 +4,7 @@ from pathlib import Path
 
 import binding
 import kernel
+import metadata
 import routes
 import rules
 from nic import Invalid, Nic
@@ -12,11 +13,12 @@ from nic import Invalid, Nic
 class Node:
     """What is set up, and where it is said how."""
 
-    def __init__(self, applied, profiles, bindings, nodes):
+    def __init__(self, applied, profiles, bindings, nodes, asking):
         self.applied = applied
         self.profiles = profiles
         self.bindings = bindings
         self.nodes = nodes
+        self.asking = asking
 
     def up(self, environment):
         """
@@ -56,7 +58,7 @@ class Node:
                 kernel.forward(nic.tap, nic.uplink)
                 kernel.nft(self._rules(nic))
                 _batches(routes.link(nic))
-                binding.write(nic, self.bindings)
+                self._tell(nic)
             except Exception:
                 self._take_down(nic)
                 raise
@@ -120,6 +122,14 @@ class Node:
         if after.routed:
             _batches(routes.without(nic, [floating for floating, _fixed in stale]))
             self._route(after)
+        else:
+            kernel.ip(metadata.up(after))
+        metadata.write(after, self.asking)
+
+    def _tell(self, nic):
+        """Tell those who answer a guest whose its tap is."""
+        binding.write(nic, self.bindings)
+        metadata.write(nic, self.asking)
 
     def _number(self, nic):
         nic.number = kernel.number_of(nic.tap)
@@ -137,7 +147,7 @@ class Node:
                 self._route(nic)
             else:
                 self._bridge(nic)
-            binding.write(nic, self.bindings)
+            self._tell(nic)
         except Exception:
             self._take_down(nic)
             raise
@@ -200,6 +210,7 @@ class Node:
         others = [one for one in self.applied.entries() if one.tap != nic.tap]
         last = all(one.link != nic.link for one in others)
         kernel.nft(rules.down(nic, last))
+        kernel.ip(metadata.down(nic))
         if nic.routed:
             _batches(routes.down(nic))
         elif nic.segment is not None and self._unused(nic):
@@ -207,6 +218,7 @@ class Node:
             if all(self.applied.nic(one).segment is None for one in others):
                 kernel.nft(rules.without_tunnels())
         binding.remove(nic, self.bindings)
+        metadata.remove(nic, self.asking)
         self.applied.remove(nic)
 
     def _unused(self, nic):

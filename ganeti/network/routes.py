@@ -4,8 +4,8 @@ A line that begins with ``?`` may fail: what it removes is perhaps not there, or
 adds is there already.
 """
 
-GUESTS = "100"
-"""The routing table with the addresses of this node's guests."""
+import metadata
+from metadata import GUESTS
 
 # Before everything else but the node's own addresses, so that the node finds its guests
 # whatever the main table says.
@@ -41,6 +41,7 @@ def link(nic):
     }
     for lines in families.values():
         lines.append(f"?rule add pref 2000 iif {tap} lookup {nic.link}")
+    families[4] += metadata.up(nic)
     return families
 
 
@@ -82,7 +83,8 @@ def bridged(nic):
     lines = [f"link set {nic.tap} address fe{nic.mac[2:]}"]
     if nic.mtu:
         lines.append(f"link set {nic.tap} mtu {nic.mtu}")
-    return [*lines, f"link set {nic.tap} master {nic.link} up"]
+    lines.append(f"link set {nic.tap} master {nic.link} up")
+    return lines + metadata.up(nic)
 
 
 def lasting(bridge, mac):

@@ -14,6 +14,7 @@ import re
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
+import metadata
 from nic import DHCP, PREFIX_MASK, Invalid
 
 # Neighbor and router discovery (RFC 4890, 4.3.1): without it there is no IPv6.
@@ -32,45 +33,47 @@ _ASKED_OFTEN = (
 # Connections are told apart by their bridge, since private networks may have the same
 # addresses.  The bridge's mark has to be there before the inet chain looks at it.  To
 # the node itself guests may send no more than what they need to reach others.
-_BASE = """\
+_BASE = f"""\
 add table inet snf
-add map inet snf mark_of { typeof oifname : meta mark; }
-add map inet snf zone_of { typeof iifname : ct zone; }
-add map inet snf chain_of { type mark : verdict; }
-add chain inet snf zones { type filter hook prerouting priority -300; policy accept; }
+add map inet snf mark_of {{ typeof oifname : meta mark; }}
+add map inet snf zone_of {{ typeof iifname : ct zone; }}
+add map inet snf chain_of {{ type mark : verdict; }}
+add chain inet snf zones {{ type filter hook prerouting priority -300; policy accept; }}
 flush chain inet snf zones
-add rule inet snf zones ct zone set iifname map @zone_of
-add chain inet snf marks { type filter hook forward priority -10; policy accept; }
+add chain inet snf marks {{ type filter hook forward priority -10; policy accept; }}
 flush chain inet snf marks
 add rule inet snf marks meta mark set oifname map @mark_of
-add chain inet snf guests { type filter hook forward priority 0; policy accept; }
+add chain inet snf guests {{ type filter hook forward priority 0; policy accept; }}
 flush chain inet snf guests
 add rule inet snf guests meta mark vmap @chain_of
-add set inet snf taps { typeof iifname; }
+add set inet snf taps {{ typeof iifname; }}
 add chain inet snf tunnels
 add chain inet snf from_guest
 flush chain inet snf from_guest
+add rule inet snf from_guest {metadata.LET_IN}
 add rule inet snf from_guest ct state established,related accept
-add rule inet snf from_guest meta l4proto { icmp, ipv6-icmp } accept
-add rule inet snf from_guest udp dport { 67, 547 } accept
+add rule inet snf from_guest meta l4proto {{ icmp, ipv6-icmp }} accept
+add rule inet snf from_guest udp dport {{ 67, 547 }} accept
 add rule inet snf from_guest counter drop
-add chain inet snf node { type filter hook input priority 0; policy accept; }
+add chain inet snf node {{ type filter hook input priority 0; policy accept; }}
 flush chain inet snf node
 add rule inet snf node iifname @taps jump from_guest
 add rule inet snf node udp dport 4789 jump tunnels
 add table bridge snf
-add map bridge snf mark_of { typeof oifname : meta mark; }
-add chain bridge snf marks { type filter hook forward priority -300; policy accept; }
+add map bridge snf mark_of {{ typeof oifname : meta mark; }}
+add chain bridge snf marks {{ type filter hook forward priority -300; policy accept; }}
 flush chain bridge snf marks
 add rule bridge snf marks meta mark set oifname map @mark_of
+{metadata.BASE}\
+add rule inet snf zones ct zone set iifname map @zone_of
 add table netdev snf
 add table ip snf
-add map ip snf fixed_of { type ipv4_addr : ipv4_addr; }
-add map ip snf floating_of { type ipv4_addr : ipv4_addr; }
-add chain ip snf arriving { type nat hook prerouting priority -100; policy accept; }
+add map ip snf fixed_of {{ type ipv4_addr : ipv4_addr; }}
+add map ip snf floating_of {{ type ipv4_addr : ipv4_addr; }}
+add chain ip snf arriving {{ type nat hook prerouting priority -100; policy accept; }}
 flush chain ip snf arriving
 add rule ip snf arriving dnat to ip daddr map @fixed_of
-add chain ip snf leaving { type nat hook postrouting priority 100; policy accept; }
+add chain ip snf leaving {{ type nat hook postrouting priority 100; policy accept; }}
 flush chain ip snf leaving
 add rule ip snf leaving snat to ip saddr map @floating_of
 """
@@ -99,6 +102,8 @@ def up(nic, profiles, bridge_mac, peers=None):
         lines.append(f'add element inet snf taps {{ "{nic.tap}" }}')
     if nic.zone:
         lines.append(f'add element inet snf zone_of {{ "{nic.link}" : {nic.zone} }}')
+    if told := metadata.told(nic):
+        lines.append(f"add element bridge snf told {{ {told} }}")
     for floating, fixed in nic.floating:
         lines.append(f"add element ip snf fixed_of {{ {floating} : {fixed} }}")
         lines.append(f"add element ip snf floating_of {{ {fixed} : {floating} }}")
@@ -117,6 +122,8 @@ def down(nic, last):
     lines += _without("inet snf chain_of", nic.number, f"jump {chain}")
     if nic.routed:
         lines += _without("inet snf taps", f'"{nic.tap}"')
+    if told := metadata.told(nic):
+        lines += _without("bridge snf told", told)
     if nic.zone and last:
         lines += _without("inet snf zone_of", f'"{nic.link}"', nic.zone)
     lines += [f"flush chain inet snf {chain}", f"delete chain inet snf {chain}"]
@@ -163,14 +170,13 @@ def _frames(nic, bridge_mac):
     head = f'device "{nic.tap}" priority -300; policy {"drop" if strict else "accept"};'
     lines.append(f"add chain {sent} {{ type filter hook ingress {head} }}")
     own = _own_addresses(nic) if strict else _own_mac(nic)
-    lines += [f"add rule {sent} {rule}" for rule in (*_asked_often(nic), *own)]
-    if nic.filtered:
+    asking = (*metadata.sent(nic, bridge_mac), *_asked_often(nic))
+    lines += [f"add rule {sent} {rule}" for rule in (*asking, *own)]
+    heard = (*metadata.received(nic), *_own_network(nic, bridge_mac))
+    if heard:
         head = f'device "{nic.tap}" priority -300; policy accept;'
         lines.append(f"add chain {received} {{ type filter hook egress {head} }}")
-        if bridge_mac:
-            lines.append(f"add rule {received} ether saddr {bridge_mac} accept")
-        network = f"ether saddr & {PREFIX_MASK} != {_masked(nic.mac)}"
-        lines.append(f"add rule {received} {network} counter drop")
+        lines += [f"add rule {received} {rule}" for rule in heard]
     return "\n".join(lines)
 
 
@@ -190,6 +196,14 @@ def _asked_often(nic):
     if DHCP in nic.network_tags:
         for asked, rate in _ASKED_OFTEN:
             yield f"{asked} limit rate over {rate}/second burst {rate} packets counter drop"
+
+
+def _own_network(nic, bridge_mac):
+    """Return the rules that let nothing reach a NIC but its own network's frames."""
+    if nic.filtered:
+        if bridge_mac:
+            yield f"ether saddr {bridge_mac} accept"
+        yield f"ether saddr & {PREFIX_MASK} != {_masked(nic.mac)} counter drop"
 
 
 def _own_mac(nic):

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 
 from attrs import evolve, frozen
 
-from snf.allinone import daemons, packages
+from snf.allinone import daemons, packages, pages
 from snf.allinone.failure import Failure
 from snf.allinone.ganeti import RAPI_USER, Ganeti
 from snf.allinone.guest import Guest, hardware_serves
@@ -25,7 +25,7 @@ from snf.allinone.seed import Site, seed, transaction
 from snf.core.catalog import Cluster
 from snf.core.network import Kind
 
-_WORKERS = 8
+_WORKERS = 10
 _NEEDED_MIB = 400
 """A new one takes about 100, and RabbitMQ takes no messages with less than 100 free."""
 
@@ -94,8 +94,10 @@ class Cloud:
             eventd = start(lambda: self._eventd(rabbitmq, ganeti))
             nfdhcpd = start(lambda: self._nfdhcpd(ganeti))
             relay = start(lambda: self._relay(ganeti))
+            noded = start(lambda: self._noded(ganeti, api))
             hardware = start(lambda: self._hardware(trial, ganeti))
-            _all([api, own, eventd, nfdhcpd, relay, hardware])
+            page = start(lambda: pages.have(self.layout.log, self.progress))
+            _all([api, own, eventd, nfdhcpd, noded, relay, hardware, page])
         self._still_there()
 
     def up_services(self) -> None:
@@ -106,10 +108,9 @@ class Cloud:
 
     def down(self) -> None:
         """Stop all of it; what does not run is fine."""
-        ours = [daemons.cyclades(self.layout), *self._eventds, *self._nfdhcpds]
-        ours.append(daemons.relay(self.layout, self.instance))
         with _together() as start:
-            _all([start(daemon.stop) for daemon in ours] + [start(self.ganeti.down)])
+            stopped = [start(daemon.stop) for daemon in self._ours]
+            _all([*stopped, start(self.ganeti.down)])
             _all([start(self.rabbitmq.down), start(self._postgres_down)])
         self.progress.say("cloud", "down")
 
@@ -135,6 +136,10 @@ class Cloud:
                 Part(f"twistd {one.state_file.stem}", one.pid(), "")
                 for one in self._nfdhcpds
             ),
+            *(
+                Part(f"twistd snf-{one.state_file.stem}", one.pid(), "")
+                for one in self._nodeds
+            ),
             Part(
                 "twistd portforward",
                 daemons.relay(self.layout, instance).pid(),
@@ -154,6 +159,13 @@ class Cloud:
         return parts + [Part(*part) for part in self.ganeti.parts()]
 
     @property
+    def _ours(self) -> list[Daemon]:
+        """Every process of ours."""
+        relay = daemons.relay(self.layout, self.instance)
+        on_nodes = [*self._eventds, *self._nfdhcpds, *self._nodeds]
+        return [daemons.cyclades(self.layout), *on_nodes, relay]
+
+    @property
     def _eventds(self) -> list[Daemon]:
         """Each node's; only the master's has anything to tell."""
         return [daemons.eventd(self.layout, node) for node in self.instance.nodes]
@@ -162,6 +174,11 @@ class Cloud:
     def _nfdhcpds(self) -> list[Daemon]:
         """Each node's, which answers the guests that are on it."""
         return [daemons.nfdhcpd(self.layout, one) for one in self.ganeti.machines]
+
+    @property
+    def _nodeds(self) -> list[Daemon]:
+        """Each node's, which serves the guests that are on it."""
+        return [daemons.noded(self.layout, one) for one in self.ganeti.machines]
 
     def _postgres(self) -> bool:
         if self.postgres.up():
@@ -246,14 +263,21 @@ class Cloud:
         if any(started):
             self.progress.say("twistd nfdhcpd", "started")
 
+    def _noded(self, ganeti: "Future[bool]", api: "Future[None]") -> None:
+        ganeti.result()
+        api.result()  # with its configuration comes the key
+        for machine in self.ganeti.machines:
+            daemons.configure_noded(self.layout, self.instance, machine)
+        started = [daemon.start() for daemon in self._nodeds]
+        if any(started):
+            self.progress.say("twistd snf-noded", "started")
+
     def _relay(self, ganeti: "Future[bool]") -> None:
         ganeti.result()  # with it comes the address
         daemons.relay(self.layout, self.instance).start()
 
     def _still_there(self) -> None:
-        ours = [daemons.cyclades(self.layout), *self._eventds, *self._nfdhcpds]
-        ours.append(daemons.relay(self.layout, self.instance))
-        for part in ours:
+        for part in self._ours:
             if part.pid() is None:
                 raise Failure(f"{part.name} ended at once", part.log)
 

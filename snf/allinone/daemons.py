@@ -17,8 +17,13 @@ from snf.allinone.machine import Machine
 from snf.allinone.postgres import Postgres
 from snf.allinone.process import Daemon, clean_environment, wait_for
 from snf.allinone.rabbitmq import RabbitMQ
-from snf.allinone.scripts import BINDINGS, CHECKOUT, QUEUES
+from snf.allinone.scripts import ASKING, BINDINGS, CHECKOUT, QUEUES
+from snf.core.node_keys import NodeKeys, written
 
+NODED_PORT = 8781
+"""Where the API asks each node."""
+
+_PAGES = CHECKOUT / "ui"
 _TWISTD = str(Path(sys.executable).with_name("twistd"))
 
 
@@ -37,9 +42,13 @@ def nfdhcpd(layout: Layout, machine: Machine) -> Daemon:
     """Return ``twistd nfdhcpd`` of a node, in whose namespaces only it can be started."""
     name = f"nfdhcpd{machine.node.suffix}"
     daemon = _twistd(layout, name, "nfdhcpd", layout / "nfdhcpd.toml")
-    namespace = machine.namespace
-    inside = namespace.holder.pid() is not None
-    return evolve(daemon, argv=tuple(namespace.command(*daemon.argv)) if inside else ())
+    return _inside(machine, daemon)
+
+
+def noded(layout: Layout, machine: Machine) -> Daemon:
+    """Return ``twistd snf-noded`` of a node, in whose namespaces only it can be started."""
+    name = f"noded{machine.node.suffix}"
+    return _inside(machine, _twistd(layout, name, "snf-noded", layout / f"{name}.toml"))
 
 
 def relay(layout: Layout, instance: Instance) -> Daemon:
@@ -87,6 +96,9 @@ def configure_cyclades(
         images=store(layout).directory.absolute(),
         node_key=node_key,
         node_url=f"http://{address}:{instance.api_port}",
+        # Nodes that are simulated have what is a broker's port otherwise.
+        daemon_port=NODED_PORT if rabbitmq else instance.amqp_port,
+        control=(layout / "run" / "vncauthproxy.sock").absolute(),
     )
     write(configuration(layout), text)
 
@@ -113,6 +125,21 @@ def configure_nfdhcpd(layout: Layout) -> None:
         layout / "nfdhcpd.toml",
         settings.nfdhcpd(bindings=Path(BINDINGS), user=user),
     )
+
+
+def configure_noded(layout: Layout, instance: Instance, machine: Machine) -> None:
+    """Write a node's ``noded.toml``, and the key that it shares with the API."""
+    key = layout.secret("node-key")
+    write(key, written(NodeKeys.of(password(layout.secret("nodes")))) + "\n")
+    text = settings.noded(
+        user=_owner(CHECKOUT),
+        url=f"http://{instance.host_address}:{instance.api_port}",
+        key=key,
+        listen=f"tcp:{NODED_PORT}:interface={machine.node.address}",
+        serial=layout / f"serial{machine.node.suffix}",
+        taps=ASKING,
+    )
+    write(layout / f"noded{machine.node.suffix}.toml", text)
 
 
 def feed_nfdhcpd(machine: Machine) -> bool:
@@ -171,6 +198,13 @@ def _twistd(layout: Layout, name: str, plugin: str, config: Path) -> Daemon:
     )
 
 
+def _inside(machine: Machine, daemon: Daemon) -> Daemon:
+    """Return a daemon as it is started in a node's namespaces."""
+    namespace = machine.namespace
+    inside = namespace.holder.pid() is not None
+    return evolve(daemon, argv=tuple(namespace.command(*daemon.argv)) if inside else ())
+
+
 def _owner(path: Path) -> str:
     """Return who may read what is there for sure; root has few rights in nfdhcpd."""
     try:
@@ -182,8 +216,8 @@ def _owner(path: Path) -> str:
 def _version(config: Path) -> str:
     """Return what changes when the configuration or any of our code does."""
     digest = hashlib.sha256(config.read_bytes() if config.exists() else b"")
-    for path in sorted((CHECKOUT / "snf").rglob("*")):
-        if path.suffix in (".py", ".sql"):
+    for path in sorted((CHECKOUT / "snf").rglob("*")) + sorted(_PAGES.glob("*")):
+        if path.suffix in (".py", ".sql", ".js", ".css", ".html"):
             status = path.stat()
             digest.update(f"{path} {status.st_mtime_ns} {status.st_size}\n".encode())
     return digest.hexdigest()

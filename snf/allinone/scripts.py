@@ -22,6 +22,8 @@ QUEUES = f"{_LIBRARY}/network/nfdhcpd-queues"
 """What has the kernel put guests' questions into nfdhcpd's queues."""
 BINDINGS = "/run/ganeti/nfdhcpd"
 """Where nodes say what nfdhcpd is to answer."""
+ASKING = "/run/ganeti/snf-metadata"
+"""Where nodes say whose a tap is that asks for metadata."""
 REAPER = f"{_LIBRARY}/reaper"
 """What starts the daemon that starts guests."""
 
@@ -43,6 +45,7 @@ export SNF_NETWORK={_LIBRARY}/network
 export SNF_NETWORK_STATE=/run/ganeti/snf-network
 export SNF_NETWORK_PROFILES=/etc/ganeti/snf-network/profiles
 export SNF_NETWORK_BINDINGS={BINDINGS}
+export SNF_NETWORK_METADATA={ASKING}
 """
 _CALL = f"#!/bin/sh\n. {_LIBRARY}/network.env\nexec {{command}}\n"
 

@@ -20,6 +20,10 @@ class Console:
     :ivar control_socket: Where forwardings are asked for on this host; empty is nowhere.
     :ivar control_mode: Who may: the rights to that, in octal.
     :ivar control_listen: An address and a port where others ask; empty is nowhere.
+    :ivar token_lifetime_s: How long a console's URL is good that nobody has opened.
+    :ivar reconnect_s: For how long a page may connect again.
+    :ivar open_at_most: How many consoles may be open in one API process.
+    :ivar origins: Of other sites' pages that may open consoles.
     :ivar node_tls: Whether TLS is spoken with the nodes.
     """
 
@@ -33,6 +37,10 @@ class Console:
     certificate_file: Path | None = None
     key_file: Path | None = None
     users_file: Path = Path("/var/lib/vncauthproxy/users")
+    token_lifetime_s: int = 600
+    reconnect_s: int = 300
+    open_at_most: int = 1000
+    origins: tuple[str, ...] = ()
     viewer_timeout_s: float = 30.0
     handshake_timeout_s: float = 30.0
     node_connect_timeout_s: float = 5.0
@@ -52,6 +60,7 @@ class Console:
         for address in self.listen:
             _address("listen", address)
         self._check_control()
+        self._check_pages()
         one_of("node_tls", self.node_tls, ("off", "offered", "required"))
         at_least("node_attempts", self.node_attempts, 1)
         for key in (
@@ -61,6 +70,17 @@ class Console:
             "node_handshake_timeout_s",
         ):
             within(key, getattr(self, key), 0.1, 3600)
+
+    def _check_pages(self) -> None:
+        within("token_lifetime_s", self.token_lifetime_s, 10, 24 * 3600)
+        # Who has a console open is looked up every five seconds.
+        within("reconnect_s", self.reconnect_s, 60, 24 * 3600)
+        within("open_at_most", self.open_at_most, 1, 100_000)
+        for origin in self.origins:
+            if not re.fullmatch(r"https?://[a-z0-9.:\[\]-]+", origin):
+                raise ValueError(
+                    f"origins: {origin!r} is not like https://ui.example.org"
+                )
 
     def _check_control(self) -> None:
         if not re.fullmatch("0?[0-7]{3}", self.control_mode):

@@ -54,12 +54,20 @@ class Nodes:
 
     :ivar url: Where they reach the API; None is for where clients do.
     :ivar shared_images: Whether they have the images' directory themselves.
+    :ivar force_config_drive: Whether guests have a config drive that clients want none
+        for.
+    :ivar daemon_port: Where their snf-noded listens, at their primary addresses; 0 is
+        nowhere.
+    :ivar daemon_ca_file: It speaks TLS, and one of these certificates has issued its own.
     """
 
     key_file: Path | None = None
     url: str | None = None
     url_lifetime_s: int = 1800
     shared_images: bool = False
+    force_config_drive: bool = True
+    daemon_port: int = 8781
+    daemon_ca_file: Path | None = None
 
     def check(self) -> None:
         if self.url is not None:
@@ -67,3 +75,4 @@ class Nodes:
             if self.url.endswith("/"):
                 raise ValueError("url: must not end in a slash")
         within("url_lifetime_s", self.url_lifetime_s, 60, 24 * 3600)
+        within("daemon_port", self.daemon_port, 0, 65_535)

@@ -122,26 +122,33 @@ class Parameters:
     secret: Mapping[str, str] = field(factory=dict, repr=False)
 
 
+def plain(guest: Guest) -> dict[str, Any]:
+    """Return what is no secret of it, for JSON; the user data are for it alone, though."""
+    return {
+        "version": 1,
+        "uuid": str(guest.uuid),
+        "name": guest.name,
+        "hostname": guest.hostname,
+        "project_id": str(guest.project),
+        "availability_zone": guest.zone,
+        "metadata": dict(guest.metadata),
+        "keys": [
+            {"name": key.name, "type": key.type, "public_key": key.public_key}
+            for key in guest.keys
+        ],
+        "user_data": guest.user_data,
+        "properties": dict(guest.properties),
+        "interfaces": [_interface(one) for one in guest.interfaces],
+    }
+
+
 def written(guest: Guest) -> bytes:
-    """Return the JSON of it."""
+    """Return the JSON of all of it."""
     return orjson.dumps(
         {
-            "version": 1,
-            "uuid": str(guest.uuid),
-            "name": guest.name,
-            "hostname": guest.hostname,
-            "project_id": str(guest.project),
-            "availability_zone": guest.zone,
-            "metadata": dict(guest.metadata),
-            "keys": [
-                {"name": key.name, "type": key.type, "public_key": key.public_key}
-                for key in guest.keys
-            ],
+            **plain(guest),
             "admin_pass": guest.secret.admin_pass,
-            "user_data": guest.user_data,
             "personality": [_file(file) for file in guest.secret.files],
-            "properties": dict(guest.properties),
-            "interfaces": [_interface(one) for one in guest.interfaces],
         }
     )
 

@@ -82,6 +82,7 @@ class Action(Enum):
     CHANGE_PASSWORD = "changePassword"
     CREATE_IMAGE = "createImage"
     CREATE_BACKUP = "createBackup"
+    CONSOLE = "console"
 
 
 @frozen
@@ -175,7 +176,7 @@ _PLAIN = {
 }
 
 # Who may do what when; an absent status means 409.  While a task is under way only
-# RENAME and DELETE are allowed, whatever the status.
+# RENAME, DELETE and CONSOLE are allowed, whatever it is.
 ALLOWED: dict[Action, frozenset[Status]] = {
     Action.START: frozenset({Status.SHUTOFF}),
     Action.STOP: frozenset({Status.ACTIVE}),
@@ -204,9 +205,11 @@ ALLOWED: dict[Action, frozenset[Status]] = {
     Action.CREATE_BACKUP: frozenset({Status.ACTIVE, Status.SHUTOFF}),
     # No guest has an agent that could be told.
     Action.CHANGE_PASSWORD: frozenset(),
+    # Where there is a guest that goes on running.
+    Action.CONSOLE: frozenset({Status.ACTIVE, Status.MIGRATING, Status.VERIFY_RESIZE}),
 }
 
-_DURING_TASKS = frozenset({Action.RENAME, Action.DELETE})
+_DURING_TASKS = frozenset({Action.RENAME, Action.DELETE, Action.CONSOLE})
 
 
 def permit(action: Action, status: Status, task: Task | None, server: object) -> None:

@@ -60,6 +60,21 @@ def derived(key: str, purpose: bytes) -> bytes:
     return hmac.new(key.encode(), b"cyclades " + purpose, hashlib.sha256).digest()
 
 
+# How long what nodes and APIs ask of each other is good: they may not agree on the time.
+SHORTLY_S = 120
+
+# Where nodes ask of themselves, with the key that they share with APIs; and where APIs
+# ask nodes with the same. What is signed for one is of no use for another.
+METADATA_PATH = "/node/v1/metadata/{}"
+PASSWORD_PATH = "/node/v1/metadata/{}/password"
+NODE_PREFIX = "/noded/v1/"
+
+# What a guest has said on its serial line, and that line itself, which is had by an
+# upgrade of the connection.
+SERIAL_LOG_PATH = NODE_PREFIX + "serial/{}/log"
+SERIAL_LINE_PATH = NODE_PREFIX + "serial/{}/line"
+UPGRADE = "cyclades-serial"
+
 # Where a node finds an image's data, by its SHA-256 in hexadecimal, and what a guest is
 # to be told, by the order; and where it brings the image that it makes of a server's
 # disk, also by the order.

@@ -8,10 +8,10 @@ from twisted.internet.interfaces import IReactorTime
 
 from snf import http, trust
 from snf.core.errors import Unavailable
+from snf.flights import Flights
 from snf.http import HttpClient
 from snf.keystone.account import Account, Tls
 from snf.keystone.exchange import Exchange, policy_failure
-from snf.keystone.flights import Flights
 from snf.keystone.token import Said, moment, read
 
 # A token of ours is replaced when this part of its life is left, or this many seconds.

@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from snf.core.identity import Grant
 from snf.core.memory import Memory
-from snf.keystone.flights import Flights
+from snf.flights import Flights
 from snf.keystone.token import Said
 
 # A token that Keystone does not know will hardly become one; this is for the second

@@ -13,6 +13,7 @@ from snf.manage.cluster import cluster
 from snf.manage.flavor import flavor
 from snf.manage.image import image
 from snf.manage.network import network
+from snf.manage.node_key import node_key
 from snf.manage.order import order
 from snf.manage.project import project
 from snf.manage.quota import quota
@@ -59,6 +60,7 @@ for noun in (
     flavor,
     image,
     network,
+    node_key,
     order,
     project,
     quota,

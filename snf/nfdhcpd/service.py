@@ -12,7 +12,8 @@ from twisted.application.service import MultiService
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.logger import Logger
 
-from snf.nfdhcpd import feeding, privileges
+from snf import privileges
+from snf.nfdhcpd import feeding
 from snf.nfdhcpd.advertiser import Advertiser
 from snf.nfdhcpd.answers import Answers
 from snf.nfdhcpd.client import Clients
@@ -28,6 +29,9 @@ from snf.nfdhcpd.rs import Rs
 from snf.nfdhcpd.settings import OFF, Nfdhcpd
 from snf.nfdhcpd.textfile import Textfile
 from snf.toml import ConfigError
+
+# For verdicts, and for sending.
+_CAPABILITIES = (privileges.NET_ADMIN, privileges.NET_RAW)
 
 _QUEUES_FILE = Path("/proc/net/netfilter/nfnetlink_queue")
 _Labels = tuple[tuple[str, str], ...]
@@ -99,7 +103,7 @@ class Server(MultiService):
             self._counts = _QUEUES_FILE.open("rb", buffering=0)
         self._warn_of_unfed()
         try:
-            privileges.drop(self.settings.process.user)
+            privileges.drop(self.settings.process.user, _CAPABILITIES)
         except privileges.Refused as problem:
             raise SystemExit(f"nfdhcpd: {problem}") from None
         super().privilegedStartService()

@@ -82,15 +82,21 @@ def forget_password(txn: Transaction, server: int) -> None:
 
 _WHO = (
     "SELECT s.id, s.uuid, s.name, s.hostname, s.project_id, g.keys, g.user_data,"
-    " x.sealed, (SELECT json_object_agg(m.key, m.value) FROM server_metadata m"
+    " {secret}, (SELECT json_object_agg(m.key, m.value) FROM server_metadata m"
     " WHERE m.server_id = s.id), i.properties"
-    " FROM orders o JOIN server s ON s.id = o.server_id"
-    " LEFT JOIN guest g ON g.server_id = s.id"
-    " LEFT JOIN guest_secret x ON x.order_id = o.id"
+    " FROM {of} LEFT JOIN guest g ON g.server_id = s.id"
+)
+_BY_ORDER = (
+    _WHO.format(secret="x.sealed", of="orders o JOIN server s ON s.id = o.server_id")
+    + " LEFT JOIN guest_secret x ON x.order_id = o.id"
     " LEFT JOIN image i ON i.id = coalesce("
     "  (o.arguments #>> '{reinstall,image}')::uuid, s.image_id)"
     " WHERE o.id = %s AND o.kind IN ('create', 'rebuild')"
     " AND o.state IN ('new', 'submitting', 'submitted')"
+)
+_BY_SERVER = (
+    _WHO.format(secret="NULL", of="server s")
+    + " LEFT JOIN image i ON i.id = s.image_id WHERE s.id = %s AND s.deleted IS NULL"
 )
 
 
@@ -101,9 +107,26 @@ def told(txn: Transaction, seal: Seal, order: UUID) -> Guest:
     :raises NotFound: There is no such order, or it has ended.
     :raises Unreadable: Something was sealed with another key.
     """
-    row = one(txn, _WHO, (order,))
+    row = one(txn, _BY_ORDER, (order,))
     if row is None:
         raise NotFound(f"There is nothing to tell for order {order}")
+    return _guest(txn, seal, row)
+
+
+def known(txn: Transaction, seal: Seal, server: int) -> Guest:
+    """
+    Return what a guest is told at any time: nothing that it is told once.
+
+    :raises NotFound: There is no such server.
+    :raises Unreadable: Something was sealed with another key.
+    """
+    row = one(txn, _BY_SERVER, (server,))
+    if row is None:
+        raise NotFound(f"There is no server {server}")
+    return _guest(txn, seal, row)
+
+
+def _guest(txn: Transaction, seal: Seal, row: tuple[Any, ...]) -> Guest:
     sealed, metadata, properties = row[7:]
     secret = NOTHING_SECRET if sealed is None else _secret(seal.open(bytes(sealed)))
     return Guest(

@@ -8,8 +8,8 @@ from twisted.application.service import IService, MultiService
 from twisted.python import usage
 
 from snf.config import ConfigError
-from snf.nfdhcpd.privileges import Refused, user
 from snf.nfdhcpd.settings import Nfdhcpd, read
+from snf.privileges import Refused, user
 from snf.tap.garbage import Frozen
 
 FILES = (Path("/etc/cyclades/nfdhcpd.toml"), Path("/etc/nfdhcpd/nfdhcpd.conf"))

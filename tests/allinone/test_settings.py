@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from snf import config
 from snf.allinone import settings
 from snf.nfdhcpd.settings import Nfdhcpd
+from snf.noded.config import Noded
 
 
 class SettingsTests(SynchronousTestCase):
@@ -30,6 +31,8 @@ class SettingsTests(SynchronousTestCase):
                 images=Path("/state/images"),
                 node_key=Path("/state/secrets/nodes"),
                 node_url="http://10.213.20.254:9000",
+                daemon_port=8781,
+                control=Path("/state/run/vncauthproxy.sock"),
             ),
             config.Cyclades,
         )
@@ -42,6 +45,12 @@ class SettingsTests(SynchronousTestCase):
         self.assertEqual("http://10.213.20.254:9000", loaded.nodes.url)
         self.assertEqual(Path("/state/secrets/nodes"), loaded.nodes.key_file)
         self.assertTrue(loaded.nodes.shared_images)
+        self.assertIn("vncauthproxy", loaded.services.run)
+        self.assertEqual(
+            ("/state/run/vncauthproxy.sock", ("127.0.0.1",)),
+            (loaded.console.control_socket, loaded.console.listen),
+        )
+        self.assertFalse(loaded.nodes.force_config_drive)
 
     def test_memory_bus(self):
         """A bus inside the process has no password."""
@@ -55,6 +64,8 @@ class SettingsTests(SynchronousTestCase):
                 images=Path("/state/images"),
                 node_key=Path("/state/secrets/nodes"),
                 node_url="http://10.213.20.254:9000",
+                daemon_port=8781,
+                control=Path("/state/run/vncauthproxy.sock"),
             ),
             config.Cyclades,
         )
@@ -93,3 +104,21 @@ class SettingsTests(SynchronousTestCase):
         self.assertEqual(Path("/run/x"), loaded.bindings.directory)
         self.assertEqual("nobody", loaded.process.user)
         self.assertEqual((42, 45), (loaded.queues.dhcp, loaded.queues.dhcpv6))
+
+    def test_noded(self):
+        """``noded.toml`` says where the API is, and what is shared with it."""
+        loaded = self.load(
+            settings.noded(
+                user="nobody",
+                url="http://10.0.0.1:8774",
+                key=Path("/run/x"),
+                listen="tcp:8781:interface=10.0.0.2",
+                serial=Path("/run/serial"),
+                taps="/run/y",
+            ),
+            Noded,
+        )
+        self.assertEqual(Path("/run/serial"), loaded.serial.logs)
+        self.assertEqual(("http://10.0.0.1:8774",), loaded.api.urls)
+        self.assertEqual(Path("/run/x"), loaded.node.key_file)
+        self.assertEqual(Path("/run/y"), loaded.metadata.directory)

@@ -7,7 +7,8 @@ from snf.testing.world import ALICE
 from tests.api.case import ApiTestCase
 from tests.api.routes import PAGE, page, served
 
-_SIGNED = "/node/v1/snapshots/{order}"
+# By which nodes, which have no tokens, tell of their guests and bring their images.
+OF_NODES = {"/node/v1/metadata/{server}/password", "/node/v1/snapshots/{order}"}
 
 
 class PageTests(SynchronousTestCase):
@@ -23,11 +24,14 @@ class RouteTests(ApiTestCase):
     """Every route keeps to what its table says."""
 
     def test_open_ones(self) -> None:
-        """What needs no token is discovery, the login, and what nodes do by URLs."""
+        """Without a token: discovery, logins, consoles' tokens, and what nodes sign."""
         opened = {(one.method, one.path) for one in served() if one.role == "open"}
         posts = {path for method, path in opened if method != "GET"}
         logins = {"/identity/v3/auth/tokens", "/identity/v2.0/tokens"}
-        self.assertEqual({*logins, _SIGNED}, posts)
+        self.assertEqual({*logins, "/console/sessions", *OF_NODES}, posts)
+        for path in OF_NODES:
+            body = {"password": "x"} if path.endswith("/password") else {"percent": 1}
+            self.assertEqual(403, self.call("POST", path, body).code)
         for method, path in opened:
             if method == "GET":
                 codes = (403,) if path.startswith("/node/") else (200, 300)
@@ -49,9 +53,10 @@ class RouteTests(ApiTestCase):
     def test_changes_need_a_member(self) -> None:
         """No route that changes a project's things is open to its readers."""
         for one in served():
-            own = one.reach == Reach.MINE.value  # which is no project's
-            elsewhere = one.path.startswith("/identity") or one.path == _SIGNED
-            if one.method != "GET" and not elsewhere and not own:
+            own = one.reach in (Reach.MINE.value, Reach.SELF.value)  # no project's
+            nobodys = one.path.startswith(("/identity", "/console"))
+            nobodys = nobodys or one.path in OF_NODES
+            if one.method != "GET" and not nobodys and not own:
                 self.assertIn(one.role, ("member", "admin"), one.path)
 
     def test_identity_changes_need_an_admin(self) -> None:

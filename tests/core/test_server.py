@@ -137,6 +137,11 @@ class PermitTests(SynchronousTestCase):
                 # Not of a disk that is being made, or may be nowhere.
                 Action.CREATE_IMAGE: {Status.ACTIVE, Status.SHUTOFF},
                 Action.CREATE_BACKUP: {Status.ACTIVE, Status.SHUTOFF},
+                Action.CONSOLE: {
+                    Status.ACTIVE,
+                    Status.MIGRATING,
+                    Status.VERIFY_RESIZE,
+                },
                 # Ganeti knows no guest otherwise whose NICs could change.
                 Action.ATTACH: {Status.ACTIVE, Status.SHUTOFF},
                 Action.DETACH: {Status.ACTIVE, Status.SHUTOFF},
@@ -149,9 +154,9 @@ class PermitTests(SynchronousTestCase):
         )
 
     def test_during_tasks(self):
-        """While something is under way, only renaming and deleting are allowed."""
+        """While something is under way, one may rename, delete, and look on."""
         for action in Action:
-            if action in (Action.RENAME, Action.DELETE):
+            if action in (Action.RENAME, Action.DELETE, Action.CONSOLE):
                 permit(action, Status.ACTIVE, Task.REBOOTING, "it")
             else:
                 self.assertRaises(

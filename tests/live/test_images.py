@@ -89,7 +89,7 @@ class ImagesTestCase(LiveTestCase):
         """Return what a command prints in a guest, reached at its IPv4 address by SSH."""
         shown = await self.user.show(server)
         assert shown is not None
-        four, _ = [one["addr"] for one in shown["addresses"]["default"]]
+        four = shown["addresses"]["default"][0]["addr"]
         whole = [*_SSH, "-i", str(self.key), f"root@{four}", command]
 
         async def done() -> "subprocess.CompletedProcess[str] | None":

@@ -5,7 +5,7 @@ import signal
 import struct
 from pathlib import Path
 
-from snf.nfdhcpd.privileges import NET_ADMIN, NET_RAW
+from snf.privileges import NET_ADMIN, NET_RAW
 from tests.nfdhcpd.case import LEASE, GuestsTestCase
 from tests.nfdhcpd.flood import Flood
 from tests.nfdhcpd.guest import Reply, message

@@ -74,6 +74,7 @@ class NodeNamespace:
             "SNF_NETWORK_STATE": str(self.directory / "state"),
             "SNF_NETWORK_PROFILES": str(self.directory / "profiles"),
             "SNF_NETWORK_BINDINGS": str(self.directory / "bindings"),
+            "SNF_NETWORK_METADATA": str(self.directory / "metadata"),
             "SNF_NETWORK_NODES": str(self.directory / "nodes"),
             "SNF_NETWORK_TAPS": str(self.directory / "taps"),
             "SNF_NETWORK_QUEUE": str(self.directory / "queue"),

@@ -29,3 +29,10 @@ nfdhcpd = ServiceMaker(
     "Answer guests' DHCP, router and neighbor solicitations on their node.",
     "nfdhcpd",
 )
+
+noded = ServiceMaker(
+    "Cyclades noded",
+    "snf.tap.noded",
+    "Serve a node's guests their metadata, and the API what it asks of the node.",
+    "snf-noded",
+)

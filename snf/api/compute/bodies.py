@@ -112,11 +112,16 @@ class NewServer(msgspec.Struct, forbid_unknown_fields=True):
 
     @property
     def tells(self) -> bool:
-        """Whether the guest is to be told something that needs a disk of its own."""
+        """Whether the guest is to be told something, which takes a disk of its own."""
         asked = (self.key_name, self.user_data, self.adminPass)
         files = self.personality is not msgspec.UNSET and len(self.personality) > 0
         drive = self.config_drive in (True, "true", "True")
         return drive or files or any(asked)
+
+    @property
+    def without_drive(self) -> bool:
+        """Whether there is to be no such disk: the guest asks the metadata service."""
+        return self.config_drive in (False, "false", "False")
 
 
 class Hints(msgspec.Struct, forbid_unknown_fields=True):

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from uuid import UUID, uuid4
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from snf.api.call import Call, identifier
 from snf.api.compute import guests
@@ -54,12 +54,14 @@ class Builder:
     :ivar limits: What a project may have for which an operator has set nothing.
     :ivar firewall: What security groups and profiles there are.
     :ivar seal: What seals what guests are told; None where they can be told nothing.
+    :ivar force_drive: Whether there is a config drive also where none is wanted.
     """
 
     random_bytes: Callable[[int], bytes] = os.urandom
     limits: Amounts = NO_LIMITS
     firewall: Offered = OFFERED
     seal: Seal | None = None
+    force_drive: bool = True
 
     @property
     def plugger(self) -> Plugger:
@@ -139,7 +141,7 @@ class Builder:
             build=_order(flavor, image, nics, entry, guest.drive),
         )
         orders.add(txn, order, cluster.id, call.request_id)
-        if guest.drive and self.seal is not None:
+        if self.seal is not None and (guest.drive or guest.keys or guest.user_data):
             told.add(txn, self.seal, server_id, guest.keys, guest.user_data)
             told.add_secret(txn, self.seal, order.id, guest.secret)
         remember(txn, call, server_id, "create", order.id)
@@ -160,15 +162,12 @@ class Builder:
         if image.sha256 is None and not wanted.tells:
             guests.files(call, wanted.personality)  # which some versions have not
             return GuestWish(drive=False)
-        guests.check_tellable(image, flavor.disk_gib, self.seal)
-        name = wanted.key_name or None
-        return GuestWish(
-            drive=True,
-            key_name=name,
-            keys=() if name is None else (guests.key_of(txn, call, name),),
-            user_data=guests.user_data(wanted.user_data),
-            secret=guests.secret(call, wanted, self.random_bytes, password),
-        )
+        drive = self.force_drive or not wanted.without_drive
+        if drive:
+            guests.check_tellable(image, flavor.disk_gib, self.seal)
+        wish = guests.wish(txn, call, wanted, self.seal, drive)
+        secret = guests.secret(call, wanted, self.random_bytes, password)
+        return evolve(wish, secret=secret) if drive else wish
 
     def _groups(
         self,

@@ -77,6 +77,35 @@ class Wish:
     secret: Secret = field(factory=Secret)
 
 
+class AskedFor(Asked, Protocol):
+    """What is asked for a new one."""
+
+    key_name: KeyName | None
+    user_data: UserData | None
+
+
+def wish(
+    txn: Transaction, call: Call, asked: AskedFor, seal: Seal | None, drive: bool
+) -> Wish:
+    """
+    Return what a new guest is to be told, but for its secrets.
+
+    :raises BadRequest: There is no such key pair, the user data are not in base64, or
+        it cannot be told without a config drive.
+    :raises NotOffered: The operator has set no key.
+    """
+    sealing(seal)
+    if not drive:
+        check_without_drive(call, asked)
+    name = asked.key_name or None
+    return Wish(
+        drive=drive,
+        key_name=name,
+        keys=() if name is None else (key_of(txn, call, name),),
+        user_data=user_data(asked.user_data),
+    )
+
+
 def source(image: Image) -> Source | None:
     """
     Return the data that an image has for a disk; None where it has none.
@@ -108,14 +137,38 @@ def check_tellable(image: Image, disk_gib: int, seal: Seal | None) -> Seal:
             f"server.imageRef: {image.id} is installed by {image.os}, which tells "
             "guests nothing: no key, user data, password or file can be given"
         )
+    return sealing(seal)
+
+
+_TELLS = "cyclades"
+
+
+def check_without_drive(call: Call, asked: Asked) -> None:
+    """
+    Return if a guest without a config drive can be told what is asked for: it asks itself.
+
+    :raises BadRequest: There is something that is told by the drive alone.
+    """
+    for name in ("adminPass", "personality"):
+        if getattr(asked, name) not in (None, msgspec.UNSET, []):
+            raise BadRequest(
+                f"server.{name}: is told by the config drive, and there is to be none; "
+                "the metadata service tells neither passwords nor files"
+            )
+    files(call, asked.personality)  # which some versions have not
+
+
+def sealing(seal: Seal | None) -> Seal:
+    """
+    Return what seals for guests.
+
+    :raises NotOffered: The operator has set no key.
+    """
     if seal is None:
         raise NotOffered(
             "Guests can be given nothing here: the operator has set no [nodes] key_file"
         )
     return seal
-
-
-_TELLS = "cyclades"
 
 
 def key_of(txn: Transaction, call: Call, name: str) -> Key:

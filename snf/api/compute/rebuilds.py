@@ -178,21 +178,15 @@ def _tell(
     Store what the guest is to be told; return its password, if it is told one.
 
     :raises BadRequest: It is to be told something and has no disk for that.
+    :raises NotOffered: The operator has set no key.
     """
-    if not server.config_drive:
-        asked = (
-            wanted.adminPass,
-            wanted.personality,
-            wanted.user_data,
-            wanted.key_name,
-        )
-        if any(one not in (None, msgspec.UNSET, "") for one in asked):
-            raise BadRequest(
-                "The server was made without a config drive: its guest can be given no "
-                "key, user data, password or file"
-            )
-        return {}
-    seal = guests.check_tellable(image, server.flavor.disk_gib, builder.seal)
+    if server.config_drive:
+        seal = guests.check_tellable(image, server.flavor.disk_gib, builder.seal)
+    else:
+        guests.check_without_drive(call, wanted)
+        if wanted.user_data is msgspec.UNSET and wanted.key_name is msgspec.UNSET:
+            return {}
+        seal = guests.sealing(builder.seal)
     keys = kept.keys(txn, server.id)
     if not wanted.key_name:  # UNSET is neither
         keys = keys if wanted.key_name is msgspec.UNSET else ()
@@ -203,6 +197,8 @@ def _tell(
     else:
         user_data = guests.user_data(wanted.user_data)
     kept.add(txn, seal, server.id, keys, user_data)
+    if not server.config_drive:
+        return {}
     secret = guests.secret(call, wanted, builder.random_bytes)
     kept.add_secret(txn, seal, order, secret)
     return {"adminPass": secret.admin_pass or ""}

@@ -14,7 +14,6 @@ _PAUSE = NotOffered, "Ganeti cannot pause a server; it can be stopped"
 _SAVE = NotOffered, "Ganeti cannot save a server's memory; it can be stopped"
 _SHELVE = NotOffered, "Servers are not shelved; a stopped one keeps its place"
 _RESCUE = NotOffered, "Ganeti boots a server from its own disks only"
-_CONSOLE = NotOffered, "There are no consoles yet"
 _DUMP = NotOffered, "Ganeti cannot have a server dump its memory"
 # OpenStack 23.0.0 has taken them away, and answers so since.
 _REMOVED = Gone, "This action has been removed"
@@ -29,8 +28,6 @@ _REFUSALS: dict[str, tuple[type[SnfError], str]] = {
     "unshelve": _SHELVE,
     "rescue": _RESCUE,
     "unrescue": _RESCUE,
-    "os-getConsoleOutput": _CONSOLE,
-    "os-getVNCConsole": _CONSOLE,
     "trigger_crash_dump": _DUMP,
     "resetNetwork": _REMOVED,
     "injectNetworkInfo": _REMOVED,

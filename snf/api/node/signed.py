@@ -9,7 +9,7 @@ REFUSED = "Forbidden"
 
 def check(call: Call, signer: Signer, path: str, method: str = "GET") -> None:
     """
-    Return if a request's URL was signed for this path and is good still.
+    Return if a request's URL was signed for this path and method, and is good still.
 
     :param path: As it was signed.
     :param method: The one that it was signed for.

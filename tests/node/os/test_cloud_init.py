@@ -15,11 +15,11 @@ from tests.node.os.case import GUEST, PASSWORD, SECRET_DATA, packed, require_roo
 from tests.node.os.test_drive import DYNAMIC, FIXED, DriveTestCase, file
 
 _READER = Path(__file__).with_name("reader.py")
-_PACKAGES = "usr/lib/python3/dist-packages"
+PACKAGES = "usr/lib/python3/dist-packages"
 
 
 @functools.cache
-def _unpacked() -> Path:
+def unpacked() -> Path:
     """
     Return where cloud-init's package is unpacked.  It is not installed: it would run.
 
@@ -43,7 +43,7 @@ class CloudInitTests(DriveTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.cloud_init = _unpacked()
+        self.cloud_init = unpacked()
         self.guest = {**GUEST, "interfaces": [FIXED, DYNAMIC]}
 
     def read(self, name: str, guest: dict[str, Any]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class CloudInitTests(DriveTestCase):
             ],
             env={
                 "PATH": os.environ["PATH"],
-                "PYTHONPATH": str(self.cloud_init / _PACKAGES),
+                "PYTHONPATH": str(self.cloud_init / PACKAGES),
             },
             capture_output=True,
             text=True,

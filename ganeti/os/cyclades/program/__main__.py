@@ -78,15 +78,16 @@ def create(environment, given, told, found, news):
     if told is None and given.guest_url:
         source = fetch.Source("the server's data", given.guest_url, found.fetch)
         told = guest.parse(source.body(_MOST_GUEST_BYTES))
-    if told and not drives:
+    if told and not drives and (told.admin_pass or told.files):
         raise Failed(f"there is no disk {disk.CONFIG_DRIVE} for the server's data")
-    content = _file_system(told) if told else b""
+    # Without the disk the guest asks the metadata service.
+    content = _file_system(told) if told and drives else b""
     if given.image_sha256:
         if not disks or disks[0] in drives:
             raise Failed("there is no disk for the image")
         root = told.properties.get("root_partition", "") if told else ""
         System(given, found, news).fill(disks[0], root)
-    if told:
+    if content:
         disk.write_drive(drives[0], content)
     if given.image_sha256:
         news.progress(100)

@@ -4,9 +4,17 @@ import ctypes
 import os
 import pwd
 import struct
+from collections.abc import Collection
 
-NET_ADMIN, NET_RAW = 12, 13  # capabilities(7)
-_KEPT = 1 << NET_ADMIN | 1 << NET_RAW
+# capabilities(7)
+CHOWN, DAC_OVERRIDE, NET_BIND_SERVICE, NET_ADMIN, NET_RAW = 0, 1, 10, 12, 13
+_NAMES = {
+    CHOWN: "CAP_CHOWN",
+    DAC_OVERRIDE: "CAP_DAC_OVERRIDE",
+    NET_BIND_SERVICE: "CAP_NET_BIND_SERVICE",
+    NET_ADMIN: "CAP_NET_ADMIN",
+    NET_RAW: "CAP_NET_RAW",
+}
 
 # prctl(2)
 _SET_KEEPCAPS = 8
@@ -39,19 +47,21 @@ def user(name: str) -> tuple[int, int]:
     return entry.pw_uid, entry.pw_gid
 
 
-def drop(name: str) -> None:
+def drop(name: str, kept: Collection[int]) -> None:
     """
-    Become a user who keeps two capabilities of root's, for good.
+    Become a user who keeps some capabilities of root's, for good.
 
     To be called before there is any other thread. Who is not root already must have the
     capabilities, and stays who it is.
 
+    :param kept: Of the capabilities named here.
     :raises Refused: It cannot become that user, or lacks a capability.
     """
+    wanted = sum(1 << capability for capability in kept)
     if os.geteuid() == 0:
         number, group = user(name)
         for capability in range(64):
-            if capability not in (NET_ADMIN, NET_RAW):
+            if capability not in kept:
                 _libc.prctl(_CAPBSET_DROP, capability, 0, 0, 0)
         _called("prctl", _SET_KEEPCAPS, 1, 0, 0, 0)
         try:
@@ -60,10 +70,11 @@ def drop(name: str) -> None:
             os.setresuid(number, number, number)
         except OSError as problem:
             raise Refused(f"cannot become {name}: {problem.strerror}") from None
-    if held() & _KEPT != _KEPT:
-        raise Refused("needs CAP_NET_ADMIN and CAP_NET_RAW: start it as root")
+    if held() & wanted != wanted:
+        names = " and ".join(_NAMES[capability] for capability in sorted(kept))
+        raise Refused(f"needs {names}: start it as root")
     _libc.prctl(_CAP_AMBIENT, _CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-    _set(_KEPT)
+    _set(wanted)
     _called("prctl", _SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
