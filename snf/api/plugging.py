@@ -20,6 +20,7 @@ from snf.core.order import Kind, NicRequest, Order
 from snf.core.port import NICS_AT_MOST, Fixed, FixedIP, places
 from snf.core.quota import NO_LIMITS, Amounts, Resource
 from snf.core.server import Action, Life, permit, with_order
+from snf.core.subnet import Subnet
 from snf.core.wiring import Wiring, wiring
 from snf.storage import (
     cluster_networks,
@@ -56,6 +57,7 @@ class Wish:
     """
     A port that somebody wants.
 
+    :ivar subnets: All of the network's, where they have been read with it.
     :ivar fixed: None for an address of each subnet.
     :ivar kept: Whether it outlives the server that it is put on.
     :ivar groups: The security groups that it is to be in; None for the default one.
@@ -70,6 +72,7 @@ class Wish:
     description: str = ""
     kept: bool = True
     groups: Sequence[UUID] | None = None
+    subnets: Sequence[Subnet] | None = None
 
 
 @frozen
@@ -109,7 +112,9 @@ class Plugger:
         """
         network = wish.network
         network.check_open()
-        known = subnets.of_network(txn, network.id)
+        known = wish.subnets
+        if known is None:
+            known = subnets.of_network(txn, network.id)
         wanted = places(known, network.id, wish.fixed)
         port = uuid4()
         new = NewPort(

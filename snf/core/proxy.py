@@ -18,6 +18,8 @@ def client(peer: str, told: Iterable[str], trusted: Collection[Network]) -> str:
     :param peer: Who is connected.
     :param told: The values of the headers ``X-Forwarded-For``, in their order.
     """
+    if not trusted:
+        return peer  # as with each request where there is no proxy
     known = _address(peer)
     if known is None or not _within(known, trusted):
         return peer

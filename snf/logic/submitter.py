@@ -31,6 +31,7 @@ from snf.logic import tagging
 from snf.logic.connections import Connections
 from snf.logic.dispatcher import fold
 from snf.logic.guests import GuestTeller, Nodes
+from snf.logic.lane import MOMENT_S, Lane
 from snf.logic.taking import Taken, take
 from snf.logic.telling import Teller
 from snf.logic.together import Together
@@ -46,20 +47,6 @@ from snf.storage.orders import Claim
 _log = Logger()
 
 _LONGEST_PAUSE_S = 60.0
-# Many orders may come at once: they are looked for together, and taken together.
-_MOMENT_S = 0.05
-
-
-@define
-class _Lane:
-    """What is going on with one cluster."""
-
-    at_work_on: set[UUID] = field(factory=set)
-    claiming: bool = False
-    again: bool = False
-    moment: IDelayedCall | None = None
-    failures: int = 0
-    not_before: float = 0.0
 
 
 @define(eq=False)
@@ -80,7 +67,7 @@ class Submitter(Service):
     claimant: int
     alive: Callable[[], bool]
     nodes: Nodes = field(default=Nodes(""))
-    _lanes: dict[int, _Lane] = field(init=False, factory=dict)
+    _lanes: dict[int, Lane] = field(init=False, factory=dict)
     _loop: LoopingCall = field(init=False)
     _wirer: Wirer = field(init=False)
     _teller: Teller = field(init=False)
@@ -141,7 +128,7 @@ class Submitter(Service):
                     self._start(self._teller.tell(cluster, outdated[cluster.id]))
         finally:
             if self.running:
-                self._moment = self.clock.callLater(_MOMENT_S, self._looked)
+                self._moment = self.clock.callLater(MOMENT_S, self._looked)
             else:
                 self._looking = False
 
@@ -150,29 +137,32 @@ class Submitter(Service):
         if self._look_again:
             self.wake()
 
-    def _look_soon(self, cluster: Cluster, lane: _Lane) -> None:
+    def _look_soon(self, cluster: Cluster, lane: Lane) -> None:
         """Look for more orders of a cluster when several may be taken at once."""
         if self.running and lane.moment is None:
-            lane.moment = self.clock.callLater(
-                _MOMENT_S if lane.at_work_on else 0, self._moment_over, cluster, lane
-            )
+            pause = lane.pause(self.clock.seconds())
+            lane.moment = self.clock.callLater(pause, self._moment_over, cluster, lane)
 
-    def _moment_over(self, cluster: Cluster, lane: _Lane) -> None:
+    def _moment_over(self, cluster: Cluster, lane: Lane) -> None:
         lane.moment = None
         self._look_on(cluster)
 
     def _look_on(self, cluster: Cluster) -> None:
-        lane = self._lanes.setdefault(cluster.id, _Lane())
+        lane = self._lanes.setdefault(cluster.id, Lane())
+        now = self.clock.seconds()
         if lane.claiming:
             lane.again = True
-        elif self.running and self.clock.seconds() >= lane.not_before:
+        elif now < lane.rests_until:
+            self._look_soon(cluster, lane)
+        elif self.running and now >= lane.not_before:
             self._start(self._claim(cluster, lane))
 
-    async def _claim(self, cluster: Cluster, lane: _Lane) -> None:
+    async def _claim(self, cluster: Cluster, lane: Lane) -> None:
         free = self.settings.per_cluster - len(lane.at_work_on)
         if free <= 0:
             return  # whatever ends first looks again
         lane.claiming, lane.again = True, False
+        begun = self.clock.seconds()
         try:
             found = await self.database.run(
                 take,
@@ -184,20 +174,22 @@ class Submitter(Service):
             )
         finally:
             lane.claiming = False
+        now = self.clock.seconds()
+        lane.claimed(len(found), now - begun, now)
         for taken in found:
             lane.at_work_on.add(taken.claim.order.id)
             self._start(self._carry(cluster, lane, taken))
         if lane.again or len(found) == free:
             self._look_on(cluster)
 
-    async def _carry(self, cluster: Cluster, lane: _Lane, taken: Taken) -> None:
+    async def _carry(self, cluster: Cluster, lane: Lane, taken: Taken) -> None:
         try:
             await self._carry_out(cluster, lane, taken)
         finally:
             lane.at_work_on.discard(taken.claim.order.id)
             self._look_soon(cluster, lane)
 
-    async def _carry_out(self, cluster: Cluster, lane: _Lane, taken: Taken) -> None:
+    async def _carry_out(self, cluster: Cluster, lane: Lane, taken: Taken) -> None:
         claim = taken.claim
         try:
             job, news_of_it = await self._submit(self.connections.of(cluster), taken)
@@ -318,7 +310,7 @@ class Submitter(Service):
         await self._put_off(claim, _pause(attempts), failure, counts=True)
 
     async def _unreachable(
-        self, cluster: Cluster, lane: _Lane, claim: Claim, failure: Unreachable
+        self, cluster: Cluster, lane: Lane, claim: Claim, failure: Unreachable
     ) -> None:
         """Leave the cluster alone for a while; its orders wait, however long."""
         if isinstance(failure, WrongCredentials):

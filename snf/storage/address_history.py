@@ -1,4 +1,4 @@
-"""Who had which address from when to when; triggers write it (``schema/0013.sql``)."""
+"""Who had which address from when to when; triggers write it (``schema/0020.sql``)."""
 
 from datetime import datetime
 from uuid import UUID

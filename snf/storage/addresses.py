@@ -5,7 +5,7 @@ another matter: ``free_address`` has what is worth trying, some addresses that h
 been used yet and all that have been released, so that to find one takes as long in a
 full pool as in an empty one.  What has been used comes last, the longest unused first:
 packets for who had it before have ceased by then.  Triggers note what is released, and
-the history (``schema/0013.sql``).
+the history (``schema/0013.sql``, ``0020.sql``).
 """
 
 from collections.abc import Mapping
@@ -102,7 +102,7 @@ def take(txn: Transaction, subnet: UUID, address: IPAddress, holder: Holder) -> 
     return FixedIP(subnet, address)
 
 
-# One of those that are put out, if there is one (``schema/0015.sql``).
+# One of those that are put out, if there is one (``schema/0020.sql``).
 _TAKE = Prepared("address_take", "SELECT * FROM take_address($1, $2, $3, $4)")
 
 

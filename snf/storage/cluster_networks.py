@@ -8,6 +8,7 @@ from attrs import frozen
 from snf.core.wiring import Wiring, wiring
 from snf.storage import networks, subnets
 from snf.storage.database import Transaction
+from snf.storage.prepared import Prepared
 from snf.storage.rows import every
 
 
@@ -38,6 +39,18 @@ def wirings(txn: Transaction, ids: Collection[UUID]) -> dict[UUID, Wiring]:
     }
 
 
+_HOLD = Prepared(
+    "networks_hold",
+    "SELECT FROM network WHERE id = ANY($1) ORDER BY id FOR SHARE",
+)
+_ADD = Prepared(
+    "cluster_networks_add",
+    "INSERT INTO cluster_network (cluster_id, network_id)"
+    " SELECT $1, n.id FROM network n WHERE n.id = ANY($2) ORDER BY n.id"
+    " ON CONFLICT DO NOTHING",
+)
+
+
 def needed(
     txn: Transaction, cluster: int, ids: Collection[UUID]
 ) -> dict[UUID, Connected]:
@@ -47,15 +60,8 @@ def needed(
     This is to be committed before the cluster is asked for anything.
     """
     # So that no change is lost between what is read and what others see is there.
-    txn.execute(
-        "SELECT FROM network WHERE id = ANY(%s) ORDER BY id FOR SHARE", (list(ids),)
-    )
-    txn.execute(
-        "INSERT INTO cluster_network (cluster_id, network_id)"
-        " SELECT %s, n.id FROM network n WHERE n.id = ANY(%s) ORDER BY n.id"
-        " ON CONFLICT DO NOTHING",
-        (cluster, list(ids)),
-    )
+    _HOLD.later(txn, list(ids))
+    _ADD.later(txn, cluster, list(ids))
     return _connected(txn, cluster, ids)
 
 
@@ -64,16 +70,18 @@ def known(txn: Transaction, cluster: int, network: UUID) -> Connected | None:
     return _connected(txn, cluster, [network]).get(network)
 
 
+_STATE = Prepared(
+    "cluster_networks_state",
+    "SELECT network_id, state = 'made', groups, changed, told < changed"
+    " FROM cluster_network WHERE cluster_id = $1 AND network_id = ANY($2)",
+)
+
+
 def _connected(
     txn: Transaction, cluster: int, ids: Collection[UUID]
 ) -> dict[UUID, Connected]:
     # First how often it has changed: what is read after that is not older.
-    rows = every(
-        txn,
-        "SELECT network_id, state = 'made', groups, changed, told < changed"
-        " FROM cluster_network WHERE cluster_id = %s AND network_id = ANY(%s)",
-        (cluster, list(ids)),
-    )
+    rows = _STATE.every(txn, cluster, list(ids))
     told = wirings(txn, ids)
     return {
         network: Connected(told[network], made, frozenset(groups), *counts)
@@ -101,15 +109,17 @@ def made(
     )
 
 
+_OUTDATED = Prepared(
+    "cluster_networks_outdated",
+    "SELECT cluster_id, network_id FROM cluster_network"
+    " WHERE told < changed AND state = 'made' ORDER BY cluster_id, network_id",
+)
+
+
 def outdated(txn: Transaction) -> dict[int, list[UUID]]:
     """Return the networks that clusters know as they were before, by cluster."""
-    rows = every(
-        txn,
-        "SELECT cluster_id, network_id FROM cluster_network"
-        " WHERE told < changed AND state = 'made' ORDER BY cluster_id, network_id",
-    )
     found: dict[int, list[UUID]] = {}
-    for cluster, network in rows:
+    for cluster, network in _OUTDATED.every(txn):
         found.setdefault(cluster, []).append(network)
     return found
 

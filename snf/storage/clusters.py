@@ -27,10 +27,12 @@ def _from_row(row: tuple) -> Cluster:
     return Cluster(*values)
 
 
+_ALL = Prepared("clusters", f"SELECT {_COLUMNS} FROM cluster c ORDER BY c.name")
+
+
 def listing(txn: Transaction) -> list[Cluster]:
     """Return all clusters, by name."""
-    rows = every(txn, f"SELECT {_COLUMNS} FROM cluster c ORDER BY c.name")
-    return [_from_row(row) for row in rows]
+    return [_from_row(row) for row in _ALL.every(txn)]
 
 
 # A project that has clusters of its own has its servers there only, and no other has.
@@ -167,13 +169,16 @@ def move(txn: Transaction, cluster_id: int, url: str, tls: str) -> None:
     )
 
 
+_SAW_JOB = Prepared(
+    "cluster_saw_job",
+    "UPDATE cluster SET last_job = $2 WHERE id = $1 AND last_job < $2",
+)
+
+
 def saw_job(txn: Transaction, cluster_id: int, job: int) -> None:
     """Remember that a cluster has got as far as a job."""
     # With the commit: several who have submitted something do so at once.
-    txn.later(
-        "UPDATE cluster SET last_job = %s WHERE id = %s AND last_job < %s",
-        (job, cluster_id, job),
-    )
+    _SAW_JOB.later(txn, cluster_id, job)
 
 
 def recognize(txn: Transaction, cluster_id: int, uuid: str) -> bool:
@@ -201,11 +206,14 @@ def recognize(txn: Transaction, cluster_id: int, uuid: str) -> bool:
     return another
 
 
+_SET_REACHABLE = Prepared(
+    "cluster_set_reachable",
+    "UPDATE cluster SET unreachable_since = CASE WHEN $2 THEN NULL"
+    " ELSE coalesce(unreachable_since, now()) END WHERE id = $1"
+    " AND (unreachable_since IS NULL) <> $2",
+)
+
+
 def set_reachable(txn: Transaction, cluster_id: int, reachable: bool) -> None:
     """Remember since when a cluster has not been reached, or that it has been."""
-    txn.later(
-        "UPDATE cluster SET unreachable_since = CASE WHEN %s THEN NULL"
-        " ELSE coalesce(unreachable_since, now()) END WHERE id = %s"
-        " AND (unreachable_since IS NULL) <> %s",
-        (reachable, cluster_id, reachable),
-    )
+    _SET_REACHABLE.later(txn, cluster_id, reachable)

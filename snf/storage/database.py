@@ -6,6 +6,7 @@ Everything that touches the database is a plain function ``f(txn, ...)`` handed 
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Concatenate, NoReturn, ParamSpec, Protocol, TypeVar
@@ -55,9 +56,12 @@ psycopg2.extras.register_default_jsonb(globally=True, loads=orjson.loads)
 # side notices within half a minute when the other is gone without a word: we, so that
 # no thread waits for it; the server, so that the locks of the dead are let go.  No
 # statement of ours is worth being compiled: for a list of 1,000 servers, which its
-# planner takes for dear, that takes ten times as long as the list itself.
+# planner takes for dear, that takes ten times as long as the list itself.  What is
+# prepared is planned once, also where PostgreSQL takes a plan for the very values to be
+# cheaper, as it does of all arrays.
 _OPTIONS = (
     "-c statement_timeout=30s -c lock_timeout=10s -c timezone=UTC -c jit=off"
+    " -c plan_cache_mode=force_generic_plan"
     " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5"
     " -c tcp_keepalives_count=3 -c tcp_user_timeout=30000"
 )
@@ -68,6 +72,9 @@ _KEEPALIVES: dict[str, Any] = {
     "tcp_user_timeout": 30_000,
 }
 
+# How long the first plans are kept at least.
+_PLANS_S = 0.5
+
 _ATTEMPTS = 4
 _WAITING_AT_MOST = 1000
 _RETRY_AFTER_S = 2
@@ -75,11 +82,29 @@ _AWAY = "The database does not answer; try again later"
 
 
 class Connection(psycopg2.extensions.connection):
-    """A connection, and the names of what has been prepared on it."""
+    """A connection, and the names of what has been prepared on it.
+
+    :ivar plans_age_s: How old it was when it last forgot its plans.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.prepared: set[str] = set()
+        self.plans_age_s = _PLANS_S
+        self._made = time.monotonic()
+
+    def plan_anew(self) -> None:
+        """
+        Forget all plans whenever it has become twice as old.
+
+        A plan may be of a table that was small and has grown since: to read all of it
+        was cheaper than to look a row up.  Only an ANALYZE makes PostgreSQL see that.
+        """
+        age_s = time.monotonic() - self._made
+        if age_s >= 2 * self.plans_age_s:
+            self.plans_age_s = age_s
+            with self.cursor() as cursor:
+                cursor.execute("DISCARD PLANS")
 
     def cursor(self, *args: Any, **kwargs: Any) -> Any:
         """Return a new cursor, a :class:`Cursor` unless another factory is given."""
@@ -273,6 +298,7 @@ class Database(Service):
             connection = connect(self.dsn, self.password)
             connection.autocommit = True  # since Gathering begins transactions
             self._local.connection = connection
+        connection.plan_anew()
         return connection
 
 

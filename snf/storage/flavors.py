@@ -33,13 +33,13 @@ class Wanted:
     marker: UUID | None = None
 
 
-_USABLE = (
+USABLE_BY = (
     "(f.public OR EXISTS (SELECT FROM flavor_access a"
     " WHERE a.flavor_id = f.id AND a.project_id = {}))"
 )
 
 _FILTERS = {
-    "project": _USABLE.format("%(project)s"),
+    "project": USABLE_BY.format("%(project)s"),
     "public": "f.public = %(public)s",
     "ram_mib": "f.ram_mib >= %(ram_mib)s",
     "disk_gib": "f.disk_gib >= %(disk_gib)s",
@@ -57,7 +57,7 @@ def from_row(row: tuple) -> Flavor:
 _GET = Prepared(
     "flavor_get",
     f"SELECT {COLUMNS} FROM flavor f WHERE f.id = $1"
-    f" AND ($2::uuid IS NULL OR {_USABLE.format('$2')})",
+    f" AND ($2::uuid IS NULL OR {USABLE_BY.format('$2')})",
 )
 
 

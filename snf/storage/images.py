@@ -23,7 +23,7 @@ COLUMNS = (
 )
 
 # Which images a project may use: its own, everybody's, and those that are shared with it.
-_USABLE_BY = (
+USABLE_BY = (
     "i.deleted IS NULL AND (i.visibility IN ('public', 'community')"
     " OR i.project_id = {0} OR i.visibility = 'shared' AND EXISTS (SELECT FROM"
     " image_member m WHERE m.image_id = i.id AND m.project_id = {0}))"
@@ -60,7 +60,7 @@ def from_row(row: tuple) -> Image:
 
 _GET = Prepared(
     "image_get",
-    f"SELECT {COLUMNS} FROM image i WHERE i.id = $1 AND {_USABLE_BY.format('$2')}",
+    f"SELECT {COLUMNS} FROM image i WHERE i.id = $1 AND {USABLE_BY.format('$2')}",
 )
 
 

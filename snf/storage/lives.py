@@ -10,10 +10,20 @@ from snf.core.quota import Amounts
 from snf.core.server import Fault, Life, Observed, Status
 from snf.storage import firewalls, holders, nics, orders, quotas, resizes
 from snf.storage.database import Transaction
+from snf.storage.prepared import Prepared
 from snf.storage.rows import every
 
 # The orders after which an instance has the tags that it was to have.
 _TAGGING = frozenset({Kind.CREATE, Kind.FIREWALL})
+
+
+_LOOK = Prepared(
+    "lives_look",
+    "SELECT id, observed, fault, deletion_asked, clock_time, clock_job,"
+    " extract(epoch FROM launched), progress, resize, flavor_id, disk_gib, image_id"
+    " FROM server WHERE id = ANY($1) AND deleted IS NULL ORDER BY id",
+)
+_LOAD = Prepared("lives_load", f"{_LOOK.statement} FOR UPDATE")
 
 
 def look(txn: Transaction, servers: Iterable[int]) -> dict[int, Life]:
@@ -32,16 +42,7 @@ def load(txn: Transaction, servers: Iterable[int]) -> dict[int, Life]:
 
 def _read(txn: Transaction, servers: Iterable[int], lock: bool) -> dict[int, Life]:
     wanted = sorted(set(servers))
-    rows = every(
-        txn,
-        "SELECT id, observed, fault, deletion_asked, clock_time, clock_job,"
-        " extract(epoch FROM launched), progress, resize, flavor_id, disk_gib,"
-        " image_id"
-        " FROM server"
-        " WHERE id = ANY(%s) AND deleted IS NULL ORDER BY id"
-        + (" FOR UPDATE" if lock else ""),
-        (wanted,),
-    )
+    rows = (_LOAD if lock else _LOOK).every(txn, wanted)
     open_orders = orders.of_servers(txn, [row[0] for row in rows], lock)
     return {
         row[0]: Life(

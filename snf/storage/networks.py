@@ -21,7 +21,7 @@ from snf.storage.lists import Field, Listed, Type
 from snf.storage.prepared import Prepared
 from snf.storage.rows import every, one
 
-_COLUMNS = (
+COLUMNS = (
     "n.id, n.name, n.mode, n.link, n.created, n.updated, n.project_id, n.shared,"
     " n.external, n.is_default, n.kind, n.segment, n.mac_prefix, n.mtu, n.drained,"
     " n.description, n.tags, n.revision,"
@@ -29,7 +29,8 @@ _COLUMNS = (
 )
 
 
-def _from_row(row: tuple) -> Network:
+def from_row(row: tuple) -> Network:
+    """Return the network in a row of :data:`COLUMNS`."""
     tags, revision, subnets = row[16:]
     values = (
         *(*row[:10], Kind(row[10]), *row[11:16]),
@@ -39,8 +40,8 @@ def _from_row(row: tuple) -> Network:
 
 
 # A project sees the shared and external ones, and its own.
-_VISIBLE_TO = "(n.shared OR n.external OR n.project_id = {})"
-VISIBLE = _VISIBLE_TO.format("%(project)s")
+VISIBLE_TO = "(n.shared OR n.external OR n.project_id = {})"
+VISIBLE = VISIBLE_TO.format("%(project)s")
 THERE = "n.deleted IS NULL"
 
 _OWNER = Field("coalesce(n.project_id::text, '')")
@@ -49,9 +50,9 @@ _TYPE = "CASE n.kind {} END".format(
 )
 
 NETWORKS = Listed(
-    columns=_COLUMNS,
+    columns=COLUMNS,
     source="network n",
-    make=_from_row,
+    make=from_row,
     id="n.id",
     visible=VISIBLE,
     always=THERE,
@@ -84,37 +85,26 @@ NETWORKS = Listed(
 )
 
 
-def of_ids(txn: Transaction, ids: Collection[UUID]) -> list[Network]:
-    """Return networks by their ids, whosever they are, also deleted ones."""
-    rows = every(
-        txn,
-        f"SELECT {_COLUMNS} FROM network n WHERE n.id = ANY(%s) ORDER BY n.id",
-        (list(ids),),
-    )
-    return [_from_row(row) for row in rows]
-
-
-_DEFAULTS = Prepared(
-    "network_defaults",
-    f"SELECT {_COLUMNS} FROM network n WHERE n.is_default AND {THERE}"
-    f" AND {_VISIBLE_TO.format('$1')} ORDER BY n.id",
+_OF_IDS = Prepared(
+    "networks_of_ids",
+    f"SELECT {COLUMNS} FROM network n WHERE n.id = ANY($1) ORDER BY n.id",
 )
 
 
-def defaults(txn: Transaction, project: UUID) -> list[Network]:
-    """Return the networks of those of a project who name none."""
-    return [_from_row(row) for row in _DEFAULTS.every(txn, project)]
+def of_ids(txn: Transaction, ids: Collection[UUID]) -> list[Network]:
+    """Return networks by their ids, whosever they are, also deleted ones."""
+    return [from_row(row) for row in _OF_IDS.every(txn, list(ids))]
 
 
 def named(txn: Transaction, name: str) -> Network | None:
     """Return an operator's network by its name; None when there is none."""
     row = one(
         txn,
-        f"SELECT {_COLUMNS} FROM network n"
+        f"SELECT {COLUMNS} FROM network n"
         f" WHERE n.project_id IS NULL AND n.name = %s AND {THERE}",
         (name,),
     )
-    return None if row is None else _from_row(row)
+    return None if row is None else from_row(row)
 
 
 def add(txn: Transaction, network: Network) -> None:

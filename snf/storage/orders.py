@@ -23,6 +23,9 @@ from snf.storage.rows import every, one
 
 COLUMNS = "o.id, o.server_id, o.kind, o.state, o.job, o.arguments, o.error, o.attempts"
 
+# The class of the advisory locks that say which submitters are alive.
+LOCK_CLASS = 0x736E66
+
 
 @frozen
 class Claim:
@@ -96,37 +99,37 @@ def follow(txn: Transaction, order: Order) -> None:
     )
 
 
+_OPEN = Prepared(
+    "orders_open",
+    f"SELECT {COLUMNS} FROM orders o WHERE o.server_id = ANY($1)"
+    " AND o.state IN ('new', 'submitting', 'submitted') ORDER BY o.number",
+)
+_LOCK_OPEN = Prepared("orders_lock_open", f"{_OPEN.statement} FOR UPDATE")
+
+
 def of_servers(
     txn: Transaction, servers: Sequence[int], lock: bool = False
 ) -> dict[int, list[Order]]:
     """Return the open orders of servers, oldest first."""
-    rows = every(
-        txn,
-        f"SELECT {COLUMNS} FROM orders o WHERE o.server_id = ANY(%s)"
-        " AND o.state IN ('new', 'submitting', 'submitted') ORDER BY o.number"
-        + (" FOR UPDATE" if lock else ""),
-        (list(servers),),
-    )
+    rows = (_LOCK_OPEN if lock else _OPEN).every(txn, list(servers))
     orders: dict[int, list[Order]] = {}
     for row in rows:
         orders.setdefault(row[1], []).append(from_row(row))
     return orders
 
 
+_SAVE = Prepared(
+    "order_save",
+    "UPDATE orders SET state = $1, job = $2, error = $3,"
+    " ended = CASE WHEN $4 THEN NULL ELSE now() END"
+    " WHERE id = $5 AND state IN ('new', 'submitting', 'submitted')",
+)
+
+
 def save(txn: Transaction, order: Order) -> None:
     """Store how far an order has come; one that has ended stays as it is."""
-    txn.execute(
-        "UPDATE orders SET state = %s, job = %s, error = %s,"
-        " ended = CASE WHEN %s THEN NULL ELSE now() END"
-        " WHERE id = %s AND state IN ('new', 'submitting', 'submitted')",
-        (
-            order.state.value,
-            order.job,
-            order.error,
-            order.state.open,
-            order.id,
-        ),
-    )
+    state = order.state
+    _SAVE.later(txn, state.value, order.job, order.error, state.open, order.id)
 
 
 def close(txn: Transaction, servers: Sequence[int], error: str) -> None:
@@ -136,6 +139,41 @@ def close(txn: Transaction, servers: Sequence[int], error: str) -> None:
         " WHERE server_id = ANY(%s) AND state IN ('new', 'submitting', 'submitted')",
         (error, list(servers)),
     )
+
+
+_CLAIM = Prepared(
+    "orders_claim",
+    f"""
+    WITH live AS (
+        SELECT objid::int AS claimant FROM pg_locks
+        WHERE locktype = 'advisory' AND classid = {LOCK_CLASS} AND granted
+          AND database = (SELECT oid FROM pg_database
+                          WHERE datname = current_database())
+    ), ready AS (
+        SELECT o.id, o.state FROM orders o
+        WHERE o.cluster_id = $2 AND o.not_before <= now()
+          AND (o.state = 'new' OR (
+              o.state = 'submitting'
+              AND o.claimed <= now() - make_interval(secs => $4)
+              AND (o.claimed_by NOT IN (SELECT claimant FROM live)
+                   OR o.claimed_by = $1 AND o.id <> ALL ($5::uuid[]))))
+          AND NOT EXISTS (
+              SELECT FROM orders e WHERE e.server_id = o.server_id
+              AND e.number < o.number AND (e.state IN ('new', 'submitting')
+                  OR e.state = 'submitted' AND o.kind <> 'delete'))
+        ORDER BY o.number LIMIT $3
+        FOR UPDATE OF o SKIP LOCKED
+    )
+    UPDATE orders o SET state = 'submitting', claimed_by = $1,
+        claimed = now(), attempts = attempts + 1,
+        job_floor = coalesce(o.job_floor, c.last_job)
+    FROM ready, cluster c WHERE o.id = ready.id AND c.id = o.cluster_id
+    RETURNING {COLUMNS}, o.cluster_id, o.job_floor,
+        ready.state = 'submitting' OR o.attempts > 1,
+        (SELECT max(e.job) FROM orders e WHERE e.server_id = o.server_id
+         AND e.number < o.number AND e.state = 'submitted'), o.number
+    """,
+)
 
 
 def claim(
@@ -155,47 +193,8 @@ def claim(
     arrive.  An order waits for those of its server before it; a deletion need only
     wait for them to have been submitted.
     """
-    rows = every(
-        txn,
-        f"""
-        WITH live AS (
-            SELECT objid::int AS claimant FROM pg_locks
-            WHERE locktype = 'advisory' AND classid = {LOCK_CLASS} AND granted
-              AND database = (SELECT oid FROM pg_database
-                              WHERE datname = current_database())
-        ), ready AS (
-            SELECT o.id, o.state FROM orders o
-            WHERE o.cluster_id = %(cluster)s AND o.not_before <= now()
-              AND (o.state = 'new' OR (
-                  o.state = 'submitting'
-                  AND o.claimed <= now() - make_interval(secs => %(settle)s)
-                  AND (o.claimed_by NOT IN (SELECT claimant FROM live)
-                       OR o.claimed_by = %(claimant)s
-                          AND o.id <> ALL (%(at_work_on)s))))
-              AND NOT EXISTS (
-                  SELECT FROM orders e WHERE e.server_id = o.server_id
-                  AND e.number < o.number AND (e.state IN ('new', 'submitting')
-                      OR e.state = 'submitted' AND o.kind <> 'delete'))
-            ORDER BY o.number LIMIT %(limit)s
-            FOR UPDATE OF o SKIP LOCKED
-        )
-        UPDATE orders o SET state = 'submitting', claimed_by = %(claimant)s,
-            claimed = now(), attempts = attempts + 1,
-            job_floor = coalesce(o.job_floor, c.last_job)
-        FROM ready, cluster c WHERE o.id = ready.id AND c.id = o.cluster_id
-        RETURNING {COLUMNS}, o.cluster_id, o.job_floor,
-            ready.state = 'submitting' OR o.attempts > 1,
-            (SELECT max(e.job) FROM orders e WHERE e.server_id = o.server_id
-             AND e.number < o.number AND e.state = 'submitted'), o.number
-        """,
-        {
-            "claimant": claimant,
-            "cluster": cluster,
-            "limit": limit,
-            "settle": settle_s,
-            "at_work_on": list(at_work_on),
-        },
-    )
+    mine = [*at_work_on]
+    rows = _CLAIM.every(txn, claimant, cluster, limit, settle_s, mine)
     rows.sort(key=lambda row: row[12])
     return [_claim_from(row) for row in rows]
 
@@ -210,23 +209,22 @@ def _claim_from(row: tuple) -> Claim:
     )
 
 
-# The class of the advisory locks that say which submitters are alive.
-LOCK_CLASS = 0x736E66
+_SUBMITTED = Prepared(
+    "orders_submitted",
+    "WITH ours AS ("
+    " SELECT id FROM orders WHERE id = ANY($1::uuid[])"
+    " AND state = 'submitting' AND claimed_by = $3"
+    # In the order in which all lock them.
+    " ORDER BY number FOR UPDATE"
+    ") UPDATE orders o SET state = 'submitted', job = v.job"
+    " FROM ours, unnest($1::uuid[], $2::bigint[]) v (id, job)"
+    " WHERE o.id = ours.id AND o.id = v.id",
+)
 
 
 def submitted(txn: Transaction, jobs: Mapping[UUID, int], claimant: int) -> None:
     """Store the jobs of orders that we had claimed, unless they have been settled."""
-    txn.execute(
-        "WITH ours AS ("
-        " SELECT id FROM orders WHERE id = ANY(%(ids)s::uuid[])"
-        " AND state = 'submitting' AND claimed_by = %(claimant)s"
-        # In the order in which all lock them.
-        " ORDER BY number FOR UPDATE"
-        ") UPDATE orders o SET state = 'submitted', job = v.job"
-        " FROM ours, unnest(%(ids)s::uuid[], %(jobs)s::bigint[]) v (id, job)"
-        " WHERE o.id = ours.id AND o.id = v.id",
-        {"ids": [*jobs], "jobs": [*jobs.values()], "claimant": claimant},
-    )
+    _SUBMITTED.later(txn, [*jobs], [*jobs.values()], claimant)
 
 
 def held(txn: Transaction, order: UUID, claimant: int) -> bool:

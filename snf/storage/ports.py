@@ -13,6 +13,7 @@ from snf.core.report import Nic
 from snf.storage import addresses, subnets
 from snf.storage.database import Transaction
 from snf.storage.lists import Field, Listed, Type
+from snf.storage.prepared import Prepared
 
 _GROUPS = (
     "ARRAY(SELECT m.group_id FROM port_group m WHERE m.port_id = p.id"
@@ -102,6 +103,17 @@ def add(
     ]
 
 
+_SEEN = Prepared(
+    "ports_seen",
+    "UPDATE port p SET state = 'ACTIVE', updated = now()"
+    " FROM unnest($1::bigint[], $2::uuid[], $3::text[]::macaddr[])"
+    "  v (server, id, mac)"
+    " WHERE p.server_id = v.server AND p.state <> 'ACTIVE'"
+    " AND NOT p.changing AND NOT p.waits"
+    " AND (p.id = v.id OR p.mac = v.mac)",
+)
+
+
 def seen(txn: Transaction, nics: Mapping[int, Sequence[Nic]]) -> None:
     """Note which of the ports of servers Ganeti has made, by its NICs of each."""
     found = [
@@ -112,14 +124,7 @@ def seen(txn: Transaction, nics: Mapping[int, Sequence[Nic]]) -> None:
     if not found:
         return
     owners, names, macs = zip(*found, strict=True)
-    txn.execute(
-        "UPDATE port p SET state = 'ACTIVE', updated = now()"
-        " FROM unnest(%s::bigint[], %s::uuid[], %s::macaddr[]) v (server, id, mac)"
-        " WHERE p.server_id = v.server AND p.state <> 'ACTIVE'"
-        " AND NOT p.changing AND NOT p.waits"
-        " AND (p.id = v.id OR p.mac = v.mac)",
-        (list(owners), list(names), list(macs)),
-    )
+    _SEEN.later(txn, list(owners), list(names), list(macs))
 
 
 def _add_with_free_mac(

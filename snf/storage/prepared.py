@@ -57,5 +57,7 @@ class Prepared:
             known.add(self.name)
 
     def _call(self, arguments: tuple[Any, ...]) -> str:
+        if not arguments:
+            return f"EXECUTE {self.name}"
         places = ", ".join(["%s"] * len(arguments))
         return f"EXECUTE {self.name} ({places})"

@@ -5,16 +5,19 @@ from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
+from attrs import fields
 from psycopg2.errors import ForeignKeyViolation, UniqueViolation
 from psycopg2.extras import Json, execute_values
 
 from snf.core.errors import Conflict
+from snf.core.network import Network
 from snf.core.subnet import Pool, Route, Subnet, SubnetInUse
+from snf.storage import networks
 from snf.storage.database import Transaction
 from snf.storage.lists import Field, Listed, Type
 from snf.storage.networks import THERE, VISIBLE
 from snf.storage.prepared import Prepared
-from snf.storage.rows import every, one
+from snf.storage.rows import one
 
 _COLUMNS = (
     "s.id, s.network_id, s.cidr::text, s.created,"
@@ -88,6 +91,7 @@ _OF_NETWORKS = (
     " WHERE n.id = {} ORDER BY s.created, s.id"
 )
 _OF_NETWORK = Prepared("subnets_of_network", _OF_NETWORKS.format("$1"))
+_OF_EACH = Prepared("subnets_of_networks", _OF_NETWORKS.format("ANY($1)"))
 
 
 def of_network(txn: Transaction, network: UUID) -> list[Subnet]:
@@ -95,9 +99,29 @@ def of_network(txn: Transaction, network: UUID) -> list[Subnet]:
     return [_from_row(row) for row in _OF_NETWORK.every(txn, network)]
 
 
+_OF_DEFAULTS = Prepared(
+    "subnets_of_defaults",
+    f"SELECT {networks.COLUMNS}, {_COLUMNS} FROM network n"
+    " LEFT JOIN subnet s ON s.network_id = n.id"
+    f" WHERE n.is_default AND {THERE} AND {networks.VISIBLE_TO.format('$1')}"
+    " ORDER BY n.id, s.created, s.id",
+)
+_SUBNET_AT = len(fields(Network))
+
+
+def of_defaults(txn: Transaction, project: UUID) -> list[tuple[Network, list[Subnet]]]:
+    """Return the networks of those of a project who name none, with their subnets."""
+    found: dict[UUID, tuple[Network, list[Subnet]]] = {}
+    for row in _OF_DEFAULTS.every(txn, project):
+        _, known = found.setdefault(row[0], (networks.from_row(row[:_SUBNET_AT]), []))
+        if row[_SUBNET_AT] is not None:
+            known.append(_from_row(row[_SUBNET_AT:]))
+    return [*found.values()]
+
+
 def of_networks(txn: Transaction, ids: Collection[UUID]) -> dict[UUID, list[Subnet]]:
     """Return the subnets of networks, oldest first."""
-    rows = every(txn, _OF_NETWORKS.format("ANY(%s)"), (list(ids),))
+    rows = _OF_EACH.every(txn, list(ids))
     found: dict[UUID, list[Subnet]] = {}
     for subnet in map(_from_row, rows):
         found.setdefault(subnet.network, []).append(subnet)

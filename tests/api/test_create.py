@@ -197,6 +197,10 @@ class SourceTests(ApiTestCase):
         for reference in (str(uuid4()), "x", "", "//", str(SMALL.id)):
             self.assert_bad("image", imageRef=reference)
 
+    def test_flavor_and_image(self) -> None:
+        """Where neither is there, the flavor is what is said."""
+        self.assert_bad("flavorRef", flavorRef=str(uuid4()), imageRef=str(uuid4()))
+
     def test_image_of_others(self) -> None:
         """A private image is for its own project only."""
         private = evolve(TINY, id=uuid4(), project=PROJECT_B.id, visibility="private")

@@ -47,6 +47,28 @@ class NetworkTests(ApiTestCase):
         found = [self.addresses(self.server())[0] for _ in range(3)]
         self.assertEqual(["192.0.2.10", "192.0.2.11", "192.0.2.12"], found)
 
+    def test_several_defaults(self) -> None:
+        """On all that are default ones, with an address of each subnet that there is."""
+        bare = evolve(NETWORK, id=uuid4(), name="bare", is_default=True)
+        self.run_in(networks.add, bare)
+        other = self.another(shared=True)
+        self.sql("UPDATE network SET is_default = true WHERE id = %s", other)
+        six = evolve(
+            SUBNET,
+            id=uuid4(),
+            cidr="2001:db8::/64",
+            pools=(Pool(ip_address("2001:db8::10"), ip_address("2001:db8::20")),),
+            gateway=None,
+        )
+        self.run_in(subnets.add, six)
+        server = self.server()
+        self.assertEqual(
+            sorted(["192.0.2.10", "198.51.100.5", "2001:db8::10"]),
+            sorted(self.addresses(server)),
+        )
+        ports = self.sql("SELECT network_id FROM port ORDER BY position")
+        self.assertEqual(sorted([(NETWORK.id,), (bare.id,), (UUID(other),)]), ports)
+
     def test_used_again_last(self) -> None:
         """An address that has become free is not given out while others are unused."""
         first, _second = self.server(), self.server()

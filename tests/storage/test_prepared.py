@@ -11,6 +11,10 @@ from snf.testing.postgres import threaded_database
 
 _THING = Prepared("thing", "SELECT number, name FROM thing WHERE number >= $1 LIMIT $2")
 
+_ALL = Prepared("thing_all", "SELECT number, name FROM thing ORDER BY number")
+
+_SOME = Prepared("thing_some", "SELECT name FROM thing WHERE number = ANY($1)")
+
 _ADD = Prepared("thing_add", "INSERT INTO thing VALUES ($1, $2)")
 
 
@@ -49,6 +53,51 @@ class PreparedTests(TestCase):
         self.assertEqual(
             [(1, "one"), (2, "two")], await self.database.run(_THING.every, 1, 10)
         )
+
+    async def test_no_parameters(self) -> None:
+        """A statement may have none."""
+        self.assertEqual([(1, "one"), (2, "two")], await self.database.run(_ALL.every))
+
+    async def test_planned_once(self) -> None:
+        """There is one plan for all values, also where they are arrays."""
+
+        def plans(txn: Any) -> Any:
+            for wanted in ([1], [2], [1, 2], []):
+                self.assertEqual(len(wanted), len(_SOME.every(txn, wanted)))
+            txn.execute(
+                "SELECT generic_plans, custom_plans FROM pg_prepared_statements"
+                " WHERE name = 'thing_some'"
+            )
+            return txn.fetchone()
+
+        self.assertEqual((4, 0), await self.database.run(plans))
+
+    async def test_grown(self) -> None:
+        """A plan that was made for a small table is given up, not kept for ever."""
+
+        def plan(txn: Any) -> str:
+            _SOME.every(txn, [7])
+            txn.execute("EXPLAIN EXECUTE thing_some ('{7}')")
+            return "\n".join(line for (line,) in txn.fetchall())
+
+        def grow(txn: Any) -> None:
+            txn.execute(
+                "INSERT INTO thing SELECT i, 'more' FROM generate_series(3, 30000) i"
+            )
+
+        def age(txn: Any) -> None:
+            txn.connection.plans_age_s = 0.0
+
+        database = threaded_database(self, reactor, threads=1)
+        await database.run(_make)
+        await database.run(
+            lambda txn: txn.execute("CREATE INDEX ON thing (number); ANALYZE thing")
+        )
+        self.assertIn("Seq Scan", await database.run(plan))
+        await database.run(grow)
+        self.assertIn("Seq Scan", await database.run(plan))
+        await database.run(age)
+        self.assertIn("Index Scan", await database.run(plan))
 
     async def test_nothing_found(self) -> None:
         """Where there is no row, there is None."""

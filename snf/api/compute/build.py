@@ -1,39 +1,33 @@
 """Building a server: from what a client sends to the rows and the order."""
 
 import os
-from collections.abc import Callable, Mapping
-from ipaddress import ip_address
+from collections.abc import Callable
 from uuid import UUID, uuid4
 
-import msgspec
 from attrs import evolve, field, frozen
 
 from snf.api.call import Call, identifier
 from snf.api.compute import guests
 from snf.api.compute.actions import remember
-from snf.api.compute.bodies import NetworkRef, NewServer
+from snf.api.compute.bodies import NewServer
 from snf.api.compute.guests import Wish as GuestWish
+from snf.api.compute.places import Wired, wanted_places
 from snf.api.compute.security_groups import named
 from snf.api.plugging import Made, Plugger, Wish
 from snf.core.catalog import Cluster, Flavor, Image
 from snf.core.errors import BadRequest, NotFound
 from snf.core.firewall import OFFERED, Offered
 from snf.core.naming import apart_tag, host_name
-from snf.core.network import Network
 from snf.core.order import Build, Kind, NicRequest, Order
 from snf.core.placement import Need
-from snf.core.port import NICS_AT_MOST, Fixed
 from snf.core.quota import NO_LIMITS, Amounts, Resource
 from snf.core.sealing import Seal
 from snf.core.server_group import Policy
 from snf.storage import (
     clusters,
     flavors,
-    images,
-    lists,
-    networks,
     orders,
-    ports,
+    parts,
     quotas,
     server_groups,
     servers,
@@ -99,12 +93,11 @@ class Builder:
             group cannot be kept.
         :raises Unavailable: No cluster takes it now.
         """
-        flavor = _flavor(txn, call, wanted.flavorRef)
-        image = _image(txn, call, wanted)
+        flavor, image, default = _parts(txn, call, wanted)
         check_fit(flavor, image)
         guest = self._guest(txn, call, wanted, flavor, image, password)
-        wired = _networks(txn, call, wanted)
-        groups = self._groups(txn, call, wanted)
+        wired = wanted_places(txn, call, wanted)
+        groups = self._groups(txn, call, wanted, default)
         entry = None if group is None else self._enter(txn, call, group)
         company = None if entry is None else entry.company
         cluster = clusters.choose(txn, call.project.id, _need(flavor), company)
@@ -177,10 +170,20 @@ class Builder:
         return evolve(wish, secret=secret) if drive else wish
 
     def _groups(
-        self, txn: Transaction, call: Call, wanted: NewServer
+        self,
+        txn: Transaction,
+        call: Call,
+        wanted: NewServer,
+        default: UUID | None,
     ) -> list[UUID] | None:
-        """Return the security groups to be in, held; None for just the default one."""
+        """
+        Return the security groups to be in, held; None for just the default one.
+
+        :param default: That one, held already; None where it has yet to be made.
+        """
         names = [group.name for group in wanted.security_groups] or ["default"]
+        if default is not None and set(names) == {"default"}:
+            return None
         try:
             found = named(txn, call.project.id, names, self.firewall)
         except NotFound as failure:
@@ -199,7 +202,7 @@ class Builder:
         self,
         txn: Transaction,
         call: Call,
-        wanted: "_Wired",
+        wanted: Wired,
         spot: Spot,
         cluster: Cluster,
         groups: list[UUID] | None,
@@ -209,7 +212,14 @@ class Builder:
             assert wanted.port is not None
             return self.plugger.plug(txn, wanted.port, spot)
         project = call.project.id
-        wish = Wish(wanted.network, project, wanted.fixed, kept=False, groups=groups)
+        wish = Wish(
+            wanted.network,
+            project,
+            wanted.fixed,
+            kept=False,
+            groups=groups,
+            subnets=wanted.subnets,
+        )
         return self.plugger.add(txn, wish, spot, cluster.mac_prefix)
 
 
@@ -259,18 +269,35 @@ def _order(
     )
 
 
-def _flavor(txn: Transaction, call: Call, reference: str) -> Flavor:
-    missing = "Invalid flavorRef provided."
+_NO_FLAVOR = "Invalid flavorRef provided."
+_NO_IMAGE = "server.imageRef: Can not find requested image"
+
+
+def _parts(
+    txn: Transaction, call: Call, wanted: NewServer
+) -> tuple[Flavor, Image, UUID | None]:
+    """Return the flavor, the image, and the project's default group if there is one."""
+    flavor = _id(wanted.flavorRef, _NO_FLAVOR)
+    image = _id(_image(wanted), _NO_IMAGE)
+    found = parts.get(txn, call.project.id, flavor, image, call.is_admin)
+    if found.flavor is None or found.flavor.deleted:
+        raise BadRequest(_NO_FLAVOR)
+    if found.image is None:
+        raise BadRequest(_NO_IMAGE)
+    if found.image.status != "active":
+        raise BadRequest(f"Image {found.image.id} is not active.")
+    return found.flavor, found.image, found.group
+
+
+def _id(reference: str, missing: str) -> UUID:
     try:
-        flavor = usable(txn, call, identifier(last_part(reference), missing))
+        return identifier(last_part(reference), missing)
     except NotFound:
         raise BadRequest(missing) from None
-    if flavor.deleted:
-        raise BadRequest(missing)
-    return flavor
 
 
-def _image(txn: Transaction, call: Call, wanted: NewServer) -> Image:
+def _image(wanted: NewServer) -> str:
+    """Return what names the image, in one of two places or in both."""
     reference = last_part(wanted.imageRef)
     for device in wanted.block_device_mapping_v2:
         if reference not in ("", device.uuid):
@@ -278,14 +305,7 @@ def _image(txn: Transaction, call: Call, wanted: NewServer) -> Image:
                 "server.block_device_mapping_v2: must name the image of imageRef"
             )
         reference = device.uuid
-    missing = "server.imageRef: Can not find requested image"
-    try:
-        image = images.get(txn, call.project.id, identifier(reference, missing))
-    except NotFound:
-        raise BadRequest(missing) from None
-    if image.status != "active":
-        raise BadRequest(f"Image {image.id} is not active.")
-    return image
+    return reference
 
 
 def check_fit(flavor: Flavor, image: Image) -> None:
@@ -303,97 +323,6 @@ def check_fit(flavor: Flavor, image: Image) -> None:
 
 
 _GIB = 2**30
-
-
-@frozen
-class _Wired:
-    """A place on a network that a new server gets, or a port that is there."""
-
-    network: Network | None = None
-    port: UUID | None = None
-    fixed: tuple[Fixed, ...] | None = None
-    tag: str | None = None
-
-
-def _networks(txn: Transaction, call: Call, wanted: NewServer) -> list[_Wired]:
-    """Return the places to be on, in the order asked for."""
-    if wanted.networks == "none":
-        return []
-    if not wanted.networks or wanted.networks == "auto":
-        return [_Wired(network) for network in defaults(txn, call)]
-    asked = wanted.networks
-    known = dict.fromkeys(one.uuid for one in asked if one.uuid and not one.port)
-    try:
-        found = usable_networks(txn, call, [*known])
-        return [_wired(txn, call, one, found) for one in asked]
-    except NotFound as failure:
-        raise BadRequest(f"server.networks: {failure}") from None
-
-
-def _wired(
-    txn: Transaction, call: Call, asked: NetworkRef, found: Mapping[str, Network]
-) -> _Wired:
-    tag = None if asked.tag is msgspec.UNSET else asked.tag
-    if asked.port:
-        if asked.fixed_ip:
-            raise BadRequest(
-                f"Specified Fixed IP '{asked.fixed_ip}' cannot be used with port "
-                f"'{asked.port}': the two cannot be specified together."
-            )
-        return _Wired(port=own_port(txn, call, asked.port), tag=tag)
-    if not asked.uuid:
-        raise BadRequest("server.networks: each must have a uuid or a port")
-    fixed = asked.fixed_ip and (fixed_address("server.networks", asked.fixed_ip),)
-    return _Wired(found[asked.uuid], fixed=fixed or None, tag=tag)
-
-
-def defaults(txn: Transaction, call: Call) -> list[Network]:
-    """Return the networks for those who name none."""
-    return networks.defaults(txn, call.project.id)[:NICS_AT_MOST]
-
-
-def usable_networks(
-    txn: Transaction, call: Call, wanted: list[str]
-) -> dict[str, Network]:
-    """
-    Return networks that the caller's project may use, by their ids as given.
-
-    :raises NotFound: There is none of an id.
-    """
-    missing = "Network {} could not be found."
-    ids = {text: identifier(text, missing) for text in wanted}
-    asked = lists.Wanted(call.project.id, {"id": [*ids.values()]})
-    listed = lists.listing(txn, networks.NETWORKS, asked, len(ids) or 1)
-    found: dict[UUID, Network] = {network.id: network for network in listed}
-    for known in ids.values():
-        if known not in found:
-            raise NotFound(missing.format(known))
-    return {text: found[known] for text, known in ids.items()}
-
-
-def own_port(txn: Transaction, call: Call, port: str) -> UUID:
-    """
-    Return a port of the caller's project that a request names.
-
-    :raises NotFound: There is none.
-    """
-    missing = "Port id {} could not be found."
-    known = identifier(port, missing)
-    if lists.get(txn, ports.PORTS, call.project.id, known) is None:
-        raise NotFound(missing.format(known))
-    return known
-
-
-def fixed_address(field: str, text: str) -> Fixed:
-    """
-    Return the address that a request names.
-
-    :raises BadRequest: It is none.
-    """
-    try:
-        return Fixed(ip_address(text))
-    except ValueError:
-        raise BadRequest(f"{field}: {text[:60]!r} is not an IP address") from None
 
 
 def last_part(reference: str) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from snf.api.call import Call
-from snf.api.compute.build import usable_networks
 from snf.api.compute.owned import locate
+from snf.api.compute.places import usable_networks
 from snf.api.compute.versions import ADDRESS_ACTIONS
 from snf.api.plugging import Plugger, Wish
 from snf.core.errors import BadRequest, NotFound

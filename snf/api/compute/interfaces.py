@@ -9,13 +9,13 @@ from attrs import frozen
 from snf.api.call import Call, identifier
 from snf.api.compute import versions
 from snf.api.compute.bodies import Label
-from snf.api.compute.build import (
+from snf.api.compute.owned import MISSING, locate
+from snf.api.compute.places import (
     defaults,
     fixed_address,
     own_port,
     usable_networks,
 )
-from snf.api.compute.owned import MISSING, locate
 from snf.api.json import Edge, new_app, route
 from snf.api.plugging import Plugger, PortInUse, Wish
 from snf.api.policy import Reach
@@ -157,7 +157,7 @@ def _wanted(txn: Transaction, call: Call, asked: Attachment) -> UUID | Wish:
 def _network(txn: Transaction, call: Call, text: str | None) -> Network:
     if text:
         return usable_networks(txn, call, [text])[text]
-    found = defaults(txn, call)
+    found = [network for network, _ in defaults(txn, call)]
     if not found:
         raise BadRequest("No networks defined: name one by net_id")
     if len(found) > 1:
