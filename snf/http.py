@@ -11,6 +11,7 @@ from treq.client import HTTPClient
 from twisted.internet import error
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.web._newclient import ParseError
 from twisted.web.client import (
     Agent,
     HTTPConnectionPool,
@@ -131,6 +132,7 @@ _REASONS: dict[type[BaseException], str] = {
     error.DNSLookupError: "there is no such host",
     error.NoRouteError: "no route to host",
     error.ConnectError: "no connection",
+    ParseError: "what answers does not speak HTTP",
     error.ConnectionClosed: "the connection was closed before the answer",
     ResponseFailed: "the connection was closed before the answer",
     RequestTransmissionFailed: "the connection was closed before the request",

@@ -19,6 +19,7 @@ from snf.descriptor import Descriptor
 CLOSE_WRITE = 0x8
 MOVED_FROM = 0x40
 MOVED_TO = 0x80
+CREATE = 0x100
 DELETE = 0x200
 _DELETE_SELF = 0x400
 _MOVE_SELF = 0x800

@@ -109,7 +109,7 @@ class MistakeTests(ConfigTestCase):
             LEAST + "[apis]\n",
             "apis",
             "not known; one of database, "
-            "broker, services, api, identity, keystone, quota, network, images, stats, ganeti, nodes, "
+            "broker, services, api, identity, keystone, quota, network, images, stats, console, ganeti, nodes, "
             "submitter, "
             "reconciler, retention",
         )
@@ -166,6 +166,21 @@ class MistakeTests(ConfigTestCase):
             ("identity", "token_lifetime_s", ("0", "59", "99999999999999999999")),
             ("stats", "refresh_s", ("0", "-1")),
             ("stats", "url", ('"x"', '"ftp://x"', '"http://x/"', '"http://[x"')),
+            ("console", "ports", ("[1]", "[2, 1]", "[0, 5]", "[1, 65536]")),
+            ("console", "most", ("0", "100001")),
+            ("console", "listen", ("[]", '["localhost"]', '["10.0.0.1/8"]')),
+            ("console", "control_mode", ('"rw"', '"0888"', '""')),
+            (
+                "console",
+                "control_listen",
+                ('"24999"', '"x:1"', '"127.0.0.1:65536"', '"::1:2"'),
+            ),
+            ("console", "node_tls", ('"on"', '""')),
+            ("console", "node_attempts", ("0",)),
+            ("console", "viewer_timeout_s", ("0", "nan", "3601")),
+            ("console", "handshake_timeout_s", ("0",)),
+            ("console", "node_connect_timeout_s", ("0",)),
+            ("console", "node_handshake_timeout_s", ("0",)),
             ("quota", "server_groups", ("-2", "2147483648")),
             ("network", "user_kinds", ('["CUSTOM"]', '["vlan"]')),
             ("network", "default_kind", ('""', '"CUSTOM"')),
@@ -198,6 +213,19 @@ class MistakeTests(ConfigTestCase):
         ):
             for value in values:
                 self.assert_wrong(f"{LEAST}[{table}]\n{key} = {value}\n", table, key)
+
+    def test_console(self) -> None:
+        """Passwords do not travel in the clear; a certificate has its key."""
+        both = "certificate_file, key_file"
+        for text, key in (
+            ('control_listen = "0.0.0.0:24999"', "certificate_file"),
+            ('control_listen = "[::]:24999"', "certificate_file"),
+            ('certificate_file = "/x"', both),
+            ('key_file = "/x"', both),
+        ):
+            self.assert_wrong(f"{LEAST}[console]\n{text}\n", "console", key)
+        for address in ("127.0.0.1:24999", "[::1]:0"):
+            self.load(f'{LEAST}[console]\ncontrol_listen = "{address}"\n')
 
     def test_stats(self) -> None:
         """A service that draws graphs has a secret in common with this one."""

@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[1]
 _NOT_OURS = shutil.ignore_patterns(
     *(".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "*.egg-info"),
     *("build", "dist", "_trial_temp*", "dropin.cache"),
+    # What others wrote is not ours, and fetching it is a matter of its own.
+    *("vendor", "vendor-tests"),
 )
 
 
@@ -24,6 +26,7 @@ def files(directory: Path) -> set[str]:
         if path.is_file()
         and "__pycache__" not in path.parts
         and path.name != "dropin.cache"
+        and not {"vendor", "vendor-tests"}.intersection(path.parts)
     }
 
 
@@ -54,7 +57,7 @@ class PackagingTests(SynchronousTestCase):
         self.assertEqual({*wanted, "twisted/plugins/snf_plugins.py"}, files(library))
         self.assertIn("snf/storage/schema/0001.sql", wanted)
         shared = data / "share" / "cyclades"
-        for top in ("etc", "ganeti"):
+        for top in ("etc", "ganeti", "ui"):
             self.assertEqual(files(ROOT / top), files(shared / top))
         for name in ("hooks/snf-ganeti-hook.py", "os/cyclades/create"):
             self.assertTrue(os.access(shared / "ganeti" / name, os.X_OK), name)
@@ -65,7 +68,16 @@ class PackagingTests(SynchronousTestCase):
         [archive] = (self.source / "dist").iterdir()
         with tarfile.open(archive) as tar:
             held = {name.partition("/")[2] for name in tar.getnames()}
-        tops = ("snf", "tests", "docs", "etc", "ganeti", "twisted", "newsfragments")
+        tops = (
+            "snf",
+            "tests",
+            "docs",
+            "etc",
+            "ganeti",
+            "twisted",
+            "newsfragments",
+            "ui",
+        )
         for top in tops:
             ours = {f"{top}/{name}" for name in files(ROOT / top)}
             self.assertEqual(set(), ours - held)

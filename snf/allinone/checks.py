@@ -18,6 +18,7 @@ from types import FrameType
 
 from attrs import evolve, frozen
 
+from snf.allinone import packages, pages
 from snf.allinone.cloud import Cloud, check_machine, test_environment
 from snf.allinone.demo import Demo
 from snf.allinone.failure import Failure
@@ -37,8 +38,11 @@ LIMIT_S = 40 * 60
 
 # Each of these uses a cloud of its own, one test at a time, and mostly waits for it.
 _CLOUDS = ("live", "cluster")
-# These wait too: for the demo, for machines that boot, and for the kernel.
-_WAITING = (*((name,) for name in _CLOUDS), ("clients", "allinone", "nfdhcpd", "node"))
+# These wait too: for the demo, machines that boot, the kernel, and a browser.
+_WAITING = (
+    *((name,) for name in _CLOUDS),
+    ("clients", "allinone", "nfdhcpd", "node", "browser"),
+)
 
 _CHECKS = (
     ("ruff check", ("ruff", "check", ".")),
@@ -93,6 +97,8 @@ def _with_cloud(names: Sequence[str], progress: Progress) -> Count:
         total += _up(made[-1])
         # Of the cloud's own the live tests see how it does without them.
         services = _new_cloud(Layout(state / "services"), progress)
+        packages.install(packages.TESTS, services.layout.log, progress)
+        pages.have_for_tests(services.layout.log, progress)
         made.append(_Part(services.layout, services.up_services, services.down))
         total += _up(made[-1])
         environments = [_environment(cloud, demo, services) for cloud in clouds]

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 
 from attrs import evolve, frozen
 
-from snf.allinone import daemons, packages
+from snf.allinone import daemons, packages, pages
 from snf.allinone.failure import Failure
 from snf.allinone.ganeti import RAPI_USER, Ganeti
 from snf.allinone.guest import Guest, hardware_serves
@@ -25,7 +25,7 @@ from snf.allinone.seed import Site, seed, transaction
 from snf.core.catalog import Cluster
 from snf.core.network import Kind
 
-_WORKERS = 8
+_WORKERS = 10
 _NEEDED_MIB = 400
 """A new one takes about 100, and RabbitMQ takes no messages with less than 100 free."""
 
@@ -96,7 +96,8 @@ class Cloud:
             relay = start(lambda: self._relay(ganeti))
             noded = start(lambda: self._noded(ganeti, api))
             hardware = start(lambda: self._hardware(trial, ganeti))
-            _all([api, own, eventd, nfdhcpd, noded, relay, hardware])
+            page = start(lambda: pages.have(self.layout.log, self.progress))
+            _all([api, own, eventd, nfdhcpd, noded, relay, hardware, page])
         self._still_there()
 
     def up_services(self) -> None:

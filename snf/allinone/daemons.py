@@ -23,6 +23,7 @@ from snf.core.node_keys import NodeKeys, written
 NODED_PORT = 8781
 """Where the API asks each node."""
 
+_PAGES = CHECKOUT / "ui"
 _TWISTD = str(Path(sys.executable).with_name("twistd"))
 
 
@@ -90,6 +91,9 @@ def configure_cyclades(
         images=store(layout).directory.absolute(),
         node_key=node_key,
         node_url=f"http://{instance.host_address}:{instance.api_port}",
+        # Nodes that are simulated have what is a broker's port otherwise.
+        daemon_port=NODED_PORT if rabbitmq else instance.amqp_port,
+        control=(layout / "run" / "vncauthproxy.sock").absolute(),
     )
     write(configuration(layout), text)
 
@@ -127,6 +131,7 @@ def configure_noded(layout: Layout, instance: Instance, machine: Machine) -> Non
         url=f"http://{instance.host_address}:{instance.api_port}",
         key=key,
         listen=f"tcp:{NODED_PORT}:interface={machine.node.address}",
+        serial=layout / f"serial{machine.node.suffix}",
         taps=ASKING,
     )
     write(layout / f"noded{machine.node.suffix}.toml", text)
@@ -206,8 +211,8 @@ def _owner(path: Path) -> str:
 def _version(config: Path) -> str:
     """Return what changes when the configuration or any of our code does."""
     digest = hashlib.sha256(config.read_bytes() if config.exists() else b"")
-    for path in sorted((CHECKOUT / "snf").rglob("*")):
-        if path.suffix in (".py", ".sql"):
+    for path in sorted((CHECKOUT / "snf").rglob("*")) + sorted(_PAGES.glob("*")):
+        if path.suffix in (".py", ".sql", ".js", ".css", ".html"):
             status = path.stat()
             digest.update(f"{path} {status.st_mtime_ns} {status.st_size}\n".encode())
     return digest.hexdigest()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from snf.allinone import daemons
+from snf.allinone import daemons, pages
 from snf.allinone.bridge import BRIDGE
 from snf.allinone.cloud import Part
 from snf.allinone.failure import Failure
@@ -70,6 +70,7 @@ class Demo:
         say = partial(self.progress.say, "image")
         have(begin, self.layout, tiny(None), say)
         daemons.configure_cyclades(self.layout, self.instance, postgres, None)
+        pages.have(self.layout.log, self.progress)
         if self.daemon.start():
             daemons.wait_for_api(self.layout, self.instance.api_port)
             self.progress.say(f"twistd {_PLUGIN}", "the API answers")

@@ -21,6 +21,7 @@ from snf.allinone.guest import Guest
 from snf.allinone.layout import Instance, Layout
 from snf.allinone.machine import CACHE, DAEMONS, IMAGES, OF_GUESTS, Machine
 from snf.allinone.process import run, wait_for
+from snf.allinone.screens import ANYWHERE, show_screens, shut
 from snf.allinone.scripts import ALLOCATOR, QEMU, Scripts
 from snf.allinone.switch import Switch
 
@@ -96,6 +97,7 @@ class Ganeti:
         started = [machine.namespace.up() for machine in self.machines]
         for machine in self.machines:
             self.switch.plug(machine.node, machine.namespace.bridge)
+            shut(machine, self.instance.network)
         if self._several:
             started += [machine.sshd.start() for machine in self.machines]
         if not initialized.exists():
@@ -109,6 +111,7 @@ class Ganeti:
         self.master.namespace.claim(self.instance.cluster_address)
         started += [self._start(name) for name in DAEMONS]
         wait_for(self.answers, "Ganeti", 40, log=self.home / "log")
+        show_screens(self.master, self.home / "screens")
         return any(started)
 
     def use_hardware(self) -> None:
@@ -177,7 +180,8 @@ class Ganeti:
         hypervisor = {
             "kvm_path": QEMU,
             "kvm_flag": "enabled" if kvm else "disabled",
-            "vnc_bind_address": "127.0.0.1",
+            # The nodes' own rules let in none but the API.
+            "vnc_bind_address": ANYWHERE,
             "serial_console": "true",
             "acpi": "true",
             "migration_downtime": "300",  # ms; an emulated CPU does not do it in 30

@@ -31,7 +31,7 @@ TESTS = (
     *("python3-configobj", "python3-jinja2", "python3-jsonpatch"),
     *("python3-jsonschema", "python3-netifaces", "python3-oauthlib"),
     *("python3-requests", "python3-serial", "python3-yaml"),
-    *("openssh-client", "jq"),
+    *("openssh-client", "jq", "chromium", "gvncviewer"),
 )
 
 _DPKG_LOCK = Path("/var/lib/dpkg/lock")

@@ -7,7 +7,7 @@ from pathlib import Path
 from snf.allinone.public import TABLE
 from snf.core.network import Kind
 
-_Tables = Mapping[str, Mapping[str, str | bool | list[str]]]
+_Tables = Mapping[str, Mapping[str, str | bool | int | list[str]]]
 
 
 def cyclades(
@@ -20,15 +20,20 @@ def cyclades(
     images: Path,
     node_key: Path,
     node_url: str,
+    daemon_port: int,
+    control: Path,
 ) -> str:
     """
     Return the text of ``cyclades.toml``: every service in one process.
 
     :param images: Where the data of images is kept.
+    :param control: Where vncauthproxy is asked for ports.
     """
     return _toml(
         {
-            "services": {"run": ["api", "submitter", "dispatcher", "reconciler"]},
+            "services": {
+                "run": ["api", "submitter", "dispatcher", "reconciler", "vncauthproxy"]
+            },
             "database": {"dsn": dsn, "password_file": str(dsn_password)},
             "broker": _broker(broker, broker_password),
             "api": {
@@ -41,8 +46,14 @@ def cyclades(
                 "url": node_url,
                 # They see the very directory.
                 "shared_images": True,
+                "daemon_port": daemon_port,
                 # Each has the metadata service.
                 "force_config_drive": False,
+            },
+            "console": {
+                "control_socket": str(control),
+                "listen": ["127.0.0.1"],
+                "address": "127.0.0.1",
             },
             # Of what users make nothing has to be there on the nodes before.
             "network": {
@@ -79,17 +90,21 @@ def nfdhcpd(*, bindings: Path, user: str) -> str:
     return _toml({"process": {"user": user}, "bindings": {"directory": str(bindings)}})
 
 
-def noded(*, user: str, url: str, key: Path, listen: str, taps: str) -> str:
+def noded(
+    *, user: str, url: str, key: Path, listen: str, taps: str, serial: Path
+) -> str:
     """
     Return the text of a node's ``noded.toml``.
 
     :param taps: Where it sees whose a tap is that asks for metadata.
+    :param serial: Where it keeps what guests say on their serial lines.
     """
     return _toml(
         {
             "process": {"user": user},
             "api": {"urls": [url]},
             "node": {"key_file": str(key), "listen": listen},
+            "serial": {"logs": str(serial)},
             "metadata": {"directory": taps},
         }
     )

@@ -201,3 +201,17 @@ class Network:
     def fault(self, code: int, kind: str, message: str) -> Mapping[str, Any]:
         name = "HTTPNotFound" if kind == _NO_SUCH_PLACE else kind
         return {"NeutronError": {"type": name, "message": message, "detail": ""}}
+
+
+class Userdata(Identity):
+    """That of Synnefo's userdata: what is wrong with which field."""
+
+    def fault(self, code: int, kind: str, message: str) -> Mapping[str, Any]:
+        field, _, problem = message.partition(": ")
+        errors = {field: [problem]} if field in _FIELDS else {_NO_FIELD: [message]}
+        return {"errors": errors, "non_field_key": _NO_FIELD}
+
+
+# Those that a form of Synnefo's web UI has, and what stands for none of them.
+_FIELDS = frozenset({"name", "content"})
+_NO_FIELD = "__all__"

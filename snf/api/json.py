@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 from klein import Klein
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
@@ -24,11 +24,14 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as NoSuchMethod
 
 from snf.api import given, policy
+from snf.api.answer import Afterwards as Afterwards
+from snf.api.answer import Answer as Answer
 from snf.api.authority import Authority, Lookup
 from snf.api.call import Call
 from snf.api.compute.versions import Version
 from snf.api.dialect import Dialect, header, keystone_fault
 from snf.api.files import Sending
+from snf.api.paths import told
 from snf.api.policy import Reach, Rule
 from snf.core import errors
 from snf.core.identity import Role
@@ -57,15 +60,6 @@ CODES: Mapping[type[errors.SnfError], int] = {
 _NO_SUCH_URL = "The resource could not be found."
 
 _WHO = "The request you have made requires authentication."
-
-
-@frozen
-class Answer:
-    """What to answer when it is more than a 200 with JSON."""
-
-    body: Any = None
-    code: int | None = None
-    headers: Mapping[str, str] = field(factory=dict)
 
 
 @frozen
@@ -218,7 +212,7 @@ class Edge:
             "bug while answering {method} {path} ({request_id})",
             failure,
             method=request.method,
-            path=request.path,
+            path=told(request.path),
             request_id=request_id,
         )
         message = f"{_BUG} Its incident is {request_id}."
@@ -338,9 +332,10 @@ async def transact(
 ) -> Any:
     """Identify the caller and do the work, in one transaction."""
     known = await _known(edge, described, call)
-    return await edge.database.run(
+    done = await edge.database.run(
         lambda txn: work(txn, identify(txn, call, described, params, known), **params)
     )
+    return await done.work() if isinstance(done, Afterwards) else done
 
 
 async def converse(

@@ -27,7 +27,7 @@ class Reach(Enum):
     WIDE = "own project; admins: any"
     # The caller's, whatever the project; and any user's who is named, for admins.
     MINE = "oneself's; admins: anybody's"
-    # The user in the URL is the caller.
+    # The caller's alone; a user in the URL is the caller.
     SELF = "oneself"
     # The same, or anybody for those who are admin; a list has only such users.
     USER = "oneself; admins: anybody"

@@ -13,6 +13,7 @@ from twisted.web.server import Request, Site
 
 from snf.api.call import UUID_TEXT
 from snf.api.json import Edge, begin
+from snf.api.paths import told
 from snf.api.streams import Body
 from snf.core import proxy
 from snf.core.errors import BadRequest, TooLarge
@@ -202,7 +203,7 @@ class ApiSite(Site):
             "{client} {method} {path} {code} {request_id}",
             client=request.origin or "-",
             method=request.method.decode("ascii", "replace"),
-            path=request.path.decode("ascii", "replace"),
+            path=told(request.path),
             code=request.code,
             request_id=begin(request),
         )

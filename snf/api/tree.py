@@ -5,14 +5,11 @@ from functools import partial
 from ipaddress import ip_network
 from typing import Any
 
-from attrs import frozen
-from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 
 from snf.api import dialect, discovery
-from snf.api.authority import Authority, OwnTokens
 from snf.api.compute.addresses import Addresses
-from snf.api.compute.build import Builder
+from snf.api.compute.consoles import AuthTokens, RemoteConsoles
 from snf.api.compute.diagnostics import Diagnostics, Messages, Topology
 from snf.api.compute.extensions import Aggregates
 from snf.api.compute.extensions import Extensions as ComputeExtensions
@@ -39,10 +36,11 @@ from snf.api.compute.security_groups import OfServer as SecurityGroupsOfServer
 from snf.api.compute.server_groups import ServerGroups
 from snf.api.compute.server_password import ServerPassword
 from snf.api.compute.servers import Servers
-from snf.api.compute.stats import NO_GRAPHS, Graphs, Stats
+from snf.api.compute.stats import Stats
 from snf.api.compute.synnefo_networks import SynnefoNetworks
 from snf.api.compute.tags import Tags
 from snf.api.compute.usage import Usage
+from snf.api.console import doors
 from snf.api.discovery import Contents, Document
 from snf.api.identity import v2
 from snf.api.identity.accounts import Users
@@ -89,73 +87,11 @@ from snf.api.network.zones import Zones as NetworkZones
 from snf.api.node.guests import Guests
 from snf.api.node.images import Images as NodeImages
 from snf.api.node.metadata import Metadata as NodeMetadata
+from snf.api.parts import Files as Files
+from snf.api.parts import Parts as Parts
 from snf.api.site import ApiSite, Branch, Noun, Nouns
 from snf.api.streams import streamed
-from snf.config import Api, Identity
-from snf.core.network import USUAL, Plan
-from snf.core.node_keys import NodeKeys
-from snf.core.quota import NO_LIMITS, Amounts
-from snf.images.web import Web
-from snf.storage.database import Database
-
-
-@frozen
-class Files:
-    """What takes the data of images.
-
-    :ivar web: Fetches what users name by URL; None where that is not offered.
-    """
-
-    intake: Any  # an Intake
-    web: Web | None = None
-
-
-NO_FILES = Files(None)
-
-
-@frozen
-class Parts:
-    """What the APIs stand on.
-
-    :ivar verify: A coroutine function of a password and what is kept of it, off the
-        reactor's thread: whether they match.
-    :ivar digest: A coroutine function of a password, off the reactor's thread: what to
-        keep of it.
-    :ivar new_token: Makes a token.
-    :ivar limits: What a project may have for which an operator has set nothing.
-    :ivar graphs: What draws graphs of servers.
-    :ivar plan: The networks that there may be.
-    :ivar keys: What signs URLs for nodes, and opens what they fetch; None where they
-        are given none.
-    :ivar keystone: A Keystone that knows the accounts; None when they are our own.
-    :ivar files: What takes and keeps the data of images.
-    """
-
-    clock: IReactorTime
-    database: Database
-    api: Api
-    identity: Identity
-    instance_prefix: str
-    verify: Callable[[str, str], Any]
-    digest: Callable[[str], Any]
-    new_token: Callable[[], str]
-    builder: Builder
-    limits: Amounts = NO_LIMITS
-    graphs: Graphs = NO_GRAPHS
-    plan: Plan = USUAL
-    keys: NodeKeys | None = None
-    keystone: Authority | None = None
-    files: Files = NO_FILES
-
-    @property
-    def authority(self) -> Authority:
-        """Whose word on tokens counts."""
-        return self.keystone or OwnTokens(f"{self.api.public_url}/identity")
-
-    def edge(self, prefix: str, of: dialect.Dialect) -> Edge:
-        """Return what the routes below a prefix stand on."""
-        root = self.api.public_url
-        return Edge(self.clock, self.database, self.authority, root, prefix, of)
+from snf.api.userdata.keys import Keys
 
 
 def site(parts: Parts) -> ApiSite:
@@ -166,7 +102,11 @@ def site(parts: Parts) -> ApiSite:
         "image": _image(parts),
         "network": _network(parts),
         "node": _node(parts),
+        "userdata": _userdata(parts),
     }
+    if parts.doors is not None:
+        at = parts.edge("/console", dialect.Identity())
+        services["console"] = doors.place(parts.doors, parts.clock, at)
     if parts.keystone is None:
         services["identity"] = _identity(parts)
     root = partial(discovery.cloud, identity=edge.authority.uri)
@@ -238,10 +178,16 @@ def _compute(parts: Parts) -> IResource:
         edge = parts.edge(f"/compute/{path}", dialect.Compute())
         size = parts.api.page_size
         servers = Servers(
-            edge, parts.builder, parts.instance_prefix, size, path != "v2.1"
+            edge,
+            parts.builder,
+            parts.instance_prefix,
+            size,
+            path != "v2.1",
+            parts.consoles,
         )
         nouns: dict[str, Any] = {
             "limits": Limits(edge, parts.limits),
+            "os-console-auth-tokens": AuthTokens(edge, parts.consoles),
             "os-keypairs": KeyPairs(edge, size),
             "os-floating-ips": ComputeFloatingIPs(edge, size, parts.limits),
             "os-floating-ip-pools": Pools(edge),
@@ -311,6 +257,7 @@ def _of_a_server(parts: Parts, edge: Edge, version: str) -> dict[str, Any]:
         "os-interface": Interfaces(edge, parts.builder.plugger),
         "os-security-groups": SecurityGroupsOfServer(edge),
         "os-server-password": ServerPassword(edge),
+        "remote-consoles": RemoteConsoles(edge, parts.consoles),
         "stats": Stats(edge, parts.instance_prefix, parts.graphs),
         "tags": Tags(edge),
         "topology": Topology(edge),
@@ -391,6 +338,11 @@ def _node(parts: Parts) -> IResource:
     }
     v1 = {name: Noun(noun) for name, noun in nouns.items()}
     return Branch(edge, {"v1": Branch(edge, v1)})
+
+
+def _userdata(parts: Parts) -> IResource:
+    edge = parts.edge("/userdata", dialect.Userdata())
+    return Branch(edge, {"keys": Noun(Keys(edge))})
 
 
 # Where things are stored, if not in what has their name.

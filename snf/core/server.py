@@ -77,6 +77,7 @@ class Action(Enum):
     RESET = "os-resetState"
     REBUILD = "rebuild"
     CHANGE_PASSWORD = "changePassword"
+    CONSOLE = "console"
 
 
 @frozen
@@ -170,7 +171,7 @@ _PLAIN = {
 }
 
 # Who may do what when; an absent status means 409.  While a task is under way only
-# RENAME and DELETE are allowed, whatever the status.
+# RENAME, DELETE and CONSOLE are allowed, whatever it is.
 ALLOWED: dict[Action, frozenset[Status]] = {
     Action.START: frozenset({Status.SHUTOFF}),
     Action.STOP: frozenset({Status.ACTIVE}),
@@ -196,9 +197,11 @@ ALLOWED: dict[Action, frozenset[Status]] = {
     Action.REBUILD: frozenset({Status.ACTIVE, Status.SHUTOFF, Status.ERROR}),
     # No guest has an agent that could be told.
     Action.CHANGE_PASSWORD: frozenset(),
+    # Where there is a guest that goes on running.
+    Action.CONSOLE: frozenset({Status.ACTIVE, Status.MIGRATING, Status.VERIFY_RESIZE}),
 }
 
-_DURING_TASKS = frozenset({Action.RENAME, Action.DELETE})
+_DURING_TASKS = frozenset({Action.RENAME, Action.DELETE, Action.CONSOLE})
 
 
 def permit(action: Action, status: Status, task: Task | None, server: object) -> None:

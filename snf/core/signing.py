@@ -68,6 +68,12 @@ METADATA_PATH = "/node/v1/metadata/{}"
 PASSWORD_PATH = "/node/v1/metadata/{}/password"
 NODE_PREFIX = "/noded/v1/"
 
+# What a guest has said on its serial line, and that line itself, which is had by an
+# upgrade of the connection.
+SERIAL_LOG_PATH = NODE_PREFIX + "serial/{}/log"
+SERIAL_LINE_PATH = NODE_PREFIX + "serial/{}/line"
+UPGRADE = "cyclades-serial"
+
 # Where a node finds an image's data, by its SHA-256 in hexadecimal, and what a guest is
 # to be told, by the order.
 IMAGE_PATH = "/node/v1/images/{}"

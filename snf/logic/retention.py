@@ -12,7 +12,7 @@ from twisted.logger import Logger
 
 from snf.core.errors import Unavailable
 from snf.logic.rounds import Rounds
-from snf.storage import retention, tokens
+from snf.storage import console_tokens, retention, tokens
 from snf.storage.database import Database, Transaction
 
 _log = Logger()
@@ -48,6 +48,7 @@ class Retention(Service):
         now = datetime.fromtimestamp(self.clock.seconds(), UTC)
         try:
             await self._all(tokens.remove_expired, now)
+            await self._all(console_tokens.remove_expired, now)
             await self._all(retention.remove_old, now - timedelta(days=self.days))
         except Unavailable as failure:
             _log.warn("nothing old is removed: {reason}", reason=str(failure))

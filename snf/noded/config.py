@@ -10,7 +10,7 @@ from snf.core.node_keys import read_shared
 from snf.core.signing import Signer
 from snf.toml import ConfigError, load, secret
 
-KNOWN: Sequence[str] = ("metadata",)
+KNOWN: Sequence[str] = ("metadata", "serial")
 """What a node can do for its guests and the API; ``snf.noded.services`` does it."""
 
 
@@ -74,6 +74,33 @@ class Node:
 
 
 @frozen
+class Serial:
+    """``[serial]``: the serial lines of guests, and what is kept of what they say.
+
+    :ivar sockets: Ganeti's directory of the hypervisor's sockets.
+    :ivar logs: Where what guests say is kept; it is made.
+    :ivar log_bytes: How much of each guest's.
+    :ivar instances_file: Ganeti's list of all instances: of others nothing is kept.
+    :ivar instance_prefix: What the names of our instances begin with.
+    """
+
+    sockets: Path = Path("/run/ganeti/kvm-hypervisor/ctrl")
+    logs: Path = Path("/var/lib/snf-noded/serial")
+    log_bytes: int = 1_048_576
+    instances_file: Path = Path("/var/lib/ganeti/ssconf_instance_list")
+    instance_prefix: str = "snf"
+
+    def check(self) -> None:
+        for key in ("sockets", "logs", "instances_file"):
+            if not getattr(self, key).is_absolute():
+                raise ValueError(f"{key}: must be an absolute path")
+        if not 262_144 <= self.log_bytes <= 4_194_304:
+            raise ValueError("log_bytes: must be from 262144 to 4194304")
+        if not self.instance_prefix.isalnum() or not self.instance_prefix.isascii():
+            raise ValueError("instance_prefix: letters and digits only")
+
+
+@frozen
 class Metadata:
     """``[metadata]``: what guests are told while they run.
 
@@ -101,6 +128,7 @@ class Noded:
     process: Process = Process()
     services: Services = Services()
     node: Node = Node()
+    serial: Serial = Serial()
     metadata: Metadata = Metadata()
 
 

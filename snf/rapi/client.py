@@ -12,13 +12,14 @@ from twisted.internet.task import deferLater
 from snf import http
 from snf.core.naming import EXCLUSION
 from snf.http import HttpClient
-from snf.rapi import instances, jobs, networks, nodes
+from snf.rapi import displays, instances, jobs, networks, nodes
+from snf.rapi.displays import Display
 from snf.rapi.endpoint import Endpoint
 from snf.rapi.errors import Refused
 from snf.rapi.exchange import Answer, Exchange
 from snf.rapi.instances import Instance, Listing
 from snf.rapi.jobs import Job
-from snf.rapi.nodes import Node
+from snf.rapi.nodes import Home, Node
 from snf.rapi.orders import Request
 from snf.rapi.tls import policy
 
@@ -183,13 +184,26 @@ class Rapi:
         Its node is not asked, which makes this several times as fast as ``instance``.
         """
         fields = ("os", "tags")
-        # Of a name by itself, Ganeti makes an error where there is none of that name.
-        answer = await self._query("instance", fields, ["&", ["=", "name", name]])
-        rows = self._understood(_data, answer.content)
+        rows = await self._of("instance", fields, name)
+        return self._understood(_tagged, rows[0]) if rows else None
+
+    async def display(self, name: str) -> Display | None:
+        """Return where an instance's display is; None when there is no such instance."""
+        rows = await self._of("instance", displays.FIELDS, name)
         if not rows:
             return None
-        [named] = self._understood(_rows, rows, fields)
-        return self._understood(_tagged, named)
+        [named] = rows
+        nodes = await self._of("node", displays.NODE_FIELDS, named["pnode"])
+        return self._understood(lambda: displays.parse(named, nodes[0]["pip"]))
+
+    async def _of(
+        self, resource: str, fields: Sequence[str], name: object
+    ) -> list[dict[str, Any]]:
+        """Return what a query tells of the thing of a name; nothing of none."""
+        # Of a name by itself, Ganeti makes an error where there is none of that name.
+        answer = await self._query(resource, fields, ["&", ["=", "name", name]])
+        rows = self._understood(_data, answer.content)
+        return self._understood(_rows, rows, fields) if rows else []
 
     async def nodes(self) -> tuple[Node, ...]:
         """Return all nodes of the cluster, with what they have as they tell it now."""
@@ -197,6 +211,23 @@ class Rapi:
         rows = self._understood(_data, answer.content)
         named = self._understood(_rows, rows, nodes.FIELDS)
         return tuple(self._understood(_each, nodes.parse, named))
+
+    async def home(self, name: str) -> Home | None:
+        """
+        Return where an instance is; None when there is no such instance.
+
+        No node is asked: it says the same when the node is dead.
+        """
+        there = await self._one("instance", "pnode", name)
+        if there is None:
+            return None
+        address = await self._one("node", "pip", there)
+        return None if address is None else Home(there, address)
+
+    async def _one(self, resource: str, field: str, name: str) -> str | None:
+        """Return a word of the thing of a name; None when there is no such thing."""
+        rows = await self._of(resource, (field,), name)
+        return self._understood(_text, rows[0][field]) if rows else None
 
     async def _jobs(self, fields: Sequence[str], wanted: object) -> tuple[Job, ...]:
         answer = await self._query("job", fields, wanted)
@@ -251,6 +282,12 @@ def _info(content: Any) -> ClusterInfo:
 
 def _tagged(values: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     return str(values["os"]), tuple(map(str, values["tags"]))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not text")
+    return value
 
 
 def _job_id(content: Any) -> int:

@@ -39,6 +39,19 @@ class Node:
     instances: int
 
 
+@frozen
+class Home:
+    """
+    Where an instance runs, or would.
+
+    :ivar node: Its primary node.
+    :ivar address: That node's primary IP address.
+    """
+
+    node: str
+    address: str
+
+
 def parse(values: Mapping[str, Any]) -> Node:
     """
     Return the node that the values of ``FIELDS`` make.

@@ -85,6 +85,22 @@ def choose(
     return found[chosen]
 
 
+def get(txn: Transaction, cluster_id: int) -> Cluster:
+    """
+    Return a cluster.
+
+    :raises NotFound: There is none.
+    """
+    return _from_row(
+        required(
+            txn,
+            f"there is no cluster {cluster_id}",
+            f"SELECT {_COLUMNS} FROM cluster c WHERE c.id = %s",
+            (cluster_id,),
+        )
+    )
+
+
 def named(txn: Transaction, name: str) -> Cluster:
     """
     Return a cluster by its name.

@@ -7,7 +7,7 @@ from uuid import UUID
 from attrs import frozen
 
 from snf.core.identity import Role
-from snf.storage import tokens
+from snf.storage import console_tokens, tokens
 from snf.storage.database import Transaction
 from snf.storage.rows import arguments, every, narrowed
 
@@ -81,6 +81,7 @@ def take(
     taken = txn.rowcount > 0
     if taken and holder is Holder.USER:
         tokens.remove_of(txn, who, project_id)
+        console_tokens.remove_of(txn, who, project_id)
     elif taken:
         txn.execute(
             "DELETE FROM token t USING group_member m WHERE m.group_id = %s"

@@ -60,6 +60,69 @@ def listing(
     return [_from_row(row) for row in rows]
 
 
+def of_ssh(txn: Transaction, user: UUID) -> list[KeyPair]:
+    """Return a user's key pairs for logging in to Unix, the oldest first."""
+    rows = every(
+        txn,
+        f"SELECT {_COLUMNS} FROM keypair WHERE user_id = %s AND type = %s ORDER BY id",
+        (user, Type.SSH.value),
+    )
+    return [_from_row(row) for row in rows]
+
+
+def numbered(txn: Transaction, user: UUID, number: int) -> KeyPair:
+    """
+    Return one of these by its number.
+
+    :raises NotFound: The user has none of that number.
+    """
+    return _from_row(
+        required(
+            txn,
+            _UNNUMBERED,
+            f"SELECT {_COLUMNS} FROM keypair"
+            " WHERE user_id = %s AND id = %s AND type = %s",
+            (user, number, Type.SSH.value),
+        )
+    )
+
+
+_UNNUMBERED = "There is no such key"
+
+
+def change(
+    txn: Transaction,
+    user: UUID,
+    number: int,
+    name: str | None,
+    public_key: str | None,
+    fingerprint: str | None,
+) -> KeyPair:
+    """
+    Change one of these; None stays as it was.
+
+    :raises NotFound: The user has none of that number.
+    :raises Conflict: The user has another one of that name.
+    """
+    try:
+        row = required(
+            txn,
+            _UNNUMBERED,
+            "UPDATE keypair SET name = coalesce(%s, name),"
+            " public_key = coalesce(%s, public_key),"
+            " fingerprint = coalesce(%s, fingerprint)"
+            f" WHERE user_id = %s AND id = %s AND type = %s RETURNING {_COLUMNS}",
+            (name, public_key, fingerprint, user, number, Type.SSH.value),
+        )
+    except UniqueViolation:
+        raise Conflict(_taken(name)) from None
+    return _from_row(row)
+
+
+def _taken(name: str | None) -> str:
+    return f"Key pair '{name}' already exists."
+
+
 def add(
     txn: Transaction,
     user: UUID,
@@ -92,7 +155,7 @@ def add(
             (user, name, kind.value, public_key, fingerprint),
         )
     except UniqueViolation:
-        raise Conflict(f"Key pair '{name}' already exists.") from None
+        raise Conflict(_taken(name)) from None
     row = txn.fetchone()
     assert row is not None
     return _from_row(row)

@@ -114,13 +114,7 @@ def progress(
     :raises Gone: It has been ended: its image was deleted, or nobody was heard of.
     :raises QuotaExceeded: So many bytes are more than the project may have.
     """
-    held = _held(txn, upload_id)
-    txn.execute(
-        "UPDATE image_upload SET received_bytes = %s, updated = %s WHERE id = %s",
-        (received, now, upload_id),
-    )
-    if received > held.counted:
-        _count(txn, held, received, limits)
+    _note(txn, upload_id, "received_bytes", received, now, limits)
 
 
 def expect(
@@ -132,13 +126,25 @@ def expect(
     :raises Gone: It has been ended.
     :raises QuotaExceeded: They are more than the project may have.
     """
+    _note(txn, upload_id, "total_bytes", total, now, limits)
+
+
+def _note(
+    txn: Transaction,
+    upload_id: UUID,
+    column: str,
+    size: int,
+    now: datetime,
+    limits: Amounts,
+) -> None:
+    """Note a number of bytes, and count them if they are more than any before."""
     held = _held(txn, upload_id)
     txn.execute(
-        "UPDATE image_upload SET total_bytes = %s, updated = %s WHERE id = %s",
-        (total, now, upload_id),
+        f"UPDATE image_upload SET {column} = %s, updated = %s WHERE id = %s",
+        (size, now, upload_id),
     )
-    if total > held.counted:
-        _count(txn, held, total, limits)
+    if size > held.counted:
+        _count(txn, held, size, limits)
 
 
 def keep(

@@ -1,4 +1,4 @@
-"""``twistd cyclades``: the HTTP APIs, submitter, dispatcher and reconciler."""
+"""``twistd cyclades``: the HTTP APIs, submitter, dispatcher, reconciler, vncauthproxy."""
 
 import secrets
 from collections.abc import Callable
@@ -33,10 +33,13 @@ from snf.rapi.client import connect
 from snf.storage.database import Database
 from snf.storage.listener import Listener
 from snf.storage.version import SchemaCheck
+from snf.tap.console import vncauthproxy
+from snf.tap.doors import console_doors
 from snf.tap.garbage import Frozen
 from snf.tap.images import image_files
 from snf.tap.keystone import keystone_desk
 from snf.tap.layers import Layers
+from snf.tap.nodes import serial_lines
 from snf.tap.secrets import Secrets, read_secrets
 from snf.tap.shared import endpoint
 from snf.tap.turns import ShortTurns
@@ -77,6 +80,10 @@ def assemble(
 ) -> MultiService:
     """Return the services that the settings name, on a given bus."""
     layers = Layers()
+    if settings.services.run == ("vncauthproxy",):
+        # It needs no database, which need not be reached from its host.
+        vncauthproxy(reactor, settings.console, secret.console).setServiceParent(layers)
+        return layers
     base = settings.database
     database = Database(reactor, base.dsn, secret.database, base.threads)
     database.setServiceParent(layers)
@@ -88,9 +95,9 @@ def assemble(
     whole = MultiService()
     whole.setServiceParent(layers)
     parts: dict[str, Callable[[], None]] = {
-        "api": lambda: _api(reactor, settings, secret, database).setServiceParent(
-            whole
-        ),
+        "api": lambda: _api(
+            reactor, settings, secret, database, connections
+        ).setServiceParent(whole),
         "dispatcher": lambda: _dispatcher(
             reactor, settings, database, bus
         ).setServiceParent(whole),
@@ -100,6 +107,9 @@ def assemble(
         "reconciler": lambda: _reconciler(
             reactor, settings, database, connections
         ).setServiceParent(whole),
+        "vncauthproxy": lambda: vncauthproxy(
+            reactor, settings.console, secret.console
+        ).setServiceParent(whole),
     }
     for name in settings.services.run:
         parts[name]()
@@ -107,9 +117,16 @@ def assemble(
 
 
 def _api(
-    reactor: Any, settings: Cyclades, secret: Secrets, database: Database
+    reactor: Any,
+    settings: Cyclades,
+    secret: Secrets,
+    database: Database,
+    connections: Connections,
 ) -> IService:
     whole = MultiService()
+    serial = serial_lines(reactor, settings, secret.nodes, database, connections)
+    if serial is not None:
+        serial.setServiceParent(whole)
     keystone = None
     if secret.keystone is not None:
         desk = keystone_desk(reactor, settings.keystone, secret.keystone, database)
@@ -120,6 +137,10 @@ def _api(
     limits = {one: getattr(settings.quota, one.value) for one in Resource}
     files = image_files(reactor, settings.images, database, limits)
     files.service.setServiceParent(whole)
+    doors = console_doors(
+        reactor, settings, secret.console, database, connections, new_token, serial
+    )
+    doors.service.setServiceParent(whole)
     tree = site(
         Parts(
             clock=reactor,
@@ -139,6 +160,8 @@ def _api(
                 seal=None if secret.nodes is None else secret.nodes.seal,
                 force_drive=settings.nodes.force_config_drive,
             ),
+            consoles=doors.consoles,
+            doors=doors.doors,
             limits=limits,
             graphs=_graphs(settings.stats, secret.stats),
             keystone=keystone,

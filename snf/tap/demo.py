@@ -13,7 +13,7 @@ from snf.storage.database import Database
 from snf.tap.cyclades import assemble
 from snf.tap.layers import Layers
 from snf.tap.secrets import Secrets, read_secrets
-from snf.testing.simulation import Simulation
+from snf.testing.simulation import NodeDaemon, Simulation
 
 
 class Options(UsageOptions):
@@ -53,6 +53,7 @@ def assemble_demo(reactor: Any, settings: Demo, secrets: Secrets) -> Layers:
     layers = Layers()
     database = Database(reactor, settings.database.dsn, secrets.database, threads=1)
     database.setServiceParent(layers)
+    port, keys = settings.nodes.daemon_port, secrets.nodes
     Simulation(
         reactor,
         database,
@@ -60,5 +61,6 @@ def assemble_demo(reactor: Any, settings: Demo, secrets: Secrets) -> Layers:
         settings.simulation,
         prefix,
         assemble(reactor, settings, secrets, bus),
+        NodeDaemon(port, keys.shared) if keys is not None and port else None,
     ).setServiceParent(layers)
     return layers

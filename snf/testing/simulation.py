@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from attrs import define, field
+from attrs import define, field, frozen
 from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall, IListeningPort, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -26,17 +27,30 @@ from snf.core.errors import Unavailable
 from snf.core.naming import instance_name
 from snf.core.order import Kind
 from snf.core.server import Observed
+from snf.core.signing import Signer
 from snf.eventd.job import messages
+from snf.noded.door import Door, site
 from snf.rapi.orders import request
+from snf.serial.web import Serial
 from snf.storage import builds, clusters
 from snf.storage.builds import Built
 from snf.storage.database import Database, Transaction
 from snf.testing.ganeti import Durations, FakeGaneti
+from snf.testing.screen import Screens
+from snf.testing.serial import SimulatedLines
 
 _log = Logger()
 
 _RETRY_S = 2.0
 _HOST = "127.0.0.1"
+
+
+@frozen
+class NodeDaemon:
+    """Where the nodes' daemon listens, and who is let in."""
+
+    port: int
+    signer: Signer = field(repr=False)
 
 
 @define(eq=False)
@@ -52,6 +66,7 @@ class Simulation(Service):
 
     :param database: Is only used until ``cloud`` starts.
     :param cloud: Is stopped before the cluster is.
+    :param node: Where its nodes' daemon listens, which is the same for all of them.
     """
 
     reactor: Any
@@ -61,9 +76,13 @@ class Simulation(Service):
     prefix: str
     cloud: IService
     ganeti: FakeGaneti | None = field(init=False, default=None)
+    node: "NodeDaemon | None" = None
+    _lines: SimulatedLines | None = field(init=False, default=None)
     _publisher: Publisher = field(init=False)
     _calls: "_Calls" = field(init=False)
     _port: IListeningPort | None = field(init=False, default=None)
+    _node_port: IListeningPort | None = field(init=False, default=None)
+    _screens: IListeningPort | None = field(init=False, default=None)
     _beginning: "Deferred[None] | None" = field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
@@ -103,6 +122,7 @@ class Simulation(Service):
             nodes=self.settings.nodes,
         )
         ganeti.queue.serial = last
+        ganeti.machines.display_port = await self._listen_as_screens()
         for built in there:
             running = _left_running(built)
             if running is not None:
@@ -110,8 +130,17 @@ class Simulation(Service):
                 ganeti.have(dict(request(built.create, name, 0).body or {}), running)
         self.ganeti = ganeti
         await self._listen(cluster, ganeti)
+        await self._listen_as_node(ganeti)
         if self.running:
             self.cloud.startService()
+
+    async def _listen_as_screens(self) -> int:
+        """Have the guests' screens, all in one place; return its port."""
+        if self._screens is None:
+            endpoint = TCP4ServerEndpoint(self.reactor, 0, interface=_HOST)
+            self._screens = await endpoint.listen(Screens())
+        port: Any = self._screens
+        return port.getHost().port
 
     async def _listen(self, cluster: Cluster, ganeti: FakeGaneti) -> None:
         endpoint = TCP4ServerEndpoint(self.reactor, self.settings.port, interface=_HOST)
@@ -130,14 +159,35 @@ class Simulation(Service):
             url=url,
         )
 
+    async def _listen_as_node(self, ganeti: FakeGaneti) -> None:
+        """Serve what nodes' daemons serve, unless somebody else listens there."""
+        if self.node is None:
+            return
+        machines = ganeti.machines.by_name
+        lines = SimulatedLines(
+            self.prefix,
+            lambda name: machines[name].running if name in machines else None,
+        )
+        door = Door(self.node.signer, self.reactor.seconds)
+        door.offer("serial", Serial(lines, self.reactor))
+        endpoint = TCP4ServerEndpoint(self.reactor, self.node.port, interface=_HOST)
+        try:
+            self._node_port = await endpoint.listen(site(door))
+        except CannotListenError as failure:
+            _log.error("there are no serial lines: {reason}", reason=str(failure))
+        else:
+            self._lines = lines
+
     async def _stop(self) -> None:
         if self._beginning is not None:
             await self._beginning
         if self.cloud.running:
             await maybeDeferred(self.cloud.stopService)
-        port, self._port = self._port, None
-        if port is not None:
-            await maybeDeferred(port.stopListening)
+        ports = (self._port, self._node_port, self._screens)
+        self._port = self._node_port = self._screens = None
+        for port in ports:
+            if port is not None:
+                await maybeDeferred(port.stopListening)
         self._calls.cancel()
 
     def _changed(self, job: dict[str, Any]) -> None:
@@ -154,6 +204,8 @@ class Simulation(Service):
                 routing_key(self.prefix, NET),
                 _interfaces(self.ganeti, ended[-1], self.reactor.seconds()),
             )
+            if self._lines is not None:
+                self._lines.look(ended[-1]["instance_name"])
         for key, body in messages(
             job["id"], orjson.dumps(job), self.ganeti.name, self.prefix
         ):

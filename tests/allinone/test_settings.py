@@ -31,6 +31,8 @@ class SettingsTests(SynchronousTestCase):
                 images=Path("/state/images"),
                 node_key=Path("/state/secrets/nodes"),
                 node_url="http://10.213.20.254:9000",
+                daemon_port=8781,
+                control=Path("/state/run/vncauthproxy.sock"),
             ),
             config.Cyclades,
         )
@@ -43,6 +45,11 @@ class SettingsTests(SynchronousTestCase):
         self.assertEqual("http://10.213.20.254:9000", loaded.nodes.url)
         self.assertEqual(Path("/state/secrets/nodes"), loaded.nodes.key_file)
         self.assertTrue(loaded.nodes.shared_images)
+        self.assertIn("vncauthproxy", loaded.services.run)
+        self.assertEqual(
+            ("/state/run/vncauthproxy.sock", ("127.0.0.1",)),
+            (loaded.console.control_socket, loaded.console.listen),
+        )
         self.assertFalse(loaded.nodes.force_config_drive)
 
     def test_memory_bus(self):
@@ -57,6 +64,8 @@ class SettingsTests(SynchronousTestCase):
                 images=Path("/state/images"),
                 node_key=Path("/state/secrets/nodes"),
                 node_url="http://10.213.20.254:9000",
+                daemon_port=8781,
+                control=Path("/state/run/vncauthproxy.sock"),
             ),
             config.Cyclades,
         )
@@ -104,10 +113,12 @@ class SettingsTests(SynchronousTestCase):
                 url="http://10.0.0.1:8774",
                 key=Path("/run/x"),
                 listen="tcp:8781:interface=10.0.0.2",
+                serial=Path("/run/serial"),
                 taps="/run/y",
             ),
             Noded,
         )
+        self.assertEqual(Path("/run/serial"), loaded.serial.logs)
         self.assertEqual(("http://10.0.0.1:8774",), loaded.api.urls)
         self.assertEqual(Path("/run/x"), loaded.node.key_file)
         self.assertEqual(Path("/run/y"), loaded.metadata.directory)

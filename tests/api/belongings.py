@@ -185,8 +185,10 @@ class SituationTestCase(ApiTestCase):
         name = f"key-of-{user.name}"
         keypair = {"keypair": {"name": name, "public_key": PUBLIC_KEY}}
         self.call("POST", "/compute/v2.1/os-keypairs", keypair, by=user)
+        [key] = self.call("GET", "/userdata/keys", by=user).json
         return {
             "keypair": name,
+            "key": str(key["id"]),
             "credential": reply.json["application_credential"]["id"],
             "group": str(group.id),
             "user": str(user.id),

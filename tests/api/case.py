@@ -16,11 +16,16 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from snf.api.authority import Authority
 from snf.api.compute.build import Builder
+from snf.api.compute.consoles import Consoles
 from snf.api.compute.stats import NO_GRAPHS
+from snf.api.console.doors import Doors
+from snf.api.console.open import Opened
+from snf.api.console.rights import Rights
 from snf.api.site import ApiSite
 from snf.api.tree import Files, Parts, site
 from snf.config import Api, Identity
 from snf.core import passwords
+from snf.core.console import Terms
 from snf.core.identity import User
 from snf.core.network import USUAL, Plan
 from snf.core.node_keys import NodeKeys
@@ -37,6 +42,7 @@ from snf.testing.world import ALICE, SMALL, TINY
 ROOT = "http://cloud.test:8774"
 NOW = 1_800_000_000.0
 TOKENS = "/identity/v3/auth/tokens"
+UI = Path(__file__).parents[2] / "ui"
 SERVERS = "/compute/v2.1/servers"
 
 
@@ -69,9 +75,20 @@ class Reply:
     def message(self) -> str:
         """The sentence of a refusal, whichever service's it is."""
         fault = self.json
+        if "errors" in fault:  # Synnefo's userdata
+            [(field, [text])] = fault["errors"].items()
+            return f"{field}: {text}"
         if "message" not in fault:
             [fault] = fault.values()
         return fault["message"]
+
+
+class _Said:
+    """What nodes tell of servers' serial lines."""
+
+    async def log(self, cluster: int, server: int, lines: int | None) -> bytes:
+        """Return the same of every server."""
+        return b"READY\n"
 
 
 class ApiTestCase(SynchronousTestCase):
@@ -117,14 +134,32 @@ class ApiTestCase(SynchronousTestCase):
                 ),
                 new_token=self._new_token,
                 builder=self.builder,
+                consoles=self.consoles(),
                 limits=limits,
                 graphs=self.graphs,
                 plan=self.plan,
                 keystone=self.keystone,
                 files=Files(self.intake(limits), self.web),
                 keys=KEYS,
+                doors=self.doors(),
             )
         )
+
+    def doors(self) -> Doors:
+        """Return what opens consoles in browsers; there is no node."""
+        rights = Rights(
+            self.clock,
+            self.database,  # type: ignore[arg-type]
+            Terms(),
+            self._new_token,
+        )
+        self.opened = Opened(self.clock, rights, most=10)
+        nothing: Any = None
+        return Doors(rights, self.opened, nothing, UI)
+
+    def consoles(self) -> Consoles:
+        """Return what consoles stand on."""
+        return Consoles(self._new_token, serial=True, logs=_Said())
 
     def intake(self, limits: Amounts = NO_LIMITS) -> Intake:
         """Return what takes the data of images, in the test's turn."""

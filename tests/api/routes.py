@@ -13,7 +13,10 @@ from twisted.internet.task import Clock
 from twisted.web.resource import IResource
 
 from snf.api.compute.build import Builder
+from snf.api.compute.consoles import Consoles
 from snf.api.compute.versions import STEPS
+from snf.api.console.doors import Doors
+from snf.api.console.place import ConsolePlace
 from snf.api.dialect import written
 from snf.api.json import Route
 from snf.api.policy import Reach, Rule
@@ -24,7 +27,7 @@ from snf.core.server import ALLOWED, Action, Status
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 
-SERVICES = ("identity", "compute", "image", "network", "node")
+SERVICES = ("identity", "compute", "image", "network", "console", "userdata", "node")
 
 
 @frozen(order=True)
@@ -65,6 +68,8 @@ def served() -> list[Served]:
         nothing,
         nothing,
         Builder(),
+        Consoles(nothing),
+        doors=Doors(nothing, nothing, nothing, Path()),
     )
     return sorted(_below("", site(parts).resource))
 
@@ -75,6 +80,8 @@ def _below(path: str, place: IResource) -> Iterable[Served]:
     if isinstance(place, Nouns):
         for noun in place.nouns:
             yield from _of(path, noun)
+    if isinstance(place, ConsolePlace):
+        yield from _below(f"{path}/sessions", place.sessions)
     if isinstance(place, Branch):
         if place.here is not None:
             yield from _below(path, place.here)

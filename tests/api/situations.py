@@ -78,6 +78,9 @@ THINGS: Mapping[str, Thing] = {
     f"{_COMPUTE}/images/{{image}}": Thing("image"),
     f"{_COMPUTE}/images/{{image}}/meta/{{key}}": _KEY,
     f"{_COMPUTE}/images/{{image}}/metadata/{{key}}": _KEY,
+    f"{_COMPUTE}/os-console-auth-tokens/{{token}}": Thing(
+        always="nothing", missing_code=404
+    ),
     f"{_COMPUTE}/os-floating-ips/{{floating}}": Thing("floating_ip"),
     f"{_COMPUTE}/os-hypervisors/{{hypervisor}}": Thing("cluster"),
     f"{_COMPUTE}/networks/{{network}}": Thing("network"),
@@ -120,6 +123,7 @@ THINGS: Mapping[str, Thing] = {
     "/image/v2/images/{image}/tags/{tag}": _TAG,
     "/image/v2/tasks/{task}": Thing("task"),
     "/image/v2/schemas/{schema}": Thing(always="image", missing="nothing"),
+    "/userdata/keys/{key}": Thing("key", missing="999999"),
     # Who has no signature is not told what there is.
     "/node/v1/guest/{order}": Thing(always=MISSING, missing_code=403),
     "/node/v1/images/{sha256}": Thing(always="0" * 64, missing_code=403),
@@ -228,6 +232,7 @@ ASKED: Mapping[str, Asked] = {
     f"PUT {_COMPUTE}/flavors/{{flavor}}/os-extra_specs/{{key}}": Asked(
         {"k": "v"}, makes=_MADE_KEY
     ),
+    f"GET {_COMPUTE}/os-console-auth-tokens/{{token}}": Asked(code=404),
     f"POST {_COMPUTE}/os-floating-ips": Asked({"pool": EXTERNAL.name}),
     # Ganeti does not tell it.
     f"GET {_COMPUTE}/os-hypervisors/{{hypervisor}}/uptime": Asked(code=501),
@@ -241,6 +246,10 @@ ASKED: Mapping[str, Asked] = {
     ),
     f"POST {_COMPUTE}/os-keypairs": Asked(
         {"keypair": {"name": "new", "public_key": PUBLIC_KEY}}
+    ),
+    "POST /userdata/keys": Asked({"name": "new", "content": PUBLIC_KEY}),
+    "PUT /userdata/keys/{key}": Asked(
+        {"name": "other"}, also=({"content": PUBLIC_KEY, "fingerprint": "x"},)
     ),
     f"PUT {_COMPUTE}/os-quota-sets/{{project}}": Asked(_ROOM),
     f"POST {_COMPUTE}/os-server-groups": Asked(
@@ -274,6 +283,10 @@ ASKED: Mapping[str, Asked] = {
             {"forceDelete": None},
             {"rebuild": {"imageRef": str(TINY.id), "metadata": {"k": "v"}}},
             {"changePassword": {"adminPass": "p"}},
+            {"console": {"type": "vnc"}},
+            {"os-getVNCConsole": {"type": "novnc"}},
+            {"os-getConsoleOutput": {"length": 5}},
+            {"os-getSerialConsole": {"type": "serial"}},
         ),
     ),
     f"POST {_COMPUTE}/servers/{{server}}/meta": Asked(_METADATA),
@@ -294,6 +307,13 @@ ASKED: Mapping[str, Asked] = {
                 }
             },
         ),
+    ),
+    f"POST {_COMPUTE}/servers/{{server}}/remote-consoles": Asked(
+        {"remote_console": {"protocol": "vnc", "type": "novnc"}}
+    ),
+    # A token that there is not.
+    "POST /console/sessions": Asked(
+        {"session": {"token": "nothing", "type": "novnc"}}, code=403
     ),
     "GET /node/v1/guest/{order}": Asked(code=403),
     "GET /node/v1/images/{sha256}": Asked(code=403),

@@ -83,7 +83,7 @@ def expected(case: Case) -> int:
         return 403
     if case.without:
         return about[case.without].missing_code
-    if rule.reach in (Reach.OWN, Reach.MINE) or (
+    if rule.reach in (Reach.OWN, Reach.MINE, Reach.SELF) or (
         rule.reach is Reach.WIDE and not _is_admin(caller)
     ):
         return 404

@@ -229,7 +229,6 @@ class UnofferedTests(RepairTestCase):
             *("pause", "unpause", "suspend", "resume", "rescue", "unrescue"),
             *("shelve", "shelveOffload", "unshelve"),
             *("createBackup", "createImage", "trigger_crash_dump"),
-            *("os-getConsoleOutput", "os-getVNCConsole"),
         ):
             for argument in (None, {}, {"x": 1}):
                 for by in (ALICE, ADMIN):

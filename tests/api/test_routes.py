@@ -24,11 +24,11 @@ class RouteTests(ApiTestCase):
     """Every route keeps to what its table says."""
 
     def test_open_ones(self) -> None:
-        """What needs no token is discovery, the login, and what nodes ask and tell by signed URLs."""
+        """Without a token: discovery, logins, consoles' tokens, and what nodes sign."""
         opened = {(one.method, one.path) for one in served() if one.role == "open"}
         posts = {path for method, path in opened if method != "GET"}
         logins = {"/identity/v3/auth/tokens", "/identity/v2.0/tokens"}
-        self.assertEqual({*logins, *OF_NODES}, posts)
+        self.assertEqual({*logins, "/console/sessions", *OF_NODES}, posts)
         for path in OF_NODES:
             self.assertEqual(403, self.call("POST", path, {"password": "x"}).code)
         for method, path in opened:
@@ -52,8 +52,9 @@ class RouteTests(ApiTestCase):
     def test_changes_need_a_member(self) -> None:
         """No route that changes a project's things is open to its readers."""
         for one in served():
-            own = one.reach == Reach.MINE.value  # which is no project's
-            nobodys = one.path.startswith("/identity") or one.path in OF_NODES
+            own = one.reach in (Reach.MINE.value, Reach.SELF.value)  # no project's
+            nobodys = one.path.startswith(("/identity", "/console"))
+            nobodys = nobodys or one.path in OF_NODES
             if one.method != "GET" and not nobodys and not own:
                 self.assertIn(one.role, ("member", "admin"), one.path)
 

@@ -40,6 +40,13 @@ class NovaTests(ClientTestCase):
         )
         [row] = client.table(f"list --name {name}")
         self.assertEqual(f"default={shown['default network']}", row["Networks"])
+        self.assertIn("simulated", client(f"console-log {name}"))
+        self.assertNotIn("simulated", client(f"console-log --length 1 {name}"))
+        [screen] = client.table(f"get-vnc-console {name} novnc")
+        self.assertTrue(screen["Url"].startswith(f"{self.root}/console/vnc?token="))
+        self.assertIn("/console/serial?token=", client(f"get-serial-console {name}"))
+        with self.assertRaisesRegex(Refused, "Unavailable console type spice-html5"):
+            client(f"get-spice-console {name} spice-html5")
         client(f"lock {name}")
         with self.assertRaisesRegex(Refused, "is locked"):
             client(f"stop {name}")
@@ -54,7 +61,7 @@ class NovaTests(ClientTestCase):
             client(f"server-tag-add {name} blue green")
             client(f"server-tag-delete {name} blue")
             self.assertIn("green", client(f"server-tag-list {name}"))
-        done = {"create", "lock", "unlock", "stop", "start", "reboot"}
+        done = {"create", "console", "lock", "unlock", "stop", "start", "reboot"}
         if version == "2.96":
             self.is_resized(client, name)
             done |= {"resize", "revertResize", "confirmResize"}

@@ -51,7 +51,9 @@ class ServerTests(ClientTestCase):
         self.is_locked(client, minor, name)
         self.runs(client, name)
         self.has_addresses(client, name)
+        self.shows_itself(client, minor, name)
         self.tells(client, minor, name)
+        self.has_said(client, name)
         client(f"server set --name {name}-2 {name}")
         client(f"server delete --wait {name}-2")
         self.assertEqual([], client.json(f"server list --name {name}"))
@@ -164,11 +166,35 @@ class ServerTests(ClientTestCase):
         self.openstack("2.43")(f"server remove fixed ip {name} {address}")
         self.until(lambda: has(1), f"{name} has one address")
 
+    def has_said(self, client: Program, name: str) -> None:
+        """What it has said on its serial line is shown, or the end of that."""
+        log = client(f"console log show {name}")
+        self.assertIn("Linux version", log)
+        end = client(f"console log show --lines 1 {name}")
+        self.assertTrue(end.strip())
+        self.assertTrue(log.strip().endswith(end.strip()))
+        self.assertNotIn("Linux version", end)
+
+    def shows_itself(self, client: Program, minor: int, name: str) -> None:
+        """Its screen and its serial line have URLs, each with a token of its own."""
+        screen = client.json(f"console url show {name}")
+        self.assertEqual("novnc", screen["type"])
+        self.assertTrue(screen["url"].startswith(f"{self.root}/console/vnc?token="))
+        line = client.json(f"console url show --serial {name}")
+        place = self.root.removeprefix("http://")
+        self.assertTrue(line["url"].startswith(f"ws://{place}/console/serial?token="))
+        if minor >= 6:
+            self.assertEqual(("vnc", "serial"), (screen["protocol"], line["protocol"]))
+        for kind in ("spice", "rdp", "xvpvnc"):
+            with self.assertRaisesRegex(Refused, "400.*console type"):
+                client(f"console url show --{kind} {name}")
+
     def tells(self, client: Program, minor: int, name: str) -> None:
         """What was done to it is told, the newest first."""
         events = client.json(f"server event list {name}")
         self.assertEqual(
             [
+                *("console", "console"),
                 *("interface_detach", "interface_attach", "reboot", "reboot"),
                 *("start", "stop", "unlock", "lock", "create"),
             ],

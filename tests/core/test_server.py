@@ -134,6 +134,11 @@ class PermitTests(SynchronousTestCase):
                 # Its disk is lost by it, as its owner wants.
                 Action.REBUILD: {Status.ACTIVE, Status.SHUTOFF, Status.ERROR},
                 Action.CHANGE_PASSWORD: set(),
+                Action.CONSOLE: {
+                    Status.ACTIVE,
+                    Status.MIGRATING,
+                    Status.VERIFY_RESIZE,
+                },
                 # Ganeti knows no guest otherwise whose NICs could change.
                 Action.ATTACH: {Status.ACTIVE, Status.SHUTOFF},
                 Action.DETACH: {Status.ACTIVE, Status.SHUTOFF},
@@ -146,9 +151,9 @@ class PermitTests(SynchronousTestCase):
         )
 
     def test_during_tasks(self):
-        """While something is under way, only renaming and deleting are allowed."""
+        """While something is under way, one may rename, delete, and look on."""
         for action in Action:
-            if action in (Action.RENAME, Action.DELETE):
+            if action in (Action.RENAME, Action.DELETE, Action.CONSOLE):
                 permit(action, Status.ACTIVE, Task.REBOOTING, "it")
             else:
                 self.assertRaises(

@@ -9,12 +9,7 @@ from fnmatch import fnmatchcase
 from attrs import frozen
 
 # The answers to what we do not offer (yet), with the reason; ours is a refusal.
-NOT_OFFERED: Mapping[str, str] = {
-    "console-output-base": "there are no consoles yet",
-    "console-output-latest": "there are no consoles yet",
-    "remote-console-latest": "there are no consoles yet",
-    "vnc-console-base": "there are no consoles yet",
-}
+NOT_OFFERED: Mapping[str, str] = {}
 
 # What we offer and the OpenStack that was asked does not, with the reason.
 ONLY_HERE: Mapping[str, str] = {

@@ -6,6 +6,7 @@ from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
 from snf.api.compute.build import Builder
+from snf.api.compute.consoles import Consoles
 from snf.api.tree import Parts, site
 from snf.config import Api, Identity
 from snf.core import passwords
@@ -40,6 +41,7 @@ async def subject(case: TestCase) -> KeystoneOverHttp:
             digest=digest,
             new_token=lambda: secrets.token_urlsafe(32),
             builder=Builder(),
+            consoles=Consoles(lambda: secrets.token_urlsafe(32)),
         )
     )
     port = clock.listenTCP(0, whole, interface="127.0.0.1")

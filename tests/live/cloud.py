@@ -300,8 +300,11 @@ def serial_here(
     paths = [machine.namespace.path(inside) for machine in cloud.ganeti.machines]
     end = time.monotonic() + timeout_s
     with socket.socket(socket.AF_UNIX) as port:
-        # It is on one of the nodes.
-        while all(port.connect_ex(str(path)) for path in paths):
+        # It is on one of the nodes, whose daemon has to be there first: QEMU itself lets
+        # one in.
+        while not any(
+            _taken(path) and not port.connect_ex(str(path)) for path in paths
+        ):
             if time.monotonic() > end:
                 raise AssertionError(f"{instance} has no serial port")
             time.sleep(0.01)
@@ -318,6 +321,10 @@ def serial_here(
                 raise AssertionError(f"the guest ended: {said!r}")
             said += more
     return said.decode("utf-8", "replace")
+
+
+def _taken(path: Path) -> bool:
+    return path.with_suffix(".line").exists()
 
 
 def connects(address: str, port: int, timeout_s: float = 0.5) -> bool:

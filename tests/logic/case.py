@@ -249,6 +249,16 @@ class LogicTestCase(TestCase):
             await deferLater(reactor, _STEP_S)
             waited += _STEP_S
 
+    async def levelled(self, server: int, status: Status) -> None:
+        """Wait until levelling by itself has found a server in a status."""
+
+        async def there() -> bool:
+            self.clock.advance(1)
+            await self.reconciler().level(await self.row())
+            return await self.status(server) is status
+
+        await self.until(there)
+
     async def rests(self, *wanted: int, works: bool = True) -> None:
         """Wait until no order (of some servers) is open."""
 

@@ -245,17 +245,9 @@ class RebuildTests(GuestTestCase):
         self.submit()
         server = await self.told_server()
 
-        async def levelled(status: Status) -> None:
-            async def there() -> bool:
-                self.clock.advance(1)
-                await self.reconciler().level(await self.row())
-                return await self.status(server) is status
-
-            await self.until(there)
-
-        await levelled(Status.ACTIVE)
+        await self.levelled(server, Status.ACTIVE)
         await self.rebuild(server)
-        await levelled(Status.ACTIVE)
+        await self.levelled(server, Status.ACTIVE)
         self.assertEqual(OTHER.id, await self.image(server))
         self.assertEqual(1, self.reinstalls(server))
 

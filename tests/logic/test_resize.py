@@ -109,17 +109,9 @@ class LifeTests(ResizeTestCase):
         self.submit()
         server = await self.ask_server()
 
-        async def levelled(status: Status) -> None:
-            async def there() -> bool:
-                self.clock.advance(1)
-                await self.reconciler().level(await self.row())
-                return await self.status(server) is status
-
-            await self.until(there)
-
-        await levelled(Status.ACTIVE)
+        await self.levelled(server, Status.ACTIVE)
         await self.resize(server)
-        await levelled(Status.VERIFY_RESIZE)
+        await self.levelled(server, Status.VERIFY_RESIZE)
         self.assertEqual((2, 512, 512), self.sizes(server))
         self.assertEqual(3, len(self.steps_done(server)))
 

@@ -5,7 +5,7 @@ from twisted.internet.defer import Deferred
 from snf.core.order import Kind
 from snf.core.server import Status
 from snf.logic.retention import Retention
-from snf.storage import tokens
+from snf.storage import console_tokens, tokens
 from snf.testing import world
 from tests.logic.case import LogicTestCase
 
@@ -36,6 +36,23 @@ class RetentionTests(LogicTestCase):
         )
         self.keep(90)
         await self.settles("SELECT count(*) FROM token", 2)
+
+    async def test_consoles(self) -> None:
+        """So are rights to open consoles."""
+        self.patch(console_tokens, "_BATCH", 3)
+        self.dispatch()
+        self.submit()
+        server = await self.active()
+        await self.rows(
+            "INSERT INTO console_token (id, digest, kind, server_id, project_id,"
+            " user_id, expires) SELECT gen_random_uuid(), i::text::bytea, 'novnc', s.id,"
+            " s.project_id, s.user_id,"
+            " now() + CASE WHEN i > 7 THEN '1h' ELSE '-1h' END::interval"
+            " FROM generate_series(1, 9) i, server s WHERE s.id = %s",
+            server,
+        )
+        self.keep(90)
+        await self.settles("SELECT count(*) FROM console_token", 2)
 
     async def test_servers(self) -> None:
         """A server is forgotten with its orders when it was deleted long ago."""

@@ -48,6 +48,9 @@ class ReadTests(SynchronousTestCase):
         for more, named in (
             ('[services]\nrun = ["x"]', "services: run: 'x' is not one of"),
             ('[process]\nuser = ""', "process: user: "),
+            ('[serial]\nsockets = "x"', "serial: sockets: "),
+            ("[serial]\nlog_bytes = 4096", "serial: log_bytes: "),
+            ('[serial]\ninstance_prefix = "a-b"', "serial: instance_prefix: "),
         ):
             with self.assertRaises(ConfigError) as caught:
                 read(self.file(more=more))

@@ -2,16 +2,21 @@
 
 import http.client
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from snf.allinone.layout import port_is_free
 from snf.core.node_keys import NodeKeys, written
+from tests.serial.qemu import Qemu
 
 ROOT = Path(__file__).parents[2]
 KEYS = NodeKeys.of("a" * 32)
@@ -91,6 +96,47 @@ class DaemonTests(SynchronousTestCase):
         text = self.log.read_text()
         self.assertNotIn("signature", text)
         self.assertNotIn("Traceback", text)
+
+    def test_serial(self) -> None:
+        """It keeps what guests say, whose lines are root's, and is not root."""
+        home = Path(tempfile.mkdtemp(prefix="cs", dir="/tmp"))
+        self.addCleanup(shutil.rmtree, home)
+        (home / "instances").write_text("snf-7\n")
+        text = self.config.read_text().replace("run = []", 'run = ["serial"]')
+        self.config.write_text(
+            f'{text}[serial]\nsockets = "{home}"\nlogs = "{home}/logs"\n'
+            f'instances_file = "{home}/instances"\n'
+        )
+        qemu = Qemu(home, "snf-7")
+        self.addCleanup(qemu.end)
+        process = self.start()
+        qemu.start()
+        self.until(qemu.socket.with_suffix(".line").exists)
+        owner = qemu.socket.stat()
+        self.assertEqual(
+            (0, 0, 0o600), (owner.st_uid, owner.st_gid, owner.st_mode & 0o777)
+        )
+        with socket.socket(socket.AF_UNIX) as console:
+            console.connect(os.fspath(qemu.socket))
+            qemu.go_now()
+            self.until((home / "logs" / "snf-7.log").exists)
+            console.settimeout(20)
+            self.assertTrue(console.recv(1))
+        self.assertEqual(0, (home / "logs").stat().st_uid)
+        path = "/noded/v1/serial/snf-7/log"
+        query = KEYS.shared.query("GET", path, int(time.time()) + 60)
+        self.assertEqual(200, self.asked(f"{path}?{query}"))
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+        self.assertFalse(qemu.socket.with_suffix(".line").exists())
+        self.assertNotIn("Traceback", self.log.read_text())
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something is so."""
+        deadline = time.monotonic() + 30
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, self.log.read_text())
+            time.sleep(0.02)
 
     def test_check(self) -> None:
         """``--check`` says whether the configuration is valid, in a line."""

@@ -49,6 +49,8 @@ class MetadataTestCase(SynchronousTestCase):
         transport = StringTransport(peerAddress=address)
         transport.abortConnection = transport.loseConnection
         protocol.makeConnection(transport)
+        # Its idleness is the reactor's to count, which other tests want to be clean.
+        self.addCleanup(protocol.wrappedProtocol._channel.setTimeout, None)
         return protocol, transport
 
     def send(self, text: bytes, peer: str = PEER) -> bytes:

@@ -14,6 +14,8 @@ from snf.api.call import Call, identifier
 from snf.api.compute import (
     attachments,
     batch,
+    console_logs,
+    consoles,
     filters,
     firewall,
     fixed_ips,
@@ -42,8 +44,9 @@ from snf.api.compute.bodies import (
     check_hostname,
 )
 from snf.api.compute.build import Builder
+from snf.api.compute.consoles import Consoles
 from snf.api.compute.owned import MISSING, locate, owner
-from snf.api.json import Answer, Edge, new_app, route
+from snf.api.json import Afterwards, Answer, Edge, new_app, route
 from snf.api.policy import Reach
 from snf.api.repeat import Told, once
 from snf.core.errors import BadRequest
@@ -100,6 +103,7 @@ class Servers:
     prefix: str
     page_size: int
     of_synnefo: bool
+    consoles: Consoles
 
     @route(app, "GET", "/")
     def brief(self, txn: Transaction, call: Call) -> Answer:
@@ -199,9 +203,16 @@ class Servers:
         act(txn, call, owner(call), uuid, Action.DELETE)
 
     @route(app, "POST", "/<server>/action", role=Role.MEMBER, body=dict, code=202)
-    def action(self, txn: Transaction, call: Call, server: str) -> Answer | None:
+    def action(
+        self, txn: Transaction, call: Call, server: str
+    ) -> Answer | Afterwards | None:
         """Do to one what the body names."""
         uuid = identifier(server, MISSING)
+        if len(call.body) == 1 and consoles.NAMES.intersection(call.body):
+            return consoles.change(txn, call, uuid, call.body, self.consoles)
+        if len(call.body) == 1 and console_logs.NAMES.intersection(call.body):
+            logs, clock = self.consoles.logs, self.edge.clock
+            return console_logs.change(txn, call, uuid, call.body, logs, clock)
         for name, own_way in _OWN_WAYS.items():
             if name in call.body and len(call.body) == 1:
                 return own_way(txn, call, uuid, call.body)

@@ -15,7 +15,6 @@ _SAVE = NotOffered, "Ganeti cannot save a server's memory; it can be stopped"
 _SHELVE = NotOffered, "Servers are not shelved; a stopped one keeps its place"
 _RESCUE = NotOffered, "Ganeti boots a server from its own disks only"
 _IMAGE = NotOffered, "Images are not made from servers"
-_CONSOLE = NotOffered, "There are no consoles yet"
 _DUMP = NotOffered, "Ganeti cannot have a server dump its memory"
 # OpenStack 23.0.0 has taken them away, and answers so since.
 _REMOVED = Gone, "This action has been removed"
@@ -32,8 +31,6 @@ _REFUSALS: dict[str, tuple[type[SnfError], str]] = {
     "unrescue": _RESCUE,
     "createBackup": _IMAGE,
     "createImage": _IMAGE,
-    "os-getConsoleOutput": _CONSOLE,
-    "os-getVNCConsole": _CONSOLE,
     "trigger_crash_dump": _DUMP,
     "resetNetwork": _REMOVED,
     "injectNetworkInfo": _REMOVED,

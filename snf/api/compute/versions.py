@@ -16,6 +16,9 @@ Version = tuple[int, int]
 KEYPAIR_TYPES = (2, 2)
 EXTENDED = (2, 3)
 IP6_FOR_ALL = (2, 5)
+BEFORE_REMOTE_CONSOLES = (2, 5)
+REMOTE_CONSOLES = (2, 6)
+MKS_CONSOLES = (2, 8)
 LOCKED = (2, 9)
 KEYPAIRS_OF_USERS = (2, 10)
 FORCED_DOWN = (2, 11)
@@ -31,6 +34,7 @@ TAGS = (2, 26)
 CPU_INFO = (2, 28)
 EVACUATION_FORCED = (2, 29)
 LIVE_FORCED = (2, 30)
+CONSOLE_TOKENS = (2, 31)
 HYPERVISOR_PAGES = (2, 33)
 BEFORE_PROXIES_WENT = (2, 35)
 KEYPAIR_PAGES = (2, 35)
@@ -72,6 +76,7 @@ KEYPAIRS_IMPORTED = (2, 92)
 HOSTNAME_WITH_DOTS = (2, 94)
 PINNED_ZONE = (2, 96)
 IMAGE_PROPERTIES = (2, 98)
+SPICE_DIRECT = (2, 99)
 HINTS = (2, 100)
 
 _SAID = {
@@ -79,6 +84,8 @@ _SAID = {
     KEYPAIR_TYPES[1]: "key pairs have a `type`; 201 and 204 where it was 200 and 202",
     EXTENDED[1]: "admins see `reservation_id`, `launch_index`, `hostname` and more",
     IP6_FOR_ALL[1]: "everybody may look for servers by `ip6`",
+    REMOTE_CONSOLES[1]: "`/remote-consoles` in place of the actions that OpenStack had",
+    MKS_CONSOLES[1]: "`mks` may be asked for; it is not offered",
     LOCKED[1]: "servers show whether they are `locked`",
     KEYPAIRS_OF_USERS[1]: "admins may name the `user_id` whose key pairs are meant",
     FORCED_DOWN[1]: "services show `forced_down`: none is",
@@ -97,6 +104,7 @@ _SAID = {
     CPU_INFO[1]: "a hypervisor's `cpu_info` is an object, with nothing in it",
     EVACUATION_FORCED[1]: "an evacuation can be forced",
     LIVE_FORCED[1]: "a live migration can be forced",
+    CONSOLE_TOKENS[1]: "tokens of all consoles can be looked up, not RDP's alone",
     HYPERVISOR_PAGES[1]: "hypervisors come in pages",
     KEYPAIR_PAGES[1]: "key pairs come in pages",
     BEFORE_PROXIES_WENT[1] + 1: "`/images` and `/os-floating-ips` are gone: 404; "
@@ -143,6 +151,7 @@ _SAID = {
     HOSTNAME_WITH_DOTS[1]: "a `hostname` may have a domain",
     PINNED_ZONE[1]: "servers show their `pinned_availability_zone`",
     IMAGE_PROPERTIES[1]: "servers show the `properties` of their image",
+    SPICE_DIRECT[1]: "`spice-direct` may be asked for; it is not offered",
     HINTS[1]: "servers show their `scheduler_hints`",
 }
 

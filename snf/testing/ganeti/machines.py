@@ -80,7 +80,7 @@ class Machines:
     besides the first, the master, and ``ram_mib`` is what each has.  ``dead`` are nodes
     that do not answer, and what ran there does no more; without ``answers`` none does,
     and all goes on running.  ``offline`` are those that an operator has told Ganeti not
-    to ask.
+    to ask.  ``display_port`` is where the displays of all are, if they are anywhere.
     """
 
     clock: IReactorTime
@@ -96,6 +96,7 @@ class Machines:
     tags: set[str] = field(factory=set)
     groups: tuple[str, ...] = ("default",)
     networks: dict[str, Net] = field(factory=dict)
+    display_port: int | None = None
     _next_port: int = field(init=False, default=11000)
     _reserved: dict[str, "_Reserved"] = field(init=False, factory=dict)
 
@@ -264,6 +265,8 @@ class Machines:
         )
 
     def _port(self) -> int:
+        if self.display_port is not None:
+            return self.display_port
         self._next_port += 1
         return self._next_port - 1
 

@@ -81,7 +81,8 @@ def instance(machine: Machine, answers: bool) -> dict[str, Any]:
         "network_port": machine.network_port,
         "disk.sizes": [disk["size"] for disk in machine.disks],
         "beparams": machine.beparams | {"memory": machine.beparams.get("maxmem")},
-        "hvparams": {"vnc_bind_address": "127.0.0.1"} | machine.hvparams,
+        "hvparams": {"vnc_bind_address": "0.0.0.0"} | machine.hvparams,
+        "hv/vnc_bind_address": machine.hvparams.get("vnc_bind_address", "0.0.0.0"),
         "oper_state": machine.running if answers else None,
         "oper_ram": machine.live.get("maxmem") if machine.running else None,
         "oper_vcpus": machine.live.get("vcpus") if machine.running else None,
@@ -122,6 +123,7 @@ def node(machines: Machines, name: str) -> dict[str, Any]:
     answers = machines.answers and name not in machines.dead
     return {
         "name": name,
+        "pip": "127.0.0.1",
         "offline": False,
         "drained": False,
         "vm_capable": True,

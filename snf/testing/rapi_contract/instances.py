@@ -1,12 +1,13 @@
 """What becomes of instances."""
 
 from collections.abc import Callable
+from ipaddress import ip_address
 from uuid import uuid4
 
 from attrs import evolve
 from twisted.trial.unittest import TestCase
 
-from snf.core.naming import apart_tag
+from snf.core.naming import apart_tag, instance_name
 from snf.core.order import Kind, NicRequest, Sizes
 from snf.core.report import JobStatus
 from snf.rapi.jobs import reports
@@ -38,6 +39,31 @@ class _InstanceTests(SubjectTestCase):
         await self.subject.create(1)
         after = capacity(await self.rapi.nodes())
         self.assertEqual(before.instances + 1, after.instances)
+
+    async def test_display(self) -> None:
+        """It is told where a machine's display is, if it has one, and on which node."""
+        await self.subject.create(1)
+        name = instance_name(self.subject.prefix, 1)
+        found = await self.rapi.display(name)
+        assert found is not None
+        self.assertIn(found.node, {node.name for node in await self.rapi.nodes()})
+        instance = await self.rapi.instance(name)
+        assert instance is not None
+        self.assertEqual(
+            (instance.pnode, instance.network_port), (found.node, found.port)
+        )
+        self.assertIsNone(await self.rapi.display("nobody-1"))
+
+    async def test_home(self) -> None:
+        """An instance is at home on a node with an address; what there is not is nowhere."""
+        self.assertIsNone(await self.rapi.home(self.subject.name(1)))
+        await self.subject.create(1)
+        home = await self.rapi.home(self.subject.name(1))
+        assert home is not None
+        instance = await self.rapi.instance(self.subject.name(1))
+        assert instance is not None
+        self.assertEqual(instance.pnode, home.node)
+        ip_address(home.address)
 
     async def test_create(self) -> None:
         """A machine that is created runs, with the NIC that was asked for."""

@@ -1,0 +1,1 @@
+"""``/userdata``: what Synnefo keeps for users beside their servers."""

@@ -1,0 +1,1 @@
+"""Ganeti's nodes, as the API asks their daemons about servers."""

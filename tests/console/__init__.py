@@ -1,0 +1,1 @@
+"""Consoles: handshakes, relays, and what stands at both ends of them."""

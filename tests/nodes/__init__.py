@@ -1,0 +1,1 @@
+"""The daemons of nodes, as the API asks them."""
