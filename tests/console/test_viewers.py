@@ -1,24 +1,14 @@
 """Viewers that others wrote, through a port, at the screen of a real QEMU."""
 
-import contextlib
-import os
-import pty
-import shutil
-import subprocess
-import sys
 from pathlib import Path
-from time import monotonic
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
-from twisted.trial.unittest import SkipTest
 
+from tests.console import viewers
 from tests.console.proxy import PASSWORD, ProxyTestCase
 from tests.console.qemu import Qemu, qemu
 
-_LONGEST_S = 60
-# Of RFB's ports the first; gvnccapture counts from there.
-_FIRST = 5900
 _PNG = b"\x89PNG"
 
 
@@ -47,51 +37,13 @@ class ViewerTests(ProxyTestCase):
 
     async def vncdo(self, *does: str, password: str = PASSWORD) -> int:
         """Have vncdotool do something; return with what it ended."""
-        program = Path(sys.executable).with_name("vncdo")
-        if not program.exists():
-            raise SkipTest("vncdotool is not installed: pip install vncdotool")
-        where = ["-s", f"127.0.0.1::{await self.port()}", "-p", password]
-        return await self.run_it([str(program), *where, *does])
+        port = await self.port()
+        return await viewers.vncdo(self.folder, port, password, *does)
 
     async def capture(self, name: str, password: str = PASSWORD) -> int:
         """Have gvnccapture take a picture; return with what it ended."""
-        program = shutil.which("gvnccapture")
-        if program is None:
-            raise SkipTest("gvnccapture is not installed: apt-get install gvncviewer")
-        display = await self.port() - _FIRST
-        return await self.run_it(
-            [program, f"127.0.0.1:{display}", name], typed=f"{password}\n"
-        )
-
-    def run_it(self, command: list[str], typed: str = "") -> "Deferred[int]":
-        """Run a program at a terminal, where something is typed until it ends."""
-
-        def run() -> int:
-            ours, its = pty.openpty()
-            process = subprocess.Popen(
-                command,
-                cwd=self.folder,
-                stdin=its,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            try:
-                deadline = monotonic() + _LONGEST_S
-                while process.poll() is None:
-                    if monotonic() > deadline:
-                        raise AssertionError(f"{command[0]} does not end")
-                    # What was typed before it asked, it has thrown away.
-                    os.write(ours, typed.encode())
-                    with contextlib.suppress(subprocess.TimeoutExpired):
-                        process.wait(0.3)
-                return process.returncode
-            finally:
-                process.kill()
-                process.wait()
-                os.close(ours)
-                os.close(its)
-
-        return deferToThread(run)
+        port = await self.port()
+        return await viewers.gvnccapture(self.folder, port, password, name)
 
     async def test_vncdotool(self) -> None:
         """It takes a picture, types, and the next picture is another one."""

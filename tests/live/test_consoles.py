@@ -9,32 +9,17 @@ from twisted.internet.threads import blockingCallFromThread, deferToThread
 from twisted.trial.unittest import SkipTest
 
 from tests.browser import chromium, pictures
-from tests.live.cloud import LiveTestCase, serial
+from tests.live.cloud import serial
+from tests.live.screens import PASSWORD, ScreenTestCase
 
-_PASSWORD = "Guest-7-password"
 
-
-class ScreenTests(LiveTestCase):
+class ScreenTests(ScreenTestCase):
     """A guest's screen, in a browser."""
-
-    timeout = 400
 
     def setUp(self) -> None:
         if not chromium.installed():
             raise SkipTest("chromium is not installed: run ./cloud test")
         super().setUp()
-
-    async def machine(self) -> str:
-        """Return a guest that waits for somebody to log in."""
-        wanted = await self.user.ids("m1.small", "tiny-disk")
-        body = {"name": "screen", "adminPass": _PASSWORD, **wanted}
-        reply = await self.user.call("POST", "/compute/v2.1/servers", {"server": body})
-        self.assertEqual(202, reply.code, reply.json)
-        server = reply.json["server"]["id"]
-        self.later(self._cleaned, server)
-        await serial(self.cloud, f"snf-{await self.number(server)}", "READY", 120)
-        await self.user.until(server, "ACTIVE")
-        return server
 
     async def url(self, server: str, *options: str) -> str:
         """Return the URL of a new console, by the real client."""
@@ -60,7 +45,7 @@ class ScreenTests(LiveTestCase):
         self.connected(page)
         page.get_by_role("heading", name="screen", level=1).wait_for()
         pictures.written(page, 50)
-        for typed in ("root\n", f"{_PASSWORD}\n", "clear\n"):
+        for typed in ("root\n", f"{PASSWORD}\n", "clear\n"):
             pictures.still(page)
             self._paste(page, typed)
         pictures.still(page)
