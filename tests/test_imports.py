@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "core": set(),
     "trust": set(),
     "http": set(),
+    "unix_socket": set(),
     "flights": set(),
     "storage": {"core"},
     "rapi": {"core", "trust", "http"},
@@ -29,7 +30,7 @@ MAY_IMPORT = {
     "eventd": {"core", "bus", "watch"},
     "privileges": set(),
     "nfdhcpd": {"toml", "watch", "descriptor", "privileges"},
-    "serial": {"core", "watch"},
+    "serial": {"core", "watch", "unix_socket"},
     "nodes": {"core", "storage", "rapi", "console", "trust", "http"},
     "noded": {
         "core",
@@ -60,6 +61,7 @@ MAY_IMPORT = {
         "privileges",
         "config",
         "trust",
+        "unix_socket",
     },
     "allinone": {"core", "storage", "images"},
     "testing": {

@@ -41,7 +41,8 @@ _CLOUDS = ("live", "cluster")
 # These wait too: for the demo, machines that boot, the kernel, and a browser.
 _WAITING = (
     *((name,) for name in _CLOUDS),
-    ("clients", "allinone", "nfdhcpd", "node", "browser"),
+    ("clients",),
+    ("allinone", "nfdhcpd", "node", "browser"),
 )
 
 _CHECKS = (

@@ -7,7 +7,6 @@ where it looks for QEMU's socket, one of ours that is as good.
 
 import ctypes
 import os
-import socket
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ from typing import Any
 from attrs import frozen
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+
+from snf.unix_socket import listens
 
 _EXCHANGE = 2
 """renameat2(2), RENAME_EXCHANGE."""
@@ -125,20 +126,6 @@ def number(place: Place) -> int:
     :raises OSError: There is none.
     """
     return _number(place.socket)
-
-
-def listens(path: Path) -> bool:
-    """Return whether somebody listens at a socket; it does not block."""
-    with socket.socket(
-        socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK
-    ) as end:
-        try:
-            end.connect(str(path))
-        except BlockingIOError:
-            return True  # and has no time
-        except OSError:
-            return False
-    return True
 
 
 def _number(path: Path) -> int:

@@ -21,6 +21,7 @@ from snf.console.node import NodeSettings
 from snf.console.ports import Ports
 from snf.console.users import Users
 from snf.trust import verified
+from snf.unix_socket import UnixSocket
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -102,12 +103,9 @@ def vncauthproxy(reactor: Any, settings: Console, secrets: ConsoleSecrets) -> IS
     forwardings.setServiceParent(whole)
     address = settings.address or getfqdn()
     if settings.control_socket:
-        where = (
-            f"unix:{quoteStringArgument(settings.control_socket)}"
-            f":mode={settings.control_mode}"
-        )
         control = Control(reactor, forwardings, address)
-        service(where, control, reactor=reactor).setServiceParent(whole)
+        path, mode = Path(settings.control_socket), int(settings.control_mode, 8)
+        UnixSocket(reactor, path, control, mode).setServiceParent(whole)
     if settings.control_listen:
         host, port = address_and_port("control_listen", settings.control_listen)
         users = Users(reactor, settings.users_file)

@@ -1,1 +1,1 @@
-"""Tests on a running all-in-one that move its servers about, and break parts of it."""
+"""Tests on a running all-in-one: what nodes do for servers, moves, and parts that break."""

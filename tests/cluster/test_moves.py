@@ -6,7 +6,7 @@ from twisted.internet.defer import ensureDeferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SkipTest
 
-from tests.live.cloud import LiveTestCase, eventually, serial
+from tests.live.cloud import LiveTestCase, eventually
 
 _SERVERS = "/compute/v2.1/servers"
 _DAEMON = "/usr/lib/ganeti/daemon-util"
@@ -33,7 +33,7 @@ class MoveTests(LiveTestCase):
         server = await self.made(image="tiny")
         await self.user.until(server, "ACTIVE")
         name = f"snf-{await self.number(server)}"
-        await serial(self.cloud, name, "READY")
+        await self.boots(name)
         first = await self.place(server)
         client = self.admin.openstack
         version = ("--os-compute-api-version", "2.96")

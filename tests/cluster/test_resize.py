@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from tests.live.cloud import LiveTestCase, eventually, serial
+from tests.live.cloud import LiveTestCase, eventually
 
 
 class ResizeTests(LiveTestCase):
@@ -22,7 +22,7 @@ class ResizeTests(LiveTestCase):
         """Return the id of a new server that has booted, and its instance's name."""
         server = await self.made(image="tiny", flavor=flavor)
         name = f"snf-{await self.number(server)}"
-        await serial(self.cloud, name, "READY")
+        await self.boots(name)
         await self.user.until(server, "ACTIVE")
         return server, name
 
@@ -34,12 +34,12 @@ class ResizeTests(LiveTestCase):
 
         await client("server", "resize", "--flavor", "m1.medium", "--wait", server)
         shown = await self.user.until(server, "VERIFY_RESIZE")
-        await serial(self.cloud, name, "READY")
+        await self.boots(name, 2)
         self.assertEqual(("512", "512", "2", "2048"), await self.at_ganeti(name))
 
         await client("server", "resize", "revert", server)
         await self.user.until(server, "ACTIVE", 120)
-        await serial(self.cloud, name, "READY")
+        await self.boots(name, 3)
         # The disk stays as it is.
         self.assertEqual(("256", "256", "1", "2048"), await self.at_ganeti(name))
 

@@ -1,6 +1,6 @@
 """Guests that wait at their screens for somebody to log in."""
 
-from tests.live.cloud import LiveTestCase, serial
+from tests.live.cloud import LiveTestCase
 
 PASSWORD = "Guest-7-password"
 
@@ -18,6 +18,6 @@ class ScreenTestCase(LiveTestCase):
         self.assertEqual(202, reply.code, reply.json)
         server = reply.json["server"]["id"]
         self.later(self._cleaned, server)
-        await serial(self.cloud, f"snf-{await self.number(server)}", "READY", 120)
+        await self.boots(f"snf-{await self.number(server)}", timeout_s=120)
         await self.user.until(server, "ACTIVE")
         return server

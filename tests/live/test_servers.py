@@ -1,6 +1,6 @@
 """From a POST to a guest that has booted, and back to nothing, on the real cluster."""
 
-from tests.live.cloud import LiveTestCase, eventually, serial
+from tests.live.cloud import LiveTestCase, eventually
 
 _SERVERS = "/compute/v2.1/servers"
 
@@ -14,7 +14,7 @@ class GuestTests(LiveTestCase):
         shown = await self.user.show(server)
         self.assertEqual("BUILD", shown["status"])
         name = f"snf-{await self.number(server)}"
-        said = await serial(self.cloud, name, "READY")
+        said = await self.boots(name)
         shown = await self.user.until(server, "ACTIVE")
         address, _ = shown["addresses"]["default"]
         self.assertIn(f"NIC eth0 {address['OS-EXT-IPS-MAC:mac_addr']}", said)
@@ -25,7 +25,7 @@ class GuestTests(LiveTestCase):
         self.assertEqual("ADMIN_down", (await self.instances())[name])
 
         self.assertEqual(202, await self.user.act(server, {"start": {}}))
-        await serial(self.cloud, name, "READY")
+        await self.boots(name, 2)
         await self.user.until(server, "ACTIVE")
 
         for kind in ("SOFT", "HARD"):
@@ -33,7 +33,7 @@ class GuestTests(LiveTestCase):
                 202, await self.user.act(server, {"reboot": {"type": kind}})
             )
             await self.user.until(server, "ACTIVE")
-        await serial(self.cloud, name, "READY")
+        await self.boots(name, 3)
 
         await self.user.delete(server)
         self.assertNotIn(name, await self.instances())

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from snf.allinone.process import clean_environment, stop_all, wait_for
 from snf.config import ConfigError, Console
 from snf.tap.console import check_places, node_settings, read_console
+from snf.unix_socket import listens
 from tests.console.certificates import Authority
 from tests.console.qemu import qemu
 from tests.tap.test_demo import free_port
@@ -37,18 +38,22 @@ control_mode = "0600"
 class DaemonTests(SynchronousTestCase):
     """The daemon by itself."""
 
-    def test_forwards(self) -> None:
-        """It needs no database, answers on its socket, and leads to the screen."""
-        folder = Path(self.enterContext(TemporaryDirectory(prefix="snf-vap-")))
-        control = folder / "ctrl.sock"
-        first = free_port()
-        config = folder / "cyclades.toml"
-        config.write_text(_CONFIG.format(first=first, last=first, socket=control))
-        screen = self.enterContext(qemu())
+    def setUp(self) -> None:
+        self.folder = Path(self.enterContext(TemporaryDirectory(prefix="snf-vap-")))
+        self.control = self.folder / "ctrl.sock"
+        self.port = free_port()
+        self.config = self.folder / "cyclades.toml"
+        self.config.write_text(
+            _CONFIG.format(first=self.port, last=self.port, socket=self.control)
+        )
+
+    def started(self) -> subprocess.Popen[bytes]:
+        """Have the daemon."""
+        log = self.folder / "log"
         process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "twisted", "--log-file", str(folder / "log")),
-                *("cyclades", "--config", str(config)),
+                *(sys.executable, "-m", "twisted", "--log-file", str(log)),
+                *("cyclades", "--config", str(self.config)),
             ],
             cwd=_ROOT,
             env=clean_environment(PYTHONPATH=str(_ROOT)),
@@ -58,7 +63,24 @@ class DaemonTests(SynchronousTestCase):
         )
         self.addCleanup(process.wait)
         self.addCleanup(stop_all, [process.pid], 10)
-        wait_for(control.exists, "the control socket", 30)
+        wait_for(lambda: listens(self.control), "the control socket", 30)
+        return process
+
+    def test_killed(self) -> None:
+        """Where one was killed the next one answers, whoever has its number now."""
+        first = self.started()
+        first.kill()
+        wait_for(lambda: not listens(self.control), "its end", 10)
+        # Nobody has waited for the first one yet: its number is still taken.
+        self.started()
+        answer = self.ask(self.control, 1)
+        self.assertEqual("FAILED", answer["status"])
+
+    def test_forwards(self) -> None:
+        """It needs no database, answers on its socket, and leads to the screen."""
+        control, first = self.control, self.port
+        screen = self.enterContext(qemu())
+        self.started()
         self.assertEqual(0o600, control.stat().st_mode & 0o777)
         answer = self.ask(control, screen.port)
         expected = {
