@@ -148,10 +148,13 @@ class _Pieces:
 
     def __iter__(self):
         at = 0
-        while piece := os.pread(self._file.fileno(), _PIECE, at):
-            yield piece
-            at += len(piece)
-            self._progress(100 * at / max(1, self.size))
+        # Opened anew: QEMU, which was handed the file, may have made it one that is read
+        # past the page cache, into aligned memory only (O_DIRECT).
+        with open(f"/proc/self/fd/{self._file.fileno()}", "rb", buffering=0) as anew:
+            while piece := anew.read(_PIECE):
+                yield piece
+                at += len(piece)
+                self._progress(100 * at / max(1, self.size))
 
 
 def _words(failure):
